@@ -1,0 +1,49 @@
+//===- Passes.h - Constructors and registration of the passes ---------------------------*- C++ -*-===//
+//
+// The passes between the front end and code generation; each is described in Passes.td.
+//
+//===----------------------------------------------------------------------------------------------===//
+#ifndef NNC_PASSES_PASSES_H
+#define NNC_PASSES_PASSES_H
+
+#include "passes/Pipelines.h"
+
+#include "mlir/Pass/Pass.h"
+
+namespace mlir {
+class ModuleOp;
+namespace affine {
+class AffineDialect;
+}
+namespace arith {
+class ArithDialect;
+}
+namespace func {
+class FuncDialect;
+}
+namespace linalg {
+class LinalgDialect;
+}
+namespace math {
+class MathDialect;
+}
+namespace tensor {
+class TensorDialect;
+}
+} // namespace mlir
+
+namespace nnc {
+namespace nn {
+class NNDialect;
+}
+
+#define GEN_PASS_DECL
+#include "passes/Passes.h.inc"
+
+/// Registers every pass of this folder, those of upstream that the pipelines use, and the pipelines
+/// themselves as `nn-pipeline{target=}` and `nn-kernel-pipeline{target=}`.
+void registerNNPasses();
+
+} // namespace nnc
+
+#endif // NNC_PASSES_PASSES_H

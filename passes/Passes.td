@@ -1,0 +1,104 @@
+//===- Passes.td - Passes over the nn dialect and its kernels -------------------------------------===//
+//
+// Every pass of the compiler between the front end and code generation, in the order of
+// Pipelines.cpp. One pass, one file, named for the verb.
+//
+//===----------------------------------------------------------------------------------------------===//
+#ifndef NNC_PASSES_TD
+#define NNC_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def NameLocations : Pass<"nn-name-locations", "::mlir::ModuleOp"> {
+  let summary = "Turn call-site locations left by inlining into module paths";
+  let description = [{
+    The inliner wraps locations as `callsite(callee at caller)`. Everything later (kernel names,
+    comments in generated code, profiles) reads `NameLoc(path, source)`, so the paths of the calls
+    are joined with dots, outermost first, and the innermost source position is kept:
+    `callsite("conv1"("m.nn":3:1) at "layers.2"("m.nn":9:4))` becomes
+    `"layers.2.conv1"("m.nn":3:1)`.
+  }];
+}
+
+def FoldBatchNorm : Pass<"nn-fold-batch-norm", "::mlir::ModuleOp"> {
+  let summary = "Fold per-channel scale and shift by weights into the convolution before them";
+  let description = [{
+    An affine function per output channel whose factors depend on weights only is moved into the
+    weight and the bias of the `nn.conv2d` or `nn.matmul` that it follows:
+    `conv(x, w) * s + t` becomes `conv(x, w * s) + t`. Chains of `add sub mul div neg` and of casts
+    are collected as one function `s * y + t`, so the order in which a batch norm is written does
+    not matter. Casts in the chain must not lose precision.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+  let statistics = [Statistic<"numFolded", "num-folded", "Chains folded into their anchor">];
+}
+
+def HoistConstants : Pass<"nn-hoist-constants", "::mlir::ModuleOp"> {
+  let summary = "Move what depends on weights only to a function that runs at compile time";
+  let description = [{
+    Maximal subgraphs that read nothing but `param`, `buffer` and constants, and that do not make
+    the weights much larger, move to `func.func @prepare() -> (...) attributes {nn.prepare}`.
+    Result `i` becomes a `nn.global` of kind `const` with the attribute `prepared = i`, which the
+    entry points read with `nn.get`. Globals that no entry point reads any more stay, with the
+    attribute `unused`. With nothing to hoist there is no `@prepare`.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect", "::mlir::func::FuncDialect"];
+  let statistics = [Statistic<"numHoisted", "num-hoisted", "Values prepared at compile time">];
+}
+
+def FormKernels : Pass<"nn-form-kernels", "::mlir::ModuleOp"> {
+  let summary = "Group the ops of every entry point into kernels";
+  let description = [{
+    Fuses producers and consumers around at most one anchor (see passes/README.md for the rules)
+    and outlines each group as an isolated `nn.kernel`. For the cuda target, products that cuBLASLt
+    does best become `nn.gemm`. Afterwards an entry point holds only `nn.kernel`, `nn.gemm`,
+    `nn.get`, `nn.reshape` and `return`. A neighbour that was not fused is recorded, with the
+    reason, in the attribute `nn.refused` of the kernel.
+  }];
+  let options = [
+    Option<"target", "target", "::nnc::Target", "::nnc::Target::Cpu", "Machine to form kernels for",
+           [{::llvm::cl::values(
+               clEnumValN(::nnc::Target::Cpu, "cpu", "x86-64"),
+               clEnumValN(::nnc::Target::Cuda, "cuda", "NVIDIA GPUs, with cuBLASLt"))}]>
+  ];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+  let statistics = [Statistic<"numKernels", "num-kernels", "Kernels formed">,
+                    Statistic<"numGemms", "num-gemms", "Library products formed">];
+}
+
+def LowerToLinalg : Pass<"nn-lower-to-linalg", "::mlir::ModuleOp"> {
+  let summary = "Lower the ops inside kernels to linalg, tensor, arith and math";
+  let description = [{
+    Each op lowers itself through `LinalgLoweringInterface`. Inside a kernel all types lose their
+    encoding; operands and results of the kernel keep it.
+  }];
+  let options = [
+    Option<"functions", "functions", "bool", "false",
+           "Lower the ops of functions too, not only those in kernels">
+  ];
+  let dependentDialects = ["::nnc::nn::NNDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def SimplifyKernels : Pass<"nn-simplify-kernels", "::mlir::ModuleOp"> {
+  let summary = "Fuse and clean up linalg inside kernels";
+  let description = [{
+    Elementwise `linalg.generic` ops are fused into their consumers, except where an expensive
+    producer would be computed several times; reshapes are folded into their neighbours; unused
+    operands, results and fills disappear.
+  }];
+  let dependentDialects = ["::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def VerifyKernels : Pass<"nn-verify-kernels", "::mlir::ModuleOp"> {
+  let summary = "Check what code generation relies on";
+  let description = [{
+    Entry points hold only what level 2 of docs/internals.md names; kernels hold only linalg,
+    tensor, arith and math on types without encoding, at most one anchor besides row reductions, and
+    symbols that exist.
+  }];
+}
+
+#endif // NNC_PASSES_TD
