@@ -1,0 +1,97 @@
+// What the compiler itself can do with tensors: the table of primitives, and the operators and
+// indexing that the grammar has signs for. The evaluator calls these; each checks its operands,
+// reports what is wrong, and emits `nn` ops whose result types carry exact symbolic shapes.
+#pragma once
+
+#include "frontend/Context.h"
+#include "frontend/Value.h"
+#include "frontend/syntax/AST.h"
+#include "frontend/syntax/Source.h"
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nnc::frontend {
+
+/// One argument of a call. A pipe's left side is the first positional argument.
+struct Argument {
+  std::string name; ///< empty: positional
+  Value value;
+  syntax::Span span; ///< of the expression
+};
+
+/// One formal of a primitive.
+struct PrimitiveParameter {
+  std::string_view name;
+  bool required;
+};
+
+/// True for every name that LANGUAGE section 12 calls a primitive and that works on tensors, also
+/// those that are not supported yet (calling one of these reports E0590). The build-time functions
+/// `len zip enumerate reverse` are the evaluator's own.
+bool isPrimitive(std::string_view name);
+
+/// All names for which isPrimitive holds, sorted (for "did you mean").
+std::span<const std::string_view> primitiveNames();
+
+/// The formals, in order.
+std::span<const PrimitiveParameter> primitiveParameters(std::string_view name);
+
+/// Whether the first formal is a tensor: such a call without it is a stage at build time.
+bool primitiveIsStage(std::string_view name);
+
+/// Calls a primitive. `callee` is the span of its name, `call` of the whole call. Reports errors;
+/// nothing then.
+std::optional<Value> callPrimitive(Context &context, std::string_view name,
+                                   std::vector<Argument> arguments, syntax::Span callee,
+                                   syntax::Span call);
+
+/// `f32(x)`, `float(x)`, `i32(x)`: the element type's name used as a function.
+std::optional<Value> callCast(Context &context, Element element, const Argument &argument,
+                              syntax::Span call);
+
+/// One operand of an operator or of an indexing: its value and where it stands.
+struct Operand {
+  Value value;
+  syntax::Span span;
+};
+
+/// `+ - * / // % ** @ == != < <= > >= and or`, where at least one side is a tensor.
+/// `op` is the operator as written and `opSpan` its place.
+std::optional<Value> binaryOperator(Context &context, std::string_view op, syntax::Span opSpan,
+                                    const Operand &left, const Operand &right);
+
+/// `-` and `not` on a tensor.
+std::optional<Value> unaryOperator(Context &context, std::string_view op, syntax::Span opSpan,
+                                   const Operand &operand);
+
+/// `+ - * / // % **` on build-time numbers (int, symbolic dimension, float); comparisons and the
+/// others are the evaluator's. `/` on ints is an int where it comes out whole, else a float.
+std::optional<Value> foldNumbers(Context &context, std::string_view op, syntax::Span opSpan,
+                                 const Operand &left, const Operand &right);
+
+/// One entry of `x[...]`, evaluated.
+struct IndexItem {
+  enum class Kind { Value, Slice, Ellipsis, None };
+  Kind kind;
+  Operand value;                                 ///< Kind::Value: an int or an integer tensor
+  std::optional<Operand> start, stop, step;      ///< Kind::Slice
+  syntax::Span span;
+};
+
+/// `x[i, a:b, ..., none, ids]` on a tensor.
+std::optional<Value> indexTensor(Context &context, const Operand &base,
+                                 std::span<const IndexItem> items, syntax::Span whole);
+
+/// `x.T`: swaps the last two axes.
+std::optional<Value> transposeLastTwo(Context &context, const Operand &base, syntax::Span whole);
+
+/// Gives a build-time number or bool the type of a tensor of this shape (`<-` of a number, slot
+/// initial values). Reports E0402 for a fractional number beside integers.
+std::optional<Value> numberToTensor(Context &context, const Operand &number, Element element,
+                                    std::span<const Dim> shape);
+
+} // namespace nnc::frontend
