@@ -1,0 +1,22 @@
+// Upper bounds of size expressions over the declared ranges of an entry point's dimensions: what
+// makes memory static.
+#pragma once
+
+#include "mlir/IR/AffineExpr.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace nnc::codegen {
+
+/// A closed range of values.
+struct Interval {
+  int64_t low;
+  int64_t high;
+};
+
+/// The range of `expr` when symbol i lies in ranges[i], by interval arithmetic; none if it does not
+/// fit into 64 bits, or divides by a range that holds zero.
+std::optional<Interval> boundsOf(mlir::AffineExpr expr, llvm::ArrayRef<Interval> ranges);
+
+} // namespace nnc::codegen

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Runs all tests of a build folder and adds up what passed: unit tests, lit tests, format, lint.
+
+    python3 test/run.py build/release [--only unit|lit|format|tidy]
+
+The last line is `N passed, M failed, K skipped`; the exit status is 1 if anything failed. What was
+skipped is listed with what it needs.
+"""
+import argparse
+import collections
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+LIT = "/usr/lib/llvm-19/build/utils/lit/lit.py"
+FORMATTED = (".cpp", ".h", ".cuh", ".c")
+
+
+class Totals:
+    def __init__(self):
+        self.passed = self.failed = 0
+        self.skipped = collections.Counter()
+
+    def fail(self, name, output=""):
+        self.failed += 1
+        print(f"FAILED: {name}\n{output.rstrip()}", flush=True)
+
+    def section(self, name, started, before):
+        print(f"{name}: {self.passed - before} passed in {time.time() - started:.0f} s", flush=True)
+
+
+def sources(*suffixes):
+    """Tracked and new files of the repository with one of these endings."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [n for n in names.split() if n.endswith(suffixes) and (ROOT / n).exists()]
+
+
+def run_unit(build, totals):
+    """Every GoogleTest program below BUILD/test/unit; its own JSON says what passed."""
+    for program in sorted((build / "test/unit").glob("*_test")):
+        with tempfile.NamedTemporaryFile(suffix=".json") as report:
+            done = subprocess.run(
+                [program, f"--gtest_output=json:{report.name}", "--gtest_brief=1"],
+                cwd=build, capture_output=True, text=True, errors="replace",
+            )
+            text = pathlib.Path(report.name).read_text()
+        if done.returncode < 0 or not text:
+            totals.fail(program.name, (done.stdout + done.stderr)[-4000:])
+            continue
+        for suite in json.loads(text)["testsuites"]:
+            for test in suite["testsuite"]:
+                name = f"{program.name} {suite['name']}.{test['name']}"
+                if test.get("result") == "SKIPPED":
+                    reason = test.get("skipped", [{"message": ""}])[0]["message"].strip()
+                    totals.skipped[reason.splitlines()[-1] if reason else name] += 1
+                elif "failures" in test:
+                    totals.fail(name, "\n".join(f["failure"] for f in test["failures"]))
+                else:
+                    totals.passed += 1
+        if done.returncode != 0 and "failures" not in text:
+            totals.fail(f"{program.name} (exit status {done.returncode})", done.stderr[-4000:])
+
+
+def run_lit(build, totals):
+    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        done = subprocess.run(
+            [sys.executable, LIT, "-q", "--output", report.name, build / "test"],
+            capture_output=True, text=True,
+        )
+        text = pathlib.Path(report.name).read_text()
+    if not text:
+        totals.fail("lit", done.stdout + done.stderr)
+        return
+    for test in json.loads(text)["tests"]:
+        code = test["code"]
+        if code in ("PASS", "XFAIL", "FLAKYPASS"):
+            totals.passed += 1
+        elif code in ("UNSUPPORTED", "SKIPPED", "EXCLUDED"):
+            reason = test["output"].strip().splitlines()
+            totals.skipped[reason[-1] if reason else "unsupported"] += 1
+        else:
+            totals.fail(test["name"], test["output"])
+
+
+def run_format(build, totals):
+    """clang-format over every C++ file, `nnc fmt --check` over every .nn file."""
+    for name in sources(*FORMATTED):
+        done = subprocess.run(["clang-format-19", "--dry-run", "-Werror", name], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            totals.fail(f"clang-format {name}", done.stderr[:600])
+        else:
+            totals.passed += 1
+
+
+def tidy(build, name):
+    return name, subprocess.run(
+        ["clang-tidy-19", "-p", build, "--quiet", name], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def run_tidy(build, totals):
+    """clang-tidy over every compiled source. A file that passed is not looked at again until it, a
+    header of the repository or the configuration changes."""
+    headers = hashlib.sha256()
+    for name in [".clang-tidy", *sources(".h", ".td", ".def", ".fbs")]:
+        headers.update((ROOT / name).read_bytes())
+    compiled = {e["file"] for e in json.loads((build / "compile_commands.json").read_text())}
+    todo, stamps = [], build / "tidy"
+    stamps.mkdir(exist_ok=True)
+    for name in sources(".cpp"):
+        if str(ROOT / name) not in compiled:
+            continue
+        digest = headers.copy()
+        digest.update((ROOT / name).read_bytes())
+        stamp = stamps / (name.replace("/", "_") + "." + digest.hexdigest()[:16])
+        if stamp.exists():
+            totals.passed += 1
+        else:
+            todo.append((name, stamp))
+    stamp_of = dict(todo)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, done in pool.map(lambda entry: tidy(build, entry[0]), todo):
+            if done.returncode:
+                totals.fail(f"clang-tidy {name}", done.stdout[-3000:])
+            else:
+                totals.passed += 1
+                stamp_of[name].touch()
+
+
+SECTIONS = {"unit": run_unit, "lit": run_lit, "format": run_format, "tidy": run_tidy}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("--only", choices=SECTIONS)
+    args = parser.parse_args()
+    totals = Totals()
+    for name, section in SECTIONS.items():
+        if args.only in (None, name):
+            started, before = time.time(), totals.passed
+            section(args.build.resolve(), totals)
+            totals.section(name, started, before)
+    for reason, count in totals.skipped.items():
+        print(f"skipped {count}: {reason}")
+    skipped = sum(totals.skipped.values())
+    print(f"{totals.passed} passed, {totals.failed} failed, {skipped} skipped")
+    sys.exit(1 if totals.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
