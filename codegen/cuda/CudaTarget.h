@@ -1,0 +1,52 @@
+//===- CudaTarget.h - CUDA C++ from lowered kernels -------------------------------------*- C++
+//-*-===//
+//
+// The cuda target's front door: nn.kernel bodies (linalg, tensor, arith, math on plain tensors) go
+// in, readable and deterministic CUDA C++ comes out. Compiling that text is Cubin.h's business, so
+// that who only compiles text needs no MLIR.
+//
+//===----------------------------------------------------------------------------------------------===//
+#ifndef NNC_CODEGEN_CUDA_CUDATARGET_H
+#define NNC_CODEGEN_CUDA_CUDATARGET_H
+
+#include "codegen/cuda/Cubin.h"
+#include "mlir/IR/AffineMap.h"
+#include "runtime/format/Result.h"
+#include "llvm/ADT/ArrayRef.h"
+#include <array>
+#include <string>
+#include <vector>
+
+namespace nnc::nn {
+class KernelOp;
+} // namespace nnc::nn
+
+namespace nnc::codegen {
+
+struct CudaOptions {};
+
+/// One `extern "C" __global__ void symbol(in pointers..., out pointers..., long long d0, ...)`.
+/// Pointers are in the order of the kernel's operands, then its results; every dimension of the
+/// entry point follows in order, used or not. Every pointer is aligned to 16 bytes; i1 tensors take
+/// one byte (0 or 1) per element.
+struct CudaKernel {
+  std::string symbol;
+  /// The generated part only, beginning with `#include "prelude.cuh"` and the templates it needs:
+  /// what `--emit=cuda` prints. translationUnit(source) is what compilers get and model.bin
+  /// carries.
+  std::string source;
+  mlir::AffineMap grid;            ///< ()[dims of the entry] -> (x, y, z): blocks to launch
+  std::array<unsigned, 3> block{}; ///< threads of a block
+  unsigned sharedBytes = 0; ///< dynamic shared memory of a block (static memory is not counted)
+};
+
+/// Emits every kernel of `kernels`, whose bodies nn-lower-to-linalg has lowered: one result per
+/// kernel in the same order; kernels equal but for locations and names share symbol and source.
+/// Fails with a sentence that names the kernel and its place when a body holds what cannot be
+/// emitted.
+Result<std::vector<CudaKernel>> emitCuda(llvm::ArrayRef<nn::KernelOp> kernels,
+                                         const CudaOptions &options);
+
+} // namespace nnc::codegen
+
+#endif // NNC_CODEGEN_CUDA_CUDATARGET_H
