@@ -1,0 +1,77 @@
+#include "runtime/cuda/Nvrtc.h"
+
+#include <fmt/format.h>
+
+using namespace nnc;
+using namespace nnc::rt;
+
+namespace {
+
+/// A program of NVRTC that destroys itself.
+struct Program {
+  const NvrtcApi &api;
+  nvrtcProgram handle = nullptr;
+  ~Program() {
+    if (handle)
+      api.nvrtcDestroyProgram(&handle);
+  }
+};
+
+std::string logOf(const Program &program) {
+  size_t size = 0;
+  if (program.api.nvrtcGetProgramLogSize(program.handle, &size) != NVRTC_SUCCESS || size <= 1)
+    return "";
+  std::string log(size, '\0');
+  program.api.nvrtcGetProgramLog(program.handle, log.data());
+  log.resize(size - 1); // the final zero
+  return log;
+}
+
+Error failure(const NvrtcApi &api, nvrtcResult status, const std::string &what) {
+  return Error{fmt::format("{}: {}", what, api.nvrtcGetErrorString(status))};
+}
+
+Result<std::vector<char>> imageOf(const Program &program, bool ptx, const std::string &name) {
+  const NvrtcApi &api = program.api;
+  size_t size = 0;
+  nvrtcResult status = ptx ? api.nvrtcGetPTXSize(program.handle, &size)
+                           : api.nvrtcGetCUBINSize(program.handle, &size);
+  std::vector<char> image(size);
+  if (status == NVRTC_SUCCESS)
+    status = ptx ? api.nvrtcGetPTX(program.handle, image.data())
+                 : api.nvrtcGetCUBIN(program.handle, image.data());
+  if (status != NVRTC_SUCCESS)
+    return failure(api, status, "NVRTC has no code for " + name);
+  if (ptx && !image.empty())
+    image.pop_back(); // the final zero
+  return image;
+}
+
+} // namespace
+
+Result<NvrtcOutput> rt::compileCuda(const NvrtcApi &api, const std::string &source,
+                                    const std::string &name, const std::string &arch,
+                                    std::span<const std::string> options) {
+  Program program{api};
+  nvrtcResult status =
+      api.nvrtcCreateProgram(&program.handle, source.c_str(), name.c_str(), 0, nullptr, nullptr);
+  if (status != NVRTC_SUCCESS)
+    return failure(api, status, "NVRTC cannot take " + name);
+
+  std::string architecture = "--gpu-architecture=" + arch;
+  std::vector<const char *> arguments = {architecture.c_str()};
+  for (const std::string &option : options)
+    arguments.push_back(option.c_str());
+  status =
+      api.nvrtcCompileProgram(program.handle, static_cast<int>(arguments.size()), arguments.data());
+  std::string log = logOf(program);
+  if (status != NVRTC_SUCCESS)
+    return failure(api, status,
+                   fmt::format("NVRTC cannot compile {} for {}", name, arch) +
+                       (log.empty() ? "" : "\n" + log));
+
+  Result<std::vector<char>> image = imageOf(program, arch.starts_with("compute_"), name);
+  if (!image)
+    return image.error();
+  return NvrtcOutput{std::move(*image), std::move(log)};
+}
