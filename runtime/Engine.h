@@ -1,0 +1,98 @@
+// The C++ API of the runtime: load a model.bin, open a session, run entry points by name.
+//
+//   auto engine = nnc::Engine::load("lenet.bin");
+//   auto session = engine->session();
+//   auto out = session->run("forward", {{"image", image}});
+//
+// Every call returns a Result: test it before use. Nothing throws.
+#ifndef NNC_RUNTIME_ENGINE_H
+#define NNC_RUNTIME_ENGINE_H
+
+#include "runtime/Tensor.h"
+
+#include <cstddef>
+
+namespace nnc {
+
+namespace format {
+struct ModelT; // runtime/format/model.fbs
+}
+namespace rt {
+class EngineState;
+class SessionState;
+} // namespace rt
+
+/// The time of one step of a plan.
+struct StepTime {
+  std::string name;     ///< module path, e.g. "conv1.tanh"
+  std::string what;     ///< kernel symbol, "gemm" or "copy"
+  std::string location; ///< "lenet.nn:12:15", or empty
+  double milliseconds;  ///< mean over the iterations
+};
+
+/// One caller's use of a model: its arena, its states and, on a GPU, its stream and graphs. Use it
+/// from one thread at a time; open a session per thread.
+class Session {
+public:
+  Session(Session &&) noexcept;
+  Session &operator=(Session &&) noexcept;
+  ~Session();
+
+  /// Runs an entry point and returns fresh host tensors by name. Inputs are host tensors, or
+  /// tensors of the session's GPU, used in place. f32 is converted for ports of f16 or bf16; no
+  /// other type is. Errors: unknown, missing or doubled names, wrong types, ranks or sizes, sizes
+  /// outside the declared ranges, failed guards, CUDA's errors.
+  Result<TensorMap> run(std::string_view entry, const TensorMap &inputs);
+
+  /// The same into the caller's tensors, one for each output, on the host or on the session's GPU.
+  /// After the first call with given sizes this allocates nothing.
+  Result<void> runInto(std::string_view entry, const TensorMap &inputs, const TensorMap &outputs);
+
+  /// Uninitialized tensors for runInto: of the sizes that these inputs give, on `where`.
+  Result<TensorMap> makeOutputs(std::string_view entry, const TensorMap &inputs, Device where);
+
+  /// Runs `iterations` times, each step timed by itself (so without a CUDA graph).
+  Result<std::vector<StepTime>> profile(std::string_view entry, const TensorMap &inputs,
+                                        unsigned iterations);
+
+  /// A copy of a host tensor on the session's device (on the cpu: the tensor itself).
+  Result<Tensor> toDevice(const Tensor &host);
+
+  Device device() const;
+
+private:
+  friend class Engine;
+  explicit Session(std::unique_ptr<rt::SessionState> state);
+  std::unique_ptr<rt::SessionState> state;
+};
+
+/// A loaded model. Copies share it, and threads may. Weights are mapped from the file; on a GPU
+/// they are copied to it once, by the first session.
+class Engine {
+public:
+  /// Maps and verifies a model.bin. Errors say what is wrong with the file, or that it was compiled
+  /// for another machine.
+  static Result<Engine> load(const std::string &path);
+  /// The same from memory (copied); `name` stands for the file in messages.
+  static Result<Engine> fromMemory(std::span<const std::byte> bytes,
+                                   const std::string &name = "the model");
+
+  /// Opens a session where the model's target is: the cpu, or the first GPU.
+  Result<Session> session() const;
+  /// Opens a session on a device. Errors: the model is compiled for the other kind of device, no
+  /// such GPU, too little memory, no code for this GPU and no NVRTC to compile it.
+  Result<Session> session(Device device) const;
+
+  /// What `nnc-run --info` prints: entry points with their ranges, memory, kernels, steps.
+  std::string info() const;
+  /// The plan; it lives as long as the engine.
+  const format::ModelT &plan() const;
+
+private:
+  explicit Engine(std::shared_ptr<rt::EngineState> state) : state(std::move(state)) {}
+  std::shared_ptr<rt::EngineState> state;
+};
+
+} // namespace nnc
+
+#endif
