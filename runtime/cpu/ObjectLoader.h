@@ -1,11 +1,13 @@
 //===- ObjectLoader.h - loads the cpu code of a model -----------*- C++ -*-===//
 //
-// A small loader for ELF x86-64 relocatable objects, so that the runtime needs neither LLVM nor a linker.
-// The bytes are not trusted to be well formed: every offset and size is checked before it is used.
-// (Code that is loaded is trusted to run: whoever can write a model's code section runs as its user.)
+// A small loader for ELF x86-64 relocatable objects, so that the runtime needs neither LLVM nor a
+// linker. The bytes are not trusted to be well formed: every offset and size is checked before it
+// is used. (Code that is loaded is trusted to run: whoever can write a model's code section runs as
+// its user.)
 //
 //===----------------------------------------------------------------------===//
-#pragma once
+#ifndef NNC_RUNTIME_CPU_OBJECTLOADER_H
+#define NNC_RUNTIME_CPU_OBJECTLOADER_H
 
 #include "runtime/format/Result.h"
 
@@ -49,3 +51,5 @@ private:
 };
 
 } // namespace nnc::rt
+
+#endif
