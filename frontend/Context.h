@@ -1,0 +1,76 @@
+// What the code that emits operations gets beside its operands: where to emit, where to report, and
+// the dimensions of the entry point being emitted.
+#pragma once
+
+#include "frontend/Dim.h"
+#include "frontend/Value.h"
+#include "frontend/syntax/Diagnostics.h"
+#include "frontend/syntax/Source.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace nnc::frontend {
+
+class Context {
+public:
+  Context(mlir::MLIRContext &mlirContext, const syntax::SourceManager &sources,
+          syntax::Diagnostics &diags)
+      : builder(&mlirContext), sources(sources), diags(diags) {}
+
+  /// Stands at the end of the function being emitted. At build time it has no insertion point: see
+  /// `emitting`.
+  mlir::OpBuilder builder;
+  const syntax::SourceManager &sources;
+  syntax::Diagnostics &diags;
+
+  /// Whether a tensor function is being emitted. Outside one no tensor exists and none may be made.
+  bool emitting = false;
+
+  /// The dimensions of the entry point by the user's names, in order: symbol s_i is the i-th. Every
+  /// variable of every Dim in it has one of these names.
+  std::vector<std::string> dimNames;
+  /// What the entry point's `requires` says of them.
+  DimFacts facts;
+
+  /// The module path of the function being checked ("layers.0"), for `Diagnostic::inModule`; empty
+  /// in the model itself.
+  std::string modulePath;
+  /// The name that operations emitted now carry in their location ("conv2d", "relu"). The path of
+  /// the module stands on the calls around them, and is joined when calls are inlined.
+  std::string opName;
+
+  /// A build-time value in scope by name (for patterns: a name that is an int in scope *is* that
+  /// int). Never reports.
+  std::function<std::optional<Value>(std::string_view)> lookup;
+
+  /// Reports an error in the current module.
+  syntax::Diagnostic &error(std::string_view code, syntax::Span span, std::string message) {
+    syntax::Diagnostic &diag = diags.error(code, span, std::move(message));
+    if (!modulePath.empty())
+      diag.inModule(modulePath);
+    return diag;
+  }
+
+  /// `NameLoc(opName, FileLineColLoc)`.
+  mlir::Location location(syntax::Span span) const;
+
+  /// The IR's type of an element: `float` is f32, `bool` is i1. Null for storage types, which the
+  /// caller has refused.
+  mlir::Type elementType(Element element);
+  /// With encoding if a size is symbolic.
+  mlir::RankedTensorType tensorType(Element element, std::span<const Dim> shape);
+  mlir::RankedTensorType tensorType(const TensorValue &tensor) {
+    return tensorType(tensor.element, tensor.shape);
+  }
+  /// `()[symbols] -> (dims...)` over dimNames: for `nn.size`, `nn.slice`.
+  mlir::AffineMap affineMap(std::span<const Dim> dims);
+};
+
+} // namespace nnc::frontend
