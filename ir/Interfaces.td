@@ -1,0 +1,48 @@
+// What the rest of the compiler may ask of any operation of the nn dialect. Passes and code
+// generators dispatch on these interfaces and keep no lists of operation names.
+
+#ifndef NNC_IR_INTERFACES
+#define NNC_IR_INTERFACES
+
+include "mlir/IR/OpBase.td"
+
+def NN_LinalgLoweringInterface : OpInterface<"LinalgLoweringInterface"> {
+  let cppNamespace = "::nnc::nn";
+  let description = [{Lowering to linalg, tensor, arith, math and affine on tensors.}];
+  let methods = [
+    InterfaceMethod<[{
+      Creates at the builder's insertion point the operations that compute this one, and returns one
+      value per result, of the result's type without its encoding. `operands` correspond to the
+      operands of the operation and have types without encodings. Sizes that depend on dimensions
+      are made from `nn.symbol`. The operation itself is left in place. Fails with a diagnostic on
+      the operation.
+    }], "::mlir::FailureOr<::llvm::SmallVector<::mlir::Value>>", "lowerToLinalg",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$operands)>,
+  ];
+}
+
+def NN_FusionInterface : OpInterface<"FusionInterface"> {
+  let cppNamespace = "::nnc::nn";
+  let description = [{The part that an operation may play in a kernel.}];
+  let methods = [
+    InterfaceMethod<"The role of this operation when kernels are formed.",
+      "::nnc::nn::FusionRole", "getFusionRole", (ins)>,
+  ];
+}
+
+def NN_ShapeInterface : OpInterface<"ShapeInterface"> {
+  let cppNamespace = "::nnc::nn";
+  let description = [{
+    Shape inference. The verifier refuses an operation whose declared result is provably different
+    from the inferred one.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+      The result type that operands and attributes imply. Fails with a diagnostic on the operation
+      if they contradict one another.
+    }], "::mlir::FailureOr<::mlir::RankedTensorType>", "inferResultType", (ins)>,
+  ];
+  let verify = [{ return ::nnc::nn::verifyInferredType($_op); }];
+}
+
+#endif // NNC_IR_INTERFACES

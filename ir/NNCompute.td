@@ -1,0 +1,146 @@
+// Operations that combine many elements into one: reductions, contractions, windows.
+
+#ifndef NNC_IR_NNCOMPUTE
+#define NNC_IR_NNCOMPUTE
+
+include "NNBase.td"
+
+def NN_ReduceOp : NN_InferredOp<"reduce", "Reduction"> {
+  let summary = "Sum, mean, maximum or minimum over axes";
+  let description = [{
+    The axes named in `axes` are dropped. Sums and means of f16 and bf16 accumulate in f32 and are
+    rounded once; integer sums wrap. Maximum and minimum are NaN if any element is; of no elements
+    they are the least or greatest number of the type. The mean of no elements is NaN.
+
+    1. (C1) `axes` is strictly increasing, in `0 .. rank(input)`.
+    2. (C2) `mean` needs a float element type.
+    3. (C3) the result has the operand's element type and its dimensions without `axes`.
+
+    ```mlir
+    %y = nn.reduce sum %x {axes = array<i64: 1>} : tensor<4x8xf32> -> tensor<4xf32>
+    ```
+  }];
+  let arguments = (ins NN_ReduceKindAttr:$kind, NN_NumTensor:$input, DenseI64ArrayAttr:$axes);
+  let results = (outs NN_NumTensor:$result);
+  let assemblyFormat = "$kind $input attr-dict `:` type($input) `->` type($result)";
+  let hasFolder = 1;
+}
+
+def NN_ArgReduceOp : NN_InferredOp<"argreduce", "Reduction"> {
+  let summary = "Place of the maximum or minimum along an axis";
+  let description = [{
+    The first of equal elements wins; the first NaN wins over everything.
+
+    1. (C1) `0 <= axis < rank(input)`, and that axis is not provably empty.
+    2. (C2) the result is i32 with the operand's dimensions without `axis`.
+
+    ```mlir
+    %y = nn.argreduce max %x {axis = 1 : i64} : tensor<4x10xf32> -> tensor<4xi32>
+    ```
+  }];
+  let arguments = (ins NN_ArgReduceKindAttr:$kind, NN_NumTensor:$input, I64Attr:$axis);
+  let results = (outs NN_TensorOf<[I32]>:$result);
+  let assemblyFormat = "$kind $input attr-dict `:` type($input) `->` type($result)";
+}
+
+class NN_SoftmaxLikeOp<string mnemonic, string formula>
+    : NN_PureOp<mnemonic, "Reduction", [SameOperandsAndResultType]> {
+  let summary = "`" # formula # "` along an axis";
+  let description = !strconcat([{
+    Computes `}], formula, [{` along `axis`, with the maximum of the row subtracted first and sums
+    and exponentials in f32. Rounded once.
+
+    1. (C1) `0 <= axis < rank(input)`.
+
+    ```mlir
+    %y = nn.}], mnemonic, [{ %x {axis = 1 : i64} : tensor<4x10xf32>
+    ```
+  }]);
+  let arguments = (ins NN_FloatTensor:$input, I64Attr:$axis);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def NN_SoftmaxOp : NN_SoftmaxLikeOp<"softmax", "exp(x) / sum(exp(x))">;
+def NN_LogSoftmaxOp : NN_SoftmaxLikeOp<"log_softmax", "x - log(sum(exp(x)))">;
+
+def NN_MatmulOp : NN_InferredOp<"matmul", "Contraction"> {
+  let summary = "Matrix product";
+  let description = [{
+    `result[.., m, n] = sum_k a[.., m, k] * b[.., k, n]`. A flag swaps the last two axes of its
+    operand. Float products accumulate in f32 and are rounded once.
+
+    1. (C1) `rank(a) >= 2` and `rank(b)` is 2 or `rank(a)`.
+    2. (C2) both operands have the same element type.
+    3. (C3) the inner dimensions are not provably different, nor are the batch dimensions.
+    4. (C4) the result's dimensions are those of `a`'s batch, then M, then N.
+
+    ```mlir
+    %y = nn.matmul %x, %w {transpose_b} : tensor<4x400xf32>, tensor<120x400xf32> -> tensor<4x120xf32>
+    ```
+  }];
+  let arguments = (ins NN_NumTensor:$lhs, NN_NumTensor:$rhs, UnitAttr:$transpose_a,
+                       UnitAttr:$transpose_b);
+  let results = (outs NN_NumTensor:$result);
+  let assemblyFormat = [{
+    $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)
+  }];
+  let hasCanonicalizer = 1;
+}
+
+def NN_Conv2dOp : NN_InferredOp<"conv2d", "Convolution"> {
+  let summary = "Two-dimensional convolution (cross-correlation)";
+  let description = [{
+    The input is NCHW, the weight OIHW with I = C / groups, `strides` and `dilation` are
+    `[height, width]`, `padding` is `[top, bottom, left, right]` with zeros:
+    `result[n, o, y, x] = sum_{c, i, j} input[n, g*I + c, y*sh + i*dh - top, x*sw + j*dw - left] *
+    weight[o, c, i, j]` where g is the group of o. Accumulates in f32, rounded once.
+
+    1. (C1) both operands have rank 4 and the same float element type.
+    2. (C2) `strides`, `dilation` have 2 entries, all at least 1; `padding` 4, none negative.
+    3. (C3) `groups >= 1` divides C and O, and `I * groups = C`.
+    4. (C4) height and width of the result are `floor((in + pads - dilation*(kernel-1) - 1) /
+       stride) + 1`, not provably below 1.
+
+    ```mlir
+    %y = nn.conv2d %x, %w {strides = array<i64: 1, 1>, padding = array<i64: 2, 2, 2, 2>,
+                           dilation = array<i64: 1, 1>, groups = 1 : i64}
+        : tensor<1x1x28x28xf32>, tensor<6x1x5x5xf32> -> tensor<1x6x28x28xf32>
+    ```
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$weight, DenseI64ArrayAttr:$strides,
+                       DenseI64ArrayAttr:$padding, DenseI64ArrayAttr:$dilation,
+                       DefaultValuedAttr<I64Attr, "1">:$groups);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $weight attr-dict `:` type($input) `,` type($weight) `->` type($result)
+  }];
+}
+
+def NN_Pool2dOp : NN_InferredOp<"pool2d", "Window"> {
+  let summary = "Maximum or mean over windows";
+  let description = [{
+    The input is NCHW; `kernel` and `strides` are `[height, width]`, `padding` is
+    `[top, bottom, left, right]`. A maximum ignores padding and is NaN if the window holds one; a
+    mean counts padding as zeros and divides by the whole window. Accumulates in f32.
+
+    1. (C1) the operand has rank 4 and a float element type.
+    2. (C2) `kernel`, `strides` have 2 entries, all at least 1; `padding` 4, none negative and none
+       more than half of the kernel.
+    3. (C3) height and width of the result are `floor((in + pads - kernel) / stride) + 1`, not
+       provably below 1.
+
+    ```mlir
+    %y = nn.pool2d max %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>,
+                           padding = array<i64: 0, 0, 0, 0>}
+        : tensor<1x6x28x28xf32> -> tensor<1x6x14x14xf32>
+    ```
+  }];
+  let arguments = (ins NN_PoolKindAttr:$kind, NN_FloatTensor:$input, DenseI64ArrayAttr:$kernel,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$padding);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = "$kind $input attr-dict `:` type($input) `->` type($result)";
+}
+
+#endif // NNC_IR_NNCOMPUTE

@@ -1,0 +1,22 @@
+//===- NNKernel.cpp - Definitions and verifiers -------------------------------------------------===//
+
+#include "ir/NNOps.h"
+#include "ir/Verify.h"
+
+#include "mlir/IR/OpImplementation.h"
+
+using namespace mlir;
+
+#define GET_OP_CLASSES
+#include "ir/NNKernel.cpp.inc"
+
+namespace nnc::nn {
+
+void NNDialect::registerKernelOps() {
+  addOperations<
+#define GET_OP_LIST
+#include "ir/NNKernel.cpp.inc"
+      >();
+}
+
+} // namespace nnc::nn

@@ -1,0 +1,140 @@
+// What surrounds the tensor functions: checkpoint slots, and level 2: kernels and library GEMMs.
+
+#ifndef NNC_IR_NNKERNEL
+#define NNC_IR_NNKERNEL
+
+include "NNBase.td"
+include "mlir/IR/SymbolInterfaces.td"
+
+def NN_GlobalOp : NN_Op<"global", [Symbol]> {
+  let summary = "Slot of the checkpoint, or a constant of the model";
+  let description = [{
+    Declares a tensor that outlives calls. Its data is never in the IR: it is kept in a weight store
+    under the symbol's name. `keys` are the names under which a checkpoint may hold it, the first is
+    the one written. `init` says how to make it without a checkpoint.
+
+    1. (C1) `kind` is `param`, `buffer`, `state` or `const`.
+    2. (C2) `init` is `{kind = "full", value}`, `{kind = "kaiming_uniform"}`,
+       `{kind = "normal", mean, std}` or `{kind = "uniform", low, high}`, numbers being f64.
+
+    ```mlir
+    nn.global @"conv1.weight" : tensor<6x1x5x5xf32> {kind = "param", keys = ["conv1.weight"],
+                                                     init = {kind = "kaiming_uniform"}}
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<NN_Tensor>:$type, StrAttr:$kind,
+                       OptionalAttr<StrArrayAttr>:$keys, OptionalAttr<DictionaryAttr>:$init);
+  let assemblyFormat = "$sym_name `:` $type attr-dict";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType() {
+      return ::llvm::cast<::mlir::RankedTensorType>(getType());
+    }
+  }];
+}
+
+def NN_GetOp : NN_Op<"get", [Pure, NN_FusionInterface,
+                             DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Value of a global";
+  let description = [{
+    1. (C1) the symbol names an `nn.global` of the result's type.
+
+    ```mlir
+    %w = nn.get @"conv1.weight" : tensor<6x1x5x5xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$name);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$name attr-dict `:` type($result)";
+  let extraClassDeclaration = [{
+    ::nnc::nn::FusionRole getFusionRole() { return ::nnc::nn::FusionRole::Source; }
+  }];
+}
+
+def NN_KernelOp : NN_Op<"kernel", [IsolatedFromAbove, SingleBlock, Pure]> {
+  let summary = "Tensor functions that run as one kernel";
+  let description = [{
+    The body has one block argument per operand and ends in `nn.yield` with one value per result.
+    Before lowering it holds nn operations, and its types are those of operands and results; after
+    it, linalg on types without encodings. Operands and results keep their encodings.
+
+    1. (C1) `anchor` is `pointwise`, `reduction`, `contraction`, `convolution`, `window` or `gather`.
+    2. (C2) every block argument has its operand's type, with or without the encoding.
+    3. (C3) every yielded value has its result's type, with or without the encoding.
+
+    ```mlir
+    %r = nn.kernel "relu" (%x : tensor<4xf32>) -> (tensor<4xf32>) attributes {anchor = "pointwise"} {
+    ^bb0(%a: tensor<4xf32>):
+      %zero = nn.full 0.0 : f32 -> tensor<4xf32>
+      %m = nn.max %a, %zero : tensor<4xf32>
+      nn.yield %m : tensor<4xf32>
+    }
+    ```
+  }];
+  let arguments = (ins StrAttr:$kernel_name, Variadic<NN_Tensor>:$operands, StrAttr:$anchor);
+  let results = (outs Variadic<NN_Tensor>:$outputs);
+  let regions = (region SizedRegion<1>:$bodyRegion);
+  let assemblyFormat = [{
+    $kernel_name `(` ($operands^ `:` type($operands))? `)` `->` `(` (type($outputs)^)? `)`
+    attr-dict-with-keyword $bodyRegion
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+}
+
+def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ParentOneOf<["KernelOp"]>]> {
+  let summary = "Results of a kernel";
+  let description = [{
+    ```mlir
+    nn.yield %r : tensor<4xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<AnyType>:$operands);
+  let assemblyFormat = "($operands^ `:` type($operands))? attr-dict";
+  let builders = [OpBuilder<(ins), "build($_builder, $_state, ::mlir::ValueRange());">];
+}
+
+def NN_SymbolOp : NN_Op<"symbol", [Pure]> {
+  let summary = "Run-time value of a dimension of the entry point";
+  let description = [{
+    1. (C1) `position >= 0`.
+
+    ```mlir
+    %b = nn.symbol 0 : index
+    ```
+  }];
+  let arguments = (ins ConfinedAttr<I64Attr, [IntNonNegative]>:$position);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$position attr-dict `:` type($result)";
+}
+
+def NN_GemmOp : NN_Op<"gemm", [Pure, AttrSizedOperandSegments,
+                               DeclareOpInterfaceMethods<NN_ShapeInterface>]> {
+  let summary = "Matrix product by the library";
+  let description = [{
+    `result = epilogue(lhs @ rhs + bias + residual)`, the product as in `nn.matmul`, everything
+    before the single rounding at the end in f32. `bias` is added along the last axis. The epilogues
+    are `none`, `relu` = `max(x, 0)` and `gelu` = `0.5 * x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 *
+    x**3)))`.
+
+    1. (C1) as for `nn.matmul`, and the element type is a float.
+    2. (C2) `bias` has the dimensions `[N]`, `residual` has the result's type.
+    3. (C3) `epilogue` is `none`, `relu` or `gelu`.
+
+    ```mlir
+    %y = nn.gemm %x, %w bias %b {transpose_b, epilogue = "relu"}
+        : (tensor<4x400xf32>, tensor<120x400xf32>, tensor<120xf32>) -> tensor<4x120xf32>
+    ```
+  }];
+  let arguments = (ins NN_FloatTensor:$lhs, NN_FloatTensor:$rhs, Optional<NN_FloatTensor>:$bias,
+                       Optional<NN_FloatTensor>:$residual, UnitAttr:$transpose_a,
+                       UnitAttr:$transpose_b, DefaultValuedAttr<StrAttr, "\"none\"">:$epilogue);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $lhs `,` $rhs (`bias` $bias^)? (`residual` $residual^)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif // NNC_IR_NNKERNEL
