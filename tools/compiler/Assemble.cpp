@@ -1,0 +1,227 @@
+// From level 2 to the sections of a model.bin: code for every kernel, the weights that are still
+// used, and the plan over both.
+#include "tools/compiler/Compilation.h"
+
+#include "codegen/plan/PlanBuilder.h"
+#include "ir/NNOps.h"
+#include "runtime/format/Container.h"
+#include "runtime/format/model_generated.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/STLExtras.h"
+
+#include <cstring>
+#include <fmt/format.h>
+
+using namespace mlir;
+
+namespace nnc {
+namespace {
+
+constexpr size_t BlobAlignment = 64;
+
+/// Appends `bytes` to `section` at the next aligned place, which is returned.
+template <typename Bytes> uint64_t append(std::vector<std::byte> &section, const Bytes &bytes) {
+  section.resize((section.size() + BlobAlignment - 1) / BlobAlignment * BlobAlignment);
+  uint64_t offset = section.size();
+  auto view = std::as_bytes(std::span(bytes.data(), bytes.size()));
+  section.insert(section.end(), view.begin(), view.end());
+  return offset;
+}
+
+/// Assembles one module; members are filled in order by `run`.
+class Assembler {
+public:
+  Assembler(ModuleOp module, Target target, const codegen::WeightStore &store,
+            const CompileOptions &options)
+      : module(module), target(target), store(store), options(options) {}
+
+  Result<Assembly> run() {
+    assembly.plan = std::make_unique<format::ModelT>();
+    plan().compiler = NNC_VERSION;
+    plan().target = target == Target::Cpu ? format::Target::Cpu : format::Target::Cuda;
+    module.walk([&](nn::KernelOp kernel) { kernels.push_back(kernel); });
+    if (Result<void> done = addGlobals(); !done)
+      return done.error();
+    if (Result<void> done = target == Target::Cpu ? addCpuCode() : addCudaCode(); !done)
+      return done.error();
+    if (Result<void> done = codegen::buildEntries(module, context, plan()); !done)
+      return done.error();
+    serializePlan();
+    return std::move(assembly);
+  }
+
+private:
+  format::ModelT &plan() { return *assembly.plan; }
+
+  /// Weights and states that some entry point reads, in the order of their declaration.
+  Result<void> addGlobals() {
+    llvm::DenseSet<StringRef> used;
+    module.walk([&](nn::GetOp get) { used.insert(get.getName()); });
+    for (auto global : module.getOps<nn::GlobalOp>()) {
+      if (!used.contains(global.getSymName()))
+        continue;
+      Result<void> done = global.getKind() == "state" ? addState(global) : addWeight(global);
+      if (!done)
+        return done;
+    }
+    return {};
+  }
+
+  Result<void> addWeight(nn::GlobalOp global) {
+    const codegen::WeightTensor *tensor = store.find(global.getSymName());
+    if (!tensor)
+      return Error{fmt::format("`{}` has no data", global.getSymName().str())};
+    auto weight = std::make_unique<format::WeightT>();
+    weight->name = global.getSymName().str();
+    for (Attribute key : global.getKeys() ? global.getKeys()->getValue() : ArrayRef<Attribute>())
+      weight->keys.push_back(cast<StringAttr>(key).str());
+    weight->dtype = uint8_t(tensor->dtype);
+    weight->shape = tensor->shape;
+    weight->bytes = tensor->bytes.size();
+    weight->offset = append(assembly.weights, tensor->bytes);
+    context.weights[global.getSymName()] = plan().weights.size();
+    plan().weights.push_back(std::move(weight));
+    return {};
+  }
+
+  Result<void> addState(nn::GlobalOp global) {
+    RankedTensorType type = global.getTensorType();
+    std::optional<DType> dtype = codegen::dtypeOf(type.getElementType());
+    if (!type.hasStaticShape() || !dtype)
+      return Error{fmt::format("state `{}` needs fixed sizes", global.getSymName().str())};
+    auto state = std::make_unique<format::StateT>();
+    state->name = global.getSymName().str();
+    state->dtype = uint8_t(*dtype);
+    state->shape = type.getShape().vec();
+    state->bytes = type.getNumElements() * dtypeBytes(*dtype);
+    context.states[global.getSymName()] = plan().states.size();
+    plan().states.push_back(std::move(state));
+    return {};
+  }
+
+  /// The number of the kernel with this symbol; added when it is new.
+  uint32_t kernelNumber(const std::string &symbol, bool &isNew) {
+    auto [place, inserted] = numbers.try_emplace(symbol, plan().kernels.size());
+    isNew = inserted;
+    if (inserted) {
+      auto kernel = std::make_unique<format::KernelT>();
+      kernel->symbol = symbol;
+      plan().kernels.push_back(std::move(kernel));
+    }
+    return place->second;
+  }
+
+  Result<void> addCpuCode() {
+    Result<codegen::CpuObject> object =
+        codegen::compileForCpu(kernels, codegen::CpuOptions{options.cpu});
+    if (!object)
+      return object.error();
+    for (auto [kernel, code] : llvm::zip(kernels, object->kernels)) {
+      bool isNew;
+      context.launches[kernel.getOperation()] = {kernelNumber(code.symbol, isNew), code.grid};
+    }
+    append(assembly.cpuObject, object->elf);
+    plan().cpu = std::make_unique<format::CpuT>();
+    plan().cpu->triple = object->triple;
+    plan().cpu->cpu = object->cpu;
+    plan().cpu->features = llvm::join(object->features, ",");
+    return {};
+  }
+
+  Result<void> addCudaCode() {
+    Result<std::vector<codegen::CudaKernel>> code = codegen::emitCuda(kernels, {});
+    if (!code)
+      return code.error();
+    plan().cuda = std::make_unique<format::CudaT>();
+    std::vector<std::string> sources;
+    for (auto [kernel, emitted] : llvm::zip(kernels, *code)) {
+      bool isNew;
+      uint32_t number = kernelNumber(emitted.symbol, isNew);
+      context.launches[kernel.getOperation()] = {number, emitted.grid, emitted.block,
+                                                 emitted.sharedBytes};
+      if (!isNew)
+        continue;
+      plan().kernels[number]->module = plan().cuda->modules.size();
+      sources.push_back(emitted.source);
+      addModule(emitted);
+      assembly.cudaKernels.push_back(std::move(emitted));
+    }
+    for (const char *option : codegen::nvrtcOptions())
+      plan().cuda->options.push_back(option);
+    return addImages(sources);
+  }
+
+  void addModule(const codegen::CudaKernel &kernel) {
+    auto cudaModule = std::make_unique<format::CudaModuleT>();
+    cudaModule->symbol = kernel.symbol;
+    std::string unit = codegen::translationUnit(kernel.source);
+    cudaModule->source =
+        std::make_unique<format::Blob>(append(assembly.source, unit), unit.size());
+    plan().cuda->modules.push_back(std::move(cudaModule));
+  }
+
+  /// Without architectures the source alone is carried; it is compiled when the model is loaded.
+  Result<void> addImages(std::span<const std::string> sources) {
+    if (options.archs.empty())
+      return {};
+    Result<std::vector<codegen::Cubin>> cubins = codegen::compileCubins(sources, options.archs);
+    if (!cubins)
+      return cubins.error();
+    for (auto [index, cubin] : llvm::enumerate(*cubins)) {
+      auto image = std::make_unique<format::ImageT>();
+      image->arch = cubin.arch;
+      image->blob =
+          std::make_unique<format::Blob>(append(assembly.cubins, cubin.bytes), cubin.bytes.size());
+      plan().cuda->modules[index / options.archs.size()]->images.push_back(std::move(image));
+    }
+    return {};
+  }
+
+  void serializePlan() {
+    flatbuffers::FlatBufferBuilder builder;
+    builder.Finish(format::Model::Pack(builder, &plan()));
+    auto *first = reinterpret_cast<const std::byte *>(builder.GetBufferPointer());
+    assembly.planBytes.assign(first, first + builder.GetSize());
+  }
+
+  ModuleOp module;
+  Target target;
+  const codegen::WeightStore &store;
+  const CompileOptions &options;
+  Assembly assembly;
+  std::vector<nn::KernelOp> kernels;
+  codegen::PlanContext context;
+  llvm::StringMap<uint32_t> numbers;
+};
+
+/// The sections in the order of the file; spans point into `assembly`.
+format::ContainerWriter writerOf(const Assembly &assembly) {
+  format::ContainerWriter writer;
+  writer.add(format::section::Plan, assembly.planBytes);
+  writer.add(format::section::Weights, assembly.weights, 4096);
+  if (!assembly.cpuObject.empty())
+    writer.add(format::section::Cpu, assembly.cpuObject);
+  if (!assembly.cubins.empty())
+    writer.add(format::section::Cubins, assembly.cubins);
+  if (!assembly.source.empty())
+    writer.add(format::section::Source, assembly.source);
+  return writer;
+}
+
+} // namespace
+
+Result<Assembly> Compilation::assembleModule(ModuleOp module, Target target) const {
+  return Assembler(module, target, weights, options).run();
+}
+
+Result<void> Compilation::write(const std::string &path) const {
+  return writerOf(product).write(path);
+}
+
+Result<std::vector<std::byte>> Assembly::toMemory() const { return writerOf(*this).toMemory(); }
+
+Result<std::vector<std::byte>> Compilation::toMemory() const { return product.toMemory(); }
+
+} // namespace nnc

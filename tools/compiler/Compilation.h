@@ -1,0 +1,103 @@
+// One compilation, phase by phase: what `nnc`, the C++ API and tests drive. Every phase leaves its
+// product in the open.
+#pragma once
+
+#include "codegen/Weights.h"
+#include "codegen/cpu/CpuTarget.h"
+#include "codegen/cuda/CudaTarget.h"
+#include "frontend/Frontend.h"
+#include "frontend/syntax/Diagnostics.h"
+#include "frontend/syntax/Source.h"
+#include "passes/Pipelines.h"
+#include "tools/compiler/Compile.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace mlir {
+class PassManager;
+}
+
+namespace nnc {
+
+/// In the order in which they run.
+enum class Phase {
+  Check,    ///< parse, evaluate, check shapes, emit the nn dialect
+  Weights,  ///< map the checkpoint and match its keys, or initialize
+  Optimize, ///< passes on the nn dialect
+  Prepare,  ///< run once what depends on weights only
+  Kernels,  ///< form kernels and lower their bodies
+  Assemble, ///< generate code, plan memory, lay out model.bin
+};
+const char *phaseName(Phase phase);
+
+/// What a container is made of; spans in `sections` point into the other members.
+struct Assembly {
+  std::unique_ptr<format::ModelT> plan;
+  std::vector<codegen::CudaKernel> cudaKernels; ///< distinct ones
+  std::vector<std::byte> planBytes, weights, cpuObject, cubins, source;
+
+  /// The bytes of a model.bin.
+  Result<std::vector<std::byte>> toMemory() const;
+};
+
+class Compilation {
+public:
+  Compilation(syntax::SourceManager &sources, syntax::Diagnostics &diags, CompileOptions options);
+  ~Compilation();
+
+  /// Runs all phases up to and including `last`; false after errors, which are in the diagnostics.
+  bool run(syntax::FileId file, Phase last = Phase::Assemble);
+
+  mlir::ModuleOp module() { return *moduleRef; }
+  const frontend::ModelInfo &info() const { return modelInfo; }
+  const Assembly &assembly() const { return product; }
+  Target target() const { return chosenTarget; }
+  /// After Phase::Assemble.
+  Result<void> write(const std::string &path) const;
+  Result<std::vector<std::byte>> toMemory() const;
+
+  struct PhaseTime {
+    Phase phase;
+    double milliseconds;
+  };
+  const std::vector<PhaseTime> &times() const { return phaseTimes; }
+
+  /// Called on every pass manager before it runs (timing, dumps).
+  std::function<void(mlir::PassManager &)> configurePasses;
+
+private:
+  bool runPhase(Phase phase, syntax::FileId file);
+  bool check(syntax::FileId file);
+  bool loadWeights(syntax::FileId file);
+  bool optimize();
+  bool prepare();
+  bool formKernels();
+  bool assemble();
+
+  bool chooseTarget();
+  bool runPasses(mlir::ModuleOp module, Target target,
+                 void (*build)(mlir::OpPassManager &, const PipelineOptions &));
+  Result<Assembly> assembleModule(mlir::ModuleOp module, Target target) const;
+  bool adoptPrepared(const TensorMap &outputs);
+  void reportKeys(const codegen::KeyReport &report, const std::string &path, syntax::Span at);
+  bool fail(const Error &error);
+
+  syntax::SourceManager &sources;
+  syntax::Diagnostics &diags;
+  CompileOptions options;
+  std::unique_ptr<mlir::MLIRContext> context;
+  mlir::OwningOpRef<mlir::ModuleOp> moduleRef;
+  frontend::ModelInfo modelInfo;
+  codegen::WeightStore weights;
+  Target chosenTarget = Target::Cpu;
+  Assembly product;
+  std::vector<PhaseTime> phaseTimes;
+};
+
+} // namespace nnc

@@ -1,0 +1,70 @@
+// The compiler as a library: `.nn` in, a model that runs in this process or is saved as model.bin
+// out. Installed as <nnc/Compile.h>.
+//
+//   auto model = nnc::compile("lenet.nn", {.target = "cuda", .weights = "lenet.safetensors"});
+//   if (!model)
+//     return fail(model.error().message);
+//   auto session = model->session();
+#ifndef NNC_TOOLS_COMPILER_COMPILE_H
+#define NNC_TOOLS_COMPILER_COMPILE_H
+
+#include "runtime/Engine.h"
+#include "runtime/format/Result.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace nnc {
+
+struct CompileOptions {
+  /// "cpu" or "cuda"; empty: cuda where a GPU is, else cpu.
+  std::string target;
+  /// cuda: architectures to compile for, e.g. {"sm_90a", "sm_80"}. Empty: the GPU's own, or both of
+  /// these where there is none.
+  std::vector<std::string> archs;
+  /// cpu: LLVM's name of the processor ("x86-64-v3"), or "native" for this machine's.
+  std::string cpu = "native";
+  /// A .safetensors file; empty: the model's @weights, or fresh weights.
+  std::string weights;
+  /// The model to compile, of several in the file.
+  std::string model;
+  /// Hyperparameters by name, as on the command line: {{"classes", "100"}}.
+  std::vector<std::pair<std::string, std::string>> set;
+  /// Dimensions to fix: {{"B", 64}}.
+  std::map<std::string, int64_t> dims;
+  /// Seed of fresh weights.
+  uint64_t seed = 0;
+};
+
+/// A compiled model: the bytes of a model.bin.
+class CompiledModel {
+public:
+  explicit CompiledModel(std::vector<std::byte> bytes, std::string warnings)
+      : bytes(std::move(bytes)), text(std::move(warnings)) {}
+
+  /// Writes model.bin beside `path` and renames it there.
+  Result<void> save(const std::string &path) const;
+  /// Loads it in this process, as Engine::load does a file.
+  Result<Engine> engine() const;
+  /// What the compiler warned about, rendered; empty if nothing.
+  const std::string &warnings() const { return text; }
+
+private:
+  std::vector<std::byte> bytes;
+  std::string text;
+};
+
+/// Compiles a file. The error's message holds the rendered diagnostics.
+Result<CompiledModel> compile(const std::string &path, const CompileOptions &options = {});
+
+/// Compiles source text; `name` stands for the file in diagnostics.
+Result<CompiledModel> compileText(const std::string &name, const std::string &text,
+                                  const CompileOptions &options = {});
+
+} // namespace nnc
+
+#endif

@@ -1,0 +1,125 @@
+#include "tools/nnc/Commands.h"
+
+#include "frontend/syntax/Syntax.h"
+#include "runtime/format/AtomicFile.h"
+#include "runtime/format/Safetensors.h"
+#include "tools/compiler/Checkpoint.h"
+#include "tools/compiler/Compilation.h"
+
+#include <fmt/format.h>
+
+namespace nnc {
+
+bool checkSources(syntax::SourceManager &sources, syntax::Diagnostics &diags, const Paths &files) {
+  for (const std::string &path : files)
+    if (std::optional<syntax::FileId> file = sources.load(path, diags))
+      frontend::checkFile(sources, *file, diags);
+  return !diags.hasErrors();
+}
+
+namespace {
+
+bool formatOne(syntax::SourceManager &sources, syntax::Diagnostics &diags, const std::string &path,
+               bool inPlace, bool check) {
+  std::optional<syntax::FileId> file = sources.load(path, diags);
+  std::optional<std::string> text = file ? syntax::formatSource(sources, *file, diags) : std::nullopt;
+  if (!text)
+    return false;
+  bool changes = *text != sources.text(*file);
+  if (check) {
+    if (changes)
+      diags.error(fmt::format("'{}' is not formatted: run `nnc fmt -i {}`", path, path));
+    return !changes;
+  }
+  if (!inPlace) {
+    fmt::print("{}", *text);
+    return true;
+  }
+  Result<void> done = changes ? format::writeFile(path, *text) : Result<void>();
+  if (!done)
+    diags.error(done.error().message);
+  return bool(done);
+}
+
+} // namespace
+
+bool formatSources(syntax::SourceManager &sources, syntax::Diagnostics &diags, const Paths &files,
+                   bool inPlace, bool check) {
+  bool done = true;
+  for (const std::string &path : files)
+    done &= formatOne(sources, diags, path, inPlace, check);
+  return done;
+}
+
+namespace {
+
+void printKeys(const frontend::ModelInfo &info) {
+  size_t width = 0;
+  for (const frontend::SlotInfo &slot : info.slots)
+    width = std::max(width, slot.keys.front().size());
+  for (const frontend::SlotInfo &slot : info.slots) {
+    std::string line = fmt::format("{:<{}}  {}", slot.keys.front(), width, slot.type);
+    if (slot.kind != "param")
+      line += fmt::format("  {}", slot.kind);
+    for (size_t i = 1; i < slot.keys.size(); ++i)
+      line += fmt::format("  or {}", slot.keys[i]);
+    fmt::print("{}\n", line);
+  }
+}
+
+void printReport(const codegen::KeyReport &report) {
+  for (const std::string &key : report.missing)
+    fmt::print("- {}\n", key);
+  for (const std::string &key : report.unused)
+    fmt::print("+ {}\n", key);
+  for (const codegen::KeyReport::Difference &difference : report.misshapen)
+    fmt::print("! {}: the model has {}, the file {}\n", difference.key, difference.expected,
+               difference.found);
+  for (const std::string &key : report.conflicting)
+    fmt::print("! {}: its names hold different values\n", key);
+  if (report.isClean())
+    fmt::print("all {} keys agree\n", report.numSlots);
+}
+
+bool compareKeys(Compilation &compilation, const std::string &path, syntax::Diagnostics &diags) {
+  Result<LoadedCheckpoint> loaded =
+      loadCheckpoint(compilation.module(), path, namesOf(compilation.info()));
+  if (!loaded) {
+    diags.error(loaded.error().message);
+    return false;
+  }
+  printReport(loaded->report);
+  return loaded->report.isClean();
+}
+
+} // namespace
+
+bool listKeys(syntax::SourceManager &sources, syntax::Diagnostics &diags, const Paths &files,
+              const CompileOptions &options) {
+  if (files.size() > 2) {
+    diags.error("`nnc keys` takes a model and at most one checkpoint");
+    return false;
+  }
+  std::optional<syntax::FileId> file = sources.load(files[0], diags);
+  if (!file)
+    return false;
+  Compilation compilation(sources, diags, options);
+  if (!compilation.run(*file, Phase::Check))
+    return false;
+  if (files.size() == 2)
+    return compareKeys(compilation, files[1], diags);
+  printKeys(compilation.info());
+  return true;
+}
+
+bool explainCodeText(const std::string &code, syntax::Diagnostics &diags) {
+  const syntax::Explanation *explanation = syntax::explain(code);
+  if (!explanation) {
+    diags.error(fmt::format("there is no error code `{}`", code));
+    return false;
+  }
+  fmt::print("{}: {}\n\n{}\n", explanation->code, explanation->title, explanation->text);
+  return true;
+}
+
+} // namespace nnc

@@ -1,0 +1,241 @@
+// nnc: compiles a model. The subcommands check, fmt, keys and explain work on sources alone.
+#include "tools/compiler/Compilation.h"
+#include "tools/nnc/Commands.h"
+#include "tools/nnc/Dump.h"
+
+#include "frontend/syntax/Syntax.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/Timing.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Path.h"
+
+#include <charconv>
+#include <fmt/format.h>
+
+using namespace nnc;
+namespace cl = llvm::cl;
+
+namespace {
+
+cl::OptionCategory category("nnc options");
+
+cl::opt<std::string> input(cl::Positional, cl::desc("model.nn"), cl::cat(category));
+cl::opt<std::string> output("o", cl::desc("Output file (default: the model's name with .bin)"),
+                            cl::value_desc("file"), cl::cat(category));
+cl::opt<std::string> target("target", cl::desc("cuda or cpu (default: cuda where a GPU is)"),
+                            cl::cat(category));
+cl::list<std::string> archs("arch", cl::CommaSeparated, cl::cat(category),
+                            cl::desc("GPU architectures, e.g. sm_90a,sm_80"));
+cl::opt<std::string> cpu("cpu", cl::init("native"), cl::cat(category),
+                         cl::desc("Processor for the target cpu, e.g. x86-64-v3"));
+cl::opt<std::string> weights("weights", cl::value_desc("file.safetensors"), cl::cat(category),
+                             cl::desc("Checkpoint (default: @weights, else fresh weights)"));
+cl::opt<std::string> model("model", cl::desc("Which model of the file"), cl::cat(category));
+cl::list<std::string> dims("dim", cl::desc("Fix a dimension: B=64"), cl::cat(category));
+cl::list<std::string> sets("set", cl::desc("Set a hyperparameter: classes=10"), cl::cat(category));
+cl::opt<uint64_t> seed("seed", cl::desc("Seed of fresh weights"), cl::cat(category));
+cl::opt<EmitKind> emit(
+    "emit", cl::init(EmitKind::Bin), cl::desc("Print a level instead of writing model.bin"),
+    cl::values(clEnumValN(EmitKind::Tokens, "tokens", "tokens of the source"),
+               clEnumValN(EmitKind::Ast, "ast", "syntax tree"),
+               clEnumValN(EmitKind::NN, "nn", "nn dialect, as the front end makes it"),
+               clEnumValN(EmitKind::Kernels, "kernels", "fused kernels in linalg"),
+               clEnumValN(EmitKind::Plan, "plan", "steps, buffers and memory"),
+               clEnumValN(EmitKind::Cuda, "cuda", "generated CUDA C++"),
+               clEnumValN(EmitKind::Ptx, "ptx", "PTX of the first --arch"),
+               clEnumValN(EmitKind::Bin, "bin", "model.bin (default)")),
+    cl::cat(category));
+cl::opt<std::string> dumpDir("dump-dir", cl::desc("Write the IR after every pass into a folder"),
+                             cl::cat(category));
+cl::opt<bool> timing("timing", cl::desc("Print the time of every phase"), cl::cat(category));
+cl::opt<bool> printPipeline("print-pipeline", cl::desc("Print the passes that run"),
+                            cl::cat(category));
+cl::opt<std::string> diagnosticsStyle("diagnostics", cl::init("text"), cl::cat(category),
+                                      cl::desc("text or json"), cl::sub(cl::SubCommand::getAll()));
+
+cl::SubCommand checkCommand("check", "Check models without compiling them");
+cl::SubCommand fmtCommand("fmt", "Format sources");
+cl::SubCommand keysCommand("keys", "List checkpoint keys, or compare them with a file");
+cl::SubCommand explainCommand("explain", "Explain an error code");
+cl::list<std::string> checkFiles(cl::Positional, cl::OneOrMore, cl::desc("files"),
+                                 cl::sub(checkCommand));
+cl::list<std::string> fmtFiles(cl::Positional, cl::OneOrMore, cl::desc("files"),
+                               cl::sub(fmtCommand));
+cl::opt<bool> fmtInPlace("i", cl::desc("Edit the files"), cl::sub(fmtCommand));
+cl::opt<bool> fmtCheck("check", cl::desc("Fail if a file would change"), cl::sub(fmtCommand));
+cl::list<std::string> keysFiles(cl::Positional, cl::OneOrMore,
+                                cl::desc("model.nn [file.safetensors]"), cl::sub(keysCommand));
+cl::opt<std::string> keysModel("model", cl::desc("Which model of the file"), cl::sub(keysCommand));
+cl::list<std::string> keysSets("set", cl::desc("Set a hyperparameter"), cl::sub(keysCommand));
+cl::opt<std::string> explainCode(cl::Positional, cl::Required, cl::desc("code"),
+                                 cl::sub(explainCommand));
+
+/// "B=64" in two; none without a name and a value.
+std::optional<std::pair<std::string, std::string>> splitPair(const std::string &text) {
+  size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
+    return std::nullopt;
+  return std::pair(text.substr(0, equals), text.substr(equals + 1));
+}
+
+bool addSets(const cl::list<std::string> &list, CompileOptions &options,
+             syntax::Diagnostics &diags) {
+  for (const std::string &text : list) {
+    auto pair = splitPair(text);
+    if (!pair) {
+      diags.error(fmt::format("`--set {}` is not of the form name=value", text));
+      return false;
+    }
+    options.set.push_back(*pair);
+  }
+  return true;
+}
+
+bool addDims(CompileOptions &options, syntax::Diagnostics &diags) {
+  for (const std::string &text : dims) {
+    auto pair = splitPair(text);
+    if (pair && pair->second.find(',') != std::string::npos) {
+      diags.error(fmt::format("`--dim {}`: several sizes of one dimension are not supported yet",
+                              text));
+      return false;
+    }
+    int64_t size = 0;
+    const char *end = pair ? pair->second.data() + pair->second.size() : nullptr;
+    if (!pair || std::from_chars(pair->second.data(), end, size).ptr != end || size < 0) {
+      diags.error(fmt::format("`--dim {}` is not of the form NAME=size", text));
+      return false;
+    }
+    options.dims[pair->first] = size;
+  }
+  return true;
+}
+
+std::optional<CompileOptions> readOptions(syntax::Diagnostics &diags) {
+  CompileOptions options;
+  options.target = target;
+  options.archs.assign(archs.begin(), archs.end());
+  options.cpu = cpu;
+  options.weights = weights;
+  options.model = model;
+  options.seed = seed;
+  if (!addSets(sets, options, diags) || !addDims(options, diags))
+    return std::nullopt;
+  return options;
+}
+
+std::string outputPath() {
+  if (!output.empty())
+    return output;
+  return emit == EmitKind::Bin ? llvm::sys::path::stem(input).str() + ".bin" : "-";
+}
+
+void printTimes(const Compilation &compilation) {
+  double total = 0;
+  for (const Compilation::PhaseTime &time : compilation.times()) {
+    fmt::print(stderr, "{:<10} {:8.1f} ms\n", phaseName(time.phase), time.milliseconds);
+    total += time.milliseconds;
+  }
+  fmt::print(stderr, "{:<10} {:8.1f} ms\n", "total", total);
+}
+
+/// Tokens and tree need no compilation.
+std::optional<std::string> syntaxText(syntax::SourceManager &sources, syntax::FileId file,
+                                      syntax::Diagnostics &diags) {
+  if (emit == EmitKind::Tokens)
+    return syntax::dumpTokens(sources, syntax::lex(sources, file));
+  std::unique_ptr<syntax::File> tree = syntax::parseFile(sources, file, diags);
+  return tree && !diags.hasErrors() ? std::optional(syntax::dumpAst(sources, *tree)) : std::nullopt;
+}
+
+void configurePasses(mlir::PassManager &passes) {
+  mlir::applyDefaultTimingPassManagerCLOptions(passes);
+  (void)mlir::applyPassManagerCLOptions(passes);
+  if (printPipeline) {
+    passes.printAsTextualPipeline(llvm::errs());
+    llvm::errs() << "\n";
+  }
+}
+
+/// Compiles and writes what was asked for; false after errors, which are in `diags`.
+bool compileModel(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
+  std::optional<CompileOptions> options = readOptions(diags);
+  if (!options)
+    return false;
+  std::optional<syntax::FileId> file = sources.load(input, diags);
+  if (!file)
+    return false;
+  auto report = [&](const Result<void> &done) {
+    if (!done)
+      diags.error(done.error().message);
+    return bool(done);
+  };
+  std::optional<Phase> last = phaseOf(emit);
+  if (!last) {
+    std::optional<std::string> text = syntaxText(sources, *file, diags);
+    return text && report(writeText(outputPath(), *text));
+  }
+
+  Compilation compilation(sources, diags, *options);
+  compilation.configurePasses = configurePasses;
+  unsigned counter = 0;
+  if (!dumpDir.empty() && !report(dumpPasses(compilation, dumpDir, counter)))
+    return false;
+  bool done = compilation.run(*file, *last);
+  if (timing)
+    printTimes(compilation);
+  if (!done)
+    return false;
+  if (emit == EmitKind::Bin)
+    return report(compilation.write(outputPath()));
+  Result<std::string> text = emitText(compilation, emit, *options);
+  if (!text) {
+    diags.error(text.error().message);
+    return false;
+  }
+  return report(writeText(outputPath(), *text));
+}
+
+bool runCommand(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
+  if (checkCommand)
+    return checkSources(sources, diags, {checkFiles.begin(), checkFiles.end()});
+  if (fmtCommand)
+    return formatSources(sources, diags, {fmtFiles.begin(), fmtFiles.end()}, fmtInPlace, fmtCheck);
+  if (explainCommand)
+    return explainCodeText(explainCode, diags);
+  if (keysCommand) {
+    CompileOptions options;
+    options.model = keysModel;
+    return addSets(keysSets, options, diags) &&
+           listKeys(sources, diags, {keysFiles.begin(), keysFiles.end()}, options);
+  }
+  if (input.empty()) {
+    diags.error("no model: `nnc model.nn -o model.bin`, or see `nnc --help`");
+    return false;
+  }
+  return compileModel(sources, diags);
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  mlir::registerAsmPrinterCLOptions();
+  mlir::registerMLIRContextCLOptions();
+  mlir::registerPassManagerCLOptions();
+  mlir::registerDefaultTimingManagerCLOptions();
+  cl::HideUnrelatedOptions(category);
+  cl::ParseCommandLineOptions(argc, argv, "nnc: a graph compiler for neural nets\n");
+
+  syntax::SourceManager sources;
+  syntax::Diagnostics diags;
+  bool done = runCommand(sources, diags);
+  syntax::RenderOptions style;
+  style.color = syntax::wantsColor(stderr);
+  style.json = diagnosticsStyle == "json";
+  fmt::print(stderr, "{}", syntax::render(sources, diags, style));
+  return done ? 0 : 1;
+}
