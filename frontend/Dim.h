@@ -62,7 +62,8 @@ public:
   using Terms = std::vector<Term>;
 
   Dim() = default; ///< 0
-  Dim(int64_t value) : constant(value) {}
+  /// INT64_MIN is invalid, so that every coefficient has a negative.
+  Dim(int64_t value) : constant(value), broken(value == INT64_MIN) {}
   static Dim variable(std::string name);
   static Dim variable(DimVariable variable);
   /// What arithmetic that overflows 64 bits, divides by zero, or grows beyond any reasonable
@@ -119,6 +120,7 @@ private:
 struct Dim::Atom {
   std::optional<DimVariable> variable;
   Dim numerator, denominator; ///< if not a variable
+  size_t nodes;               ///< of the whole formula, to bound its size
 };
 
 /// Different at all sizes that the facts allow.

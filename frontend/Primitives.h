@@ -16,11 +16,18 @@
 
 namespace nnc::frontend {
 
-/// One argument of a call. A pipe's left side is the first positional argument.
-struct Argument {
-  std::string name; ///< empty: positional
+/// A value and the expression that it comes from.
+struct Operand {
   Value value;
-  syntax::Span span; ///< of the expression
+  syntax::Span span;
+  /// The expression: fixes add parentheses where it needs them, patterns point into the literal.
+  const syntax::Expr *expr = nullptr;
+};
+
+/// One argument of a call. A pipe's left side is the first positional argument.
+struct CallArgument {
+  std::string name; ///< empty: positional
+  Operand operand;
 };
 
 /// One formal of a primitive.
@@ -46,52 +53,46 @@ bool primitiveIsStage(std::string_view name);
 /// Calls a primitive. `callee` is the span of its name, `call` of the whole call. Reports errors;
 /// nothing then.
 std::optional<Value> callPrimitive(Context &context, std::string_view name,
-                                   std::vector<Argument> arguments, syntax::Span callee,
+                                   std::vector<CallArgument> arguments, syntax::Span callee,
                                    syntax::Span call);
 
 /// `f32(x)`, `float(x)`, `i32(x)`: the element type's name used as a function.
-std::optional<Value> callCast(Context &context, Element element, const Argument &argument,
+std::optional<Value> callCast(Context &context, syntax::Elem element, const Operand &operand,
                               syntax::Span call);
 
-/// One operand of an operator or of an indexing: its value and where it stands.
-struct Operand {
-  Value value;
-  syntax::Span span;
-};
-
 /// `+ - * / // % ** @ == != < <= > >= and or`, where at least one side is a tensor.
-/// `op` is the operator as written and `opSpan` its place.
-std::optional<Value> binaryOperator(Context &context, std::string_view op, syntax::Span opSpan,
+/// `opSpan` is the place of the operator.
+std::optional<Value> binaryOperator(Context &context, syntax::BinaryOp op, syntax::Span opSpan,
                                     const Operand &left, const Operand &right);
 
 /// `-` and `not` on a tensor.
-std::optional<Value> unaryOperator(Context &context, std::string_view op, syntax::Span opSpan,
+std::optional<Value> unaryOperator(Context &context, syntax::UnaryOp op, syntax::Span opSpan,
                                    const Operand &operand);
 
 /// `+ - * / // % **` on build-time numbers (int, symbolic dimension, float); comparisons and the
 /// others are the evaluator's. `/` on ints is an int where it comes out whole, else a float.
-std::optional<Value> foldNumbers(Context &context, std::string_view op, syntax::Span opSpan,
+std::optional<Value> foldNumbers(Context &context, syntax::BinaryOp op, syntax::Span opSpan,
                                  const Operand &left, const Operand &right);
 
 /// One entry of `x[...]`, evaluated.
-struct IndexItem {
+struct IndexEntry {
   enum class Kind { Value, Slice, Ellipsis, None };
   Kind kind;
-  Operand value;                                 ///< Kind::Value: an int or an integer tensor
-  std::optional<Operand> start, stop, step;      ///< Kind::Slice
+  Operand value;                            ///< Kind::Value: an int or an integer tensor
+  std::optional<Operand> start, stop, step; ///< Kind::Slice
   syntax::Span span;
 };
 
 /// `x[i, a:b, ..., none, ids]` on a tensor.
 std::optional<Value> indexTensor(Context &context, const Operand &base,
-                                 std::span<const IndexItem> items, syntax::Span whole);
+                                 std::span<const IndexEntry> items, syntax::Span whole);
 
 /// `x.T`: swaps the last two axes.
 std::optional<Value> transposeLastTwo(Context &context, const Operand &base, syntax::Span whole);
 
 /// Gives a build-time number or bool the type of a tensor of this shape (`<-` of a number, slot
 /// initial values). Reports E0402 for a fractional number beside integers.
-std::optional<Value> numberToTensor(Context &context, const Operand &number, Element element,
+std::optional<Value> numberToTensor(Context &context, const Operand &number, syntax::Elem element,
                                     std::span<const Dim> shape);
 
 } // namespace nnc::frontend
