@@ -1,0 +1,11 @@
+# Writes the text of IN as raw string literals to OUT, in pieces (compilers limit one literal).
+file(READ ${IN} text)
+string(LENGTH "${text}" length)
+set(result "")
+set(at 0)
+while(at LESS length)
+  string(SUBSTRING "${text}" ${at} 8000 piece)
+  string(APPEND result "R\"nn(${piece})nn\"\n")
+  math(EXPR at "${at} + 8000")
+endwhile()
+file(WRITE ${OUT} "${result}")
