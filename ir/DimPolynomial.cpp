@@ -1,4 +1,5 @@
-//===- DimPolynomial.cpp - Normal form of dimension expressions -----------------------------------===//
+//===- DimPolynomial.cpp - Normal form of dimension expressions
+//-----------------------------------===//
 
 #include "ir/DimPolynomial.h"
 
@@ -6,7 +7,6 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 using namespace mlir;
@@ -15,8 +15,10 @@ namespace nnc::nn {
 
 static constexpr size_t kMaxTerms = 256;
 
-static AffineExpr toAtom(const void *opaque) {
-  return AffineExpr::getFromOpaquePointer(opaque);
+static AffineExpr toAtom(const void *opaque) { return AffineExpr::getFromOpaquePointer(opaque); }
+
+static uint64_t getMagnitude(int64_t value) {
+  return value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
 }
 
 /// True if the atom, a symbol or a floor division by a positive constant, is never negative.
@@ -81,15 +83,14 @@ bool DimPolynomial::isNeverZero() const {
   uint64_t divisor = 0;
   for (const auto &[monomial, coefficient] : terms)
     if (!monomial.empty())
-      divisor = std::gcd(divisor, static_cast<uint64_t>(std::abs(coefficient)));
-  return divisor > 1 && static_cast<uint64_t>(std::abs(constantTerm())) % divisor != 0;
+      divisor = std::gcd(divisor, getMagnitude(coefficient));
+  return divisor > 1 && getMagnitude(constantTerm()) % divisor != 0;
 }
 
 /// False on overflow.
 bool DimPolynomial::addTerm(const Monomial &monomial, int64_t coefficient) {
   int64_t &sum = terms[monomial];
-  // The least number has no absolute value; it counts as an overflow.
-  if (llvm::AddOverflow(sum, coefficient, sum) || sum == std::numeric_limits<int64_t>::min())
+  if (llvm::AddOverflow(sum, coefficient, sum))
     return false;
   if (sum == 0)
     terms.erase(monomial);
@@ -165,8 +166,8 @@ std::optional<DimPolynomial> DimPolynomial::floorDiv(const DimPolynomial &a, con
     return std::nullopt;
   DimPolynomial whole, rest;
   for (const auto &[monomial, coefficient] : a.terms) {
-    int64_t quotient = monomial.empty() ? llvm::divideFloorSigned(coefficient, *divisor)
-                                        : coefficient / *divisor;
+    int64_t quotient =
+        monomial.empty() ? llvm::divideFloorSigned(coefficient, *divisor) : coefficient / *divisor;
     int64_t remainder = coefficient - quotient * *divisor;
     // Terms are only taken out whole, so that equal dividends keep equal rests.
     if (!monomial.empty() && remainder != 0)

@@ -1,4 +1,5 @@
-//===- DimPolynomial.h - Normal form of dimension expressions -----------------------------*- C++ -*-===//
+//===- DimPolynomial.h - Normal form of dimension expressions -----------------------------*- C++
+//-*-===//
 //
 // Dimension expressions are compared as polynomials with integer coefficients over atoms: symbols,
 // and floor divisions that do not come out whole. Modulo and ceiling division are rewritten with

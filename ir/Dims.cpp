@@ -1,4 +1,5 @@
-//===- Dims.cpp - Symbolic dimensions of tensor types ---------------------------------------------===//
+//===- Dims.cpp - Symbolic dimensions of tensor types
+//---------------------------------------------===//
 
 #include "ir/Dims.h"
 

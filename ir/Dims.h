@@ -1,4 +1,5 @@
-//===- Dims.h - Symbolic dimensions of tensor types ---------------------------------------*- C++ -*-===//
+//===- Dims.h - Symbolic dimensions of tensor types ---------------------------------------*- C++
+//-*-===//
 //
 // The only place that knows how dynamic sizes are represented: the encoding of a tensor type with a
 // dynamic size is an affine map without dims, with one symbol per dimension of the entry point and
@@ -63,8 +64,7 @@ std::string toString(llvm::ArrayRef<mlir::AffineExpr> dims);
 mlir::OpFoldResult materializeDim(mlir::OpBuilder &builder, mlir::Location loc,
                                   mlir::AffineExpr dim);
 /// As above, always as a value.
-mlir::Value materializeDimValue(mlir::OpBuilder &builder, mlir::Location loc,
-                                mlir::AffineExpr dim);
+mlir::Value materializeDimValue(mlir::OpBuilder &builder, mlir::Location loc, mlir::AffineExpr dim);
 /// One per dynamic axis of `type`, in order: what `tensor.empty` wants.
 llvm::SmallVector<mlir::Value> materializeDynamicDims(mlir::OpBuilder &builder, mlir::Location loc,
                                                       mlir::RankedTensorType type);

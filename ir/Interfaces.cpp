@@ -1,4 +1,5 @@
-//===- Interfaces.cpp - What passes ask of operations of the nn dialect ---------------------------===//
+//===- Interfaces.cpp - What passes ask of operations of the nn dialect
+//---------------------------===//
 
 #include "ir/Interfaces.h"
 
@@ -52,8 +53,7 @@ LogicalResult verifyInferredType(Operation *op) {
   auto declared = cast<RankedTensorType>(op->getResult(0).getType());
   if (declared.getElementType() != inferred->getElementType() ||
       !mayBeEqual(getDims(declared), getDims(*inferred)))
-    return op->emitOpError() << "expected a result of type " << *inferred << ", found "
-                             << declared;
+    return op->emitOpError() << "expected a result of type " << *inferred << ", found " << declared;
   return success();
 }
 

@@ -1,4 +1,5 @@
-//===- NNCompute.cpp - Definitions and verifiers -------------------------------------------------===//
+//===- NNCompute.cpp - Definitions and verifiers
+//-------------------------------------------------===//
 
 #include "ir/NNOps.h"
 #include "ir/Verify.h"
@@ -11,6 +12,128 @@ using namespace mlir;
 #include "ir/NNCompute.cpp.inc"
 
 namespace nnc::nn {
+
+FailureOr<RankedTensorType> ReduceOp::inferResultType() {
+  RankedTensorType input = getInput().getType();
+  if (failed(verifyIncreasing(*this, "axes", getAxes(), input.getRank()))) // (C1)
+    return failure();
+  if (getKind() == ReduceKind::Mean && !isa<FloatType>(input.getElementType())) // (C2)
+    return emitOpError() << "expected floats to take the mean of, found " << input.getElementType();
+  SmallVector<AffineExpr> dims;
+  for (int64_t axis = 0; axis < input.getRank(); ++axis)
+    if (!llvm::is_contained(getAxes(), axis))
+      dims.push_back(getDim(input, axis)); // (C3)
+  return getTensorType(dims, input.getElementType(), getNumSymbols(input));
+}
+
+FailureOr<RankedTensorType> ArgReduceOp::inferResultType() {
+  RankedTensorType input = getInput().getType();
+  if (failed(verifyAxis(*this, getAxis(), input.getRank()))) // (C1)
+    return failure();
+  SmallVector<AffineExpr> dims = getDims(input);
+  if (getConstant(dims[getAxis()]) == 0) // (C1)
+    return emitOpError() << "expected an operand that is not empty along axis " << getAxis();
+  dims.erase(dims.begin() + getAxis());
+  Type element = IntegerType::get(getContext(), 32);
+  return getTensorType(dims, element, getNumSymbols(input)); // (C2)
+}
+
+LogicalResult SoftmaxOp::verify() {
+  return verifyAxis(*this, getAxis(), getType().getRank()); // (C1)
+}
+
+LogicalResult LogSoftmaxOp::verify() {
+  return verifyAxis(*this, getAxis(), getType().getRank()); // (C1)
+}
+
+FailureOr<RankedTensorType> MatmulOp::inferResultType() {
+  return inferMatmulType(*this, getLhs().getType(), getRhs().getType(), getTransposeA(),
+                         getTransposeB());
+}
+
+/// `floor((in + padding - extent) / stride) + 1`, refused if provably below 1.
+static FailureOr<AffineExpr> inferWindows(Operation *op, AffineExpr in, int64_t padding,
+                                          AffineExpr extent, int64_t stride, StringRef side) {
+  AffineExpr padded = in + padding;
+  AffineExpr windows = (padded - extent).floorDiv(stride) + 1;
+  std::optional<int64_t> count = getConstant(windows);
+  if (count && *count < 1)
+    return op->emitOpError() << "expected a padded " << side << " of at least " << extent
+                             << ", found " << padded;
+  return windows;
+}
+
+/// (C1) of windows: 4 axes.
+static LogicalResult verifyRank4(Operation *op, RankedTensorType type, StringRef what) {
+  if (type.getRank() == 4)
+    return success();
+  return op->emitOpError() << "expected " << what << " of rank 4, found " << type;
+}
+
+/// (C3): groups divide the channels of input and weight.
+static LogicalResult verifyGroups(Conv2dOp op) {
+  int64_t groups = static_cast<int64_t>(op.getGroups());
+  if (groups < 1)
+    return op.emitOpError() << "expected at least 1 group, found " << groups;
+  AffineExpr channels = getDim(op.getInput().getType(), 1);
+  AffineExpr perGroup = getDim(op.getWeight().getType(), 1);
+  AffineExpr outputs = getDim(op.getWeight().getType(), 0);
+  if (!mayBeEqual(perGroup * groups, channels))
+    return op.emitOpError() << "expected " << groups << " groups of input channels in " << channels
+                            << ", found groups of " << perGroup;
+  if (!mayBeEqual(outputs % groups, getAffineConstantExpr(0, op.getContext())))
+    return op.emitOpError() << "expected output channels divisible by " << groups
+                            << " groups, found " << outputs;
+  return success();
+}
+
+FailureOr<RankedTensorType> Conv2dOp::inferResultType() {
+  RankedTensorType input = getInput().getType(), weight = getWeight().getType();
+  if (failed(verifySymbols(*this)) || failed(verifyRank4(*this, input, "an input")) ||
+      failed(verifyRank4(*this, weight, "a weight")) ||
+      failed(verifySameElement(*this, input, weight)) ||               // (C1)
+      failed(verifyEntries(*this, "strides", getStrides(), 2, 1)) ||   // (C2)
+      failed(verifyEntries(*this, "padding", getPadding(), 4, 0)) ||   // (C2)
+      failed(verifyEntries(*this, "dilation", getDilation(), 2, 1)) || // (C2)
+      failed(verifyGroups(*this)))                                     // (C3)
+    return failure();
+  SmallVector<AffineExpr> dims = {getDim(input, 0), getDim(weight, 0)};
+  for (unsigned side : {0, 1}) { // (C4)
+    AffineExpr extent = (getDim(weight, side + 2) - 1) * getDilation()[side] + 1;
+    FailureOr<AffineExpr> windows = inferWindows(
+        *this, getDim(input, side + 2), getPadding()[2 * side] + getPadding()[2 * side + 1], extent,
+        getStrides()[side], side ? "width" : "height");
+    if (failed(windows))
+      return failure();
+    dims.push_back(*windows);
+  }
+  return getTensorType(dims, input.getElementType(), getNumSymbols(getOperandTypes()));
+}
+
+FailureOr<RankedTensorType> Pool2dOp::inferResultType() {
+  RankedTensorType input = getInput().getType();
+  if (failed(verifyRank4(*this, input, "an input")) ||               // (C1)
+      failed(verifyEntries(*this, "kernel", getKernel(), 2, 1)) ||   // (C2)
+      failed(verifyEntries(*this, "strides", getStrides(), 2, 1)) || // (C2)
+      failed(verifyEntries(*this, "padding", getPadding(), 4, 0)))   // (C2)
+    return failure();
+  SmallVector<AffineExpr> dims = {getDim(input, 0), getDim(input, 1)};
+  for (unsigned side : {0, 1}) {
+    int64_t low = getPadding()[2 * side], high = getPadding()[2 * side + 1];
+    int64_t kernel = getKernel()[side];
+    if (std::max(low, high) > kernel / 2) // (C2)
+      return emitOpError() << "expected padding of at most half of the kernel " << kernel
+                           << ", found " << std::max(low, high);
+    FailureOr<AffineExpr> windows = // (C3)
+        inferWindows(*this, getDim(input, side + 2), low + high,
+                     getAffineConstantExpr(kernel, getContext()), getStrides()[side],
+                     side ? "width" : "height");
+    if (failed(windows))
+      return failure();
+    dims.push_back(*windows);
+  }
+  return getTensorType(dims, input.getElementType(), getNumSymbols(input));
+}
 
 void NNDialect::registerComputeOps() {
   addOperations<

@@ -1,4 +1,5 @@
-//===- NNDialect.h - The nn dialect -------------------------------------------------------*- C++ -*-===//
+//===- NNDialect.h - The nn dialect -------------------------------------------------------*- C++
+//-*-===//
 //
 // The dialect alone, for those who only load or depend on it. Its operations are in NNOps.h.
 //
@@ -17,8 +18,8 @@ inline constexpr llvm::StringLiteral kEntryAttr = "nn.entry";     ///< unit: an 
 inline constexpr llvm::StringLiteral kPrepareAttr = "nn.prepare"; ///< unit: runs at compile time
 inline constexpr llvm::StringLiteral kDimsAttr = "nn.dims";       ///< strings, in symbol order
 inline constexpr llvm::StringLiteral kRangesAttr = "nn.ranges";   ///< array<i64: low, high> each
-inline constexpr llvm::StringLiteral kGuardsAttr = "nn.guards";   ///< dictionaries, checked on entry
-inline constexpr llvm::StringLiteral kNameAttr = "nn.name";       ///< of an argument or a result
+inline constexpr llvm::StringLiteral kGuardsAttr = "nn.guards"; ///< dictionaries, checked on entry
+inline constexpr llvm::StringLiteral kNameAttr = "nn.name";     ///< of an argument or a result
 
 /// Loads the nn dialect and all that lowered kernel bodies may use, with func and cf.
 void registerAllDialects(mlir::DialectRegistry &registry);

@@ -1,4 +1,5 @@
-//===- NNElementwise.cpp - Definitions and verifiers -------------------------------------------------===//
+//===- NNElementwise.cpp - Definitions and verifiers
+//-------------------------------------------------===//
 
 #include "ir/NNOps.h"
 #include "ir/Verify.h"
@@ -11,6 +12,15 @@ using namespace mlir;
 #include "ir/NNElementwise.cpp.inc"
 
 namespace nnc::nn {
+
+LogicalResult CastOp::verify() {
+  if (getInput().getType().getShape() != getType().getShape() ||
+      getDims(getInput().getType()) != getDims(getType())) // (C1)
+    return emitOpError() << "expected operand and result of the same dimensions, found "
+                         << toString(getDims(getInput().getType())) << " and "
+                         << toString(getDims(getType()));
+  return success();
+}
 
 void NNDialect::registerElementwiseOps() {
   addOperations<

@@ -1,9 +1,11 @@
-//===- NNKernel.cpp - Definitions and verifiers -------------------------------------------------===//
+//===- NNKernel.cpp - Definitions and verifiers
+//-------------------------------------------------===//
 
 #include "ir/NNOps.h"
 #include "ir/Verify.h"
 
 #include "mlir/IR/OpImplementation.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 
@@ -11,6 +13,107 @@ using namespace mlir;
 #include "ir/NNKernel.cpp.inc"
 
 namespace nnc::nn {
+
+/// (C2) of nn.global: `init` has exactly these numbers beside its kind.
+static LogicalResult verifyInit(GlobalOp op, DictionaryAttr init) {
+  auto kind = init.getAs<StringAttr>("kind");
+  using Names = SmallVector<StringRef, 2>;
+  std::optional<Names> names = llvm::StringSwitch<std::optional<Names>>(kind ? kind.getValue() : "")
+                                   .Case("full", Names{"value"})
+                                   .Case("kaiming_uniform", Names{})
+                                   .Case("normal", Names{"mean", "std"})
+                                   .Case("uniform", Names{"low", "high"})
+                                   .Default(std::nullopt);
+  if (!names)
+    return op.emitOpError() << "expected 'init' of kind full, kaiming_uniform, normal or uniform, "
+                               "found "
+                            << init;
+  for (StringRef name : *names) {
+    auto number = init.getAs<FloatAttr>(name);
+    if (!number || !number.getType().isF64())
+      return op.emitOpError() << "expected an f64 '" << name << "' in 'init', found " << init;
+  }
+  if (init.size() != names->size() + 1)
+    return op.emitOpError() << "expected nothing else in 'init', found " << init;
+  return success();
+}
+
+LogicalResult GlobalOp::verify() {
+  if (!llvm::is_contained({"param", "buffer", "state", "const"}, getKind())) // (C1)
+    return emitOpError() << "expected kind param, buffer, state or const, found '" << getKind()
+                         << "'";
+  std::optional<DictionaryAttr> init = getInit();
+  return init ? verifyInit(*this, *init) : success(); // (C2)
+}
+
+LogicalResult GetOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto global = symbols.lookupNearestSymbolFrom<GlobalOp>(*this, getNameAttr());
+  if (!global)
+    return emitOpError() << "expected the name of an nn.global, found " << getNameAttr();
+  if (global.getType() != getType()) { // (C1)
+    InFlightDiagnostic error = emitOpError() << "expected the global's type " << global.getType()
+                                             << ", found " << getType();
+    error.attachNote(global.getLoc()) << "declared here";
+    return error;
+  }
+  return success();
+}
+
+/// A type inside of a kernel stands for one outside: the same, or without its encoding.
+static bool standsFor(Type inside, Type outside) {
+  return inside == outside || inside == stripDims(cast<RankedTensorType>(outside));
+}
+
+LogicalResult KernelOp::verify() {
+  if (!parseAnchor(getAnchor())) // (C1)
+    return emitOpError() << "expected anchor pointwise, reduction, contraction, convolution, "
+                            "window or gather, found '"
+                         << getAnchor() << "'";
+  return verifySymbols(*this);
+}
+
+LogicalResult KernelOp::verifyRegions() {
+  Block &body = *getBody();
+  if (body.getNumArguments() != getNumOperands()) // (C2)
+    return emitOpError() << "expected " << getNumOperands() << " block arguments, found "
+                         << body.getNumArguments();
+  for (auto [argument, operand] : llvm::zip_equal(body.getArguments(), getOperands()))
+    if (!standsFor(argument.getType(), operand.getType()))
+      return emitOpError() << "expected block argument " << argument.getArgNumber() << " of type "
+                           << operand.getType() << ", found " << argument.getType();
+  auto yield = dyn_cast<YieldOp>(body.back());
+  if (!yield || yield.getNumOperands() != getNumResults()) // (C3)
+    return emitOpError() << "expected a body that ends in an nn.yield of " << getNumResults()
+                         << " values";
+  for (auto [index, value] : llvm::enumerate(yield.getOperands()))
+    if (!standsFor(value.getType(), getResult(index).getType()))
+      return yield.emitOpError() << "expected value " << index << " of type "
+                                 << getResult(index).getType() << ", found " << value.getType();
+  return success();
+}
+
+FailureOr<RankedTensorType> GemmOp::inferResultType() {
+  return inferMatmulType(*this, getLhs().getType(), getRhs().getType(), getTransposeA(),
+                         getTransposeB()); // (C1)
+}
+
+LogicalResult GemmOp::verify() {
+  RankedTensorType type = getType();
+  if (Value bias = getBias()) { // (C2)
+    AffineExpr columns = getDim(type, type.getRank() - 1);
+    RankedTensorType expected =
+        getTensorType({columns}, type.getElementType(), getNumSymbols(type));
+    if (bias.getType() != expected)
+      return emitOpError() << "expected a bias of type " << expected << ", found "
+                           << bias.getType();
+  }
+  if (Value residual = getResidual(); residual && residual.getType() != type) // (C2)
+    return emitOpError() << "expected a residual of type " << type << ", found "
+                         << residual.getType();
+  if (!llvm::is_contained({"none", "relu", "gelu"}, getEpilogue())) // (C3)
+    return emitOpError() << "expected epilogue none, relu or gelu, found '" << getEpilogue() << "'";
+  return success();
+}
 
 void NNDialect::registerKernelOps() {
   addOperations<

@@ -1,4 +1,5 @@
-//===- NNOps.h - The operations of the nn dialect -----------------------------------------*- C++ -*-===//
+//===- NNOps.h - The operations of the nn dialect -----------------------------------------*- C++
+//-*-===//
 //
 // One generated header per group; operations are documented in docs/ops.md.
 //
