@@ -65,7 +65,7 @@ public:
   /// disk full; the temporary file is removed then.
   Result<void> write(const std::string &path) const;
   /// The same bytes in memory, for Engine::fromMemory.
-  Result<std::vector<std::byte>> toMemory() const;
+  std::vector<std::byte> toMemory() const;
 
 private:
   struct Pending {

@@ -20,7 +20,8 @@ Result<int64_t> evaluate(const ExprT &expr, std::span<const int64_t> dims);
 /// The expression as the user would write it, e.g. "B*28 + 1", with names by symbol.
 std::string exprText(const ExprT &expr, const EntryT &entry);
 
-/// A type as the user would write it, e.g. "f32[B, 1, 28, 28]".
+/// A type as the user would write it, e.g. "f32[B, 1, 28, 28]"; `shape` are indices of Entry.exprs.
+std::string shapeText(DType type, std::span<const uint32_t> shape, const EntryT &entry);
 std::string portText(const PortT &port, const EntryT &entry);
 
 /// Fills Entry.exprs: equal expressions get equal indices. Keep one per entry while building.
@@ -38,6 +39,9 @@ private:
 
 /// The plan as the bytes of section `plan`.
 std::vector<std::byte> packModel(const ModelT &model);
+
+/// The location as "lenet.nn:12:15"; empty if it is unknown.
+std::string locationText(const LocationT *location);
 
 /// Verifies the plan of a container against its sections and unpacks it. What holds afterwards:
 /// every index, offset and expression is in range, and every arena buffer fits at the upper bounds.

@@ -1,0 +1,41 @@
+#include "runtime/format/Plan.h"
+
+#include <fmt/format.h>
+
+using namespace nnc;
+using namespace nnc::format;
+
+std::vector<std::byte> format::packModel(const ModelT &model) {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(Model::Pack(builder, &model));
+  auto *begin = reinterpret_cast<const std::byte *>(builder.GetBufferPointer());
+  return {begin, begin + builder.GetSize()};
+}
+
+Result<std::unique_ptr<ModelT>> format::readModel(const Container &container,
+                                                  const std::string &name) {
+  std::span<const std::byte> plan = container.section(section::Plan);
+  auto *bytes = reinterpret_cast<const uint8_t *>(plan.data());
+  constexpr unsigned MaxDepth = 16, MaxTables = 100'000'000;
+  flatbuffers::Verifier verifier(bytes, plan.size(), MaxDepth, MaxTables);
+  if (plan.empty() || !VerifyModelBuffer(verifier))
+    return Error{fmt::format("{} is damaged: its plan is malformed", name)};
+
+  std::unique_ptr<ModelT> model = UnPackModel(bytes);
+  SectionSizes sizes = {
+      container.section(section::Weights).size(), container.section(section::Cpu).size(),
+      container.section(section::Cubins).size(), container.section(section::Source).size()};
+  if (Result<void> verified = verifyModel(*model, sizes); !verified)
+    return Error{fmt::format("{} is damaged: {}", name, verified.error().message)};
+  return model;
+}
+
+std::string format::locationText(const LocationT *location) {
+  if (!location || location->file.empty())
+    return "";
+  if (location->line == 0)
+    return location->file;
+  if (location->column == 0)
+    return fmt::format("{}:{}", location->file, location->line);
+  return fmt::format("{}:{}:{}", location->file, location->line, location->column);
+}

@@ -1,0 +1,241 @@
+#include "runtime/format/PlanText.h"
+
+#include <fmt/format.h>
+
+using namespace nnc;
+using namespace nnc::format;
+
+namespace {
+
+using Out = fmt::memory_buffer;
+
+template <typename... Args> void print(Out &out, fmt::format_string<Args...> text, Args &&...args) {
+  fmt::format_to(std::back_inserter(out), text, std::forward<Args>(args)...);
+}
+
+/// Prints one entry point.
+class EntryPrinter {
+public:
+  EntryPrinter(Out &out, const ModelT &model, const EntryT &entry, PlanDetail detail)
+      : out(out), model(model), entry(entry), full(detail == PlanDetail::Full) {}
+
+  void run() {
+    printSignature();
+    printConditions();
+    printMemory();
+    if (full)
+      printBuffers();
+    printSteps();
+  }
+
+private:
+  std::string ports(const std::vector<std::unique_ptr<PortT>> &list) {
+    std::string text;
+    for (const std::unique_ptr<PortT> &port : list)
+      text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", port->name, portText(*port, entry));
+    return text;
+  }
+
+  void printSignature() {
+    print(out, "\nentry {}({}) -> ({})\n", entry.name, ports(entry.inputs), ports(entry.outputs));
+  }
+
+  void printConditions() {
+    for (const std::unique_ptr<DimT> &dim : entry.dims)
+      print(out, "  {} in {}..={}\n", dim->name, dim->min, dim->max);
+    for (const std::unique_ptr<GuardT> &guard : entry.guards)
+      print(out, "  requires {}\n", guard->text);
+  }
+
+  void printMemory() {
+    PeakMemory memory = peakMemory(model, entry);
+    print(out, "  peak memory: {} (arena {}, inputs {}, outputs {}, weights {}",
+          bytesText(memory.total()), bytesText(memory.arena), bytesText(memory.inputs),
+          bytesText(memory.outputs), bytesText(memory.weights));
+    if (memory.states)
+      print(out, ", states {}", bytesText(memory.states));
+    print(out, ")\n");
+  }
+
+  std::string place(const BufferT &buffer) {
+    switch (buffer.kind) {
+    case BufferKind::Arena:
+      return fmt::format("arena + {}", buffer.offset);
+    case BufferKind::Weight:
+      return "weight " + model.weights[buffer.index]->name;
+    case BufferKind::Input:
+      return "input " + entry.inputs[buffer.index]->name;
+    case BufferKind::Output:
+      return "output " + entry.outputs[buffer.index]->name;
+    case BufferKind::State:
+      return "state " + model.states[buffer.index]->name;
+    }
+    return "?";
+  }
+
+  void printBuffers() {
+    print(out, "  buffers: {}\n", entry.buffers.size());
+    for (size_t i = 0; i < entry.buffers.size(); ++i) {
+      const BufferT &buffer = *entry.buffers[i];
+      print(out, "    %{} = {}: {}, {} bytes", i, place(buffer),
+            shapeText(static_cast<DType>(buffer.dtype), buffer.shape, entry),
+            exprText(*entry.exprs[buffer.bytes], entry));
+      print(out, "{}{}\n", buffer.name.empty() ? "" : "  # ", buffer.name);
+    }
+  }
+
+  void printSteps() {
+    size_t launches = 0, gemms = 0, copies = 0;
+    for (const std::unique_ptr<StepT> &step : entry.steps) {
+      launches += step->what.type == StepKind::Launch;
+      gemms += step->what.type == StepKind::Gemm;
+      copies += step->what.type == StepKind::Copy;
+    }
+    print(out, "  steps: {} ({} kernels, {} gemms, {} copies)\n", entry.steps.size(), launches,
+          gemms, copies);
+    for (const std::unique_ptr<StepT> &step : entry.steps)
+      printStep(*step);
+  }
+
+  void printStep(const StepT &step) {
+    print(out, "    {}", text(step));
+    std::string where = locationText(step.location.get());
+    if (!step.name.empty() || !where.empty())
+      print(out, "  # {}{}{}", step.name, step.name.empty() || where.empty() ? "" : " ", where);
+    print(out, "\n");
+  }
+
+  std::string text(const StepT &step) {
+    if (const LaunchT *launch = step.what.AsLaunch())
+      return launchText(*launch);
+    if (const GemmT *gemm = step.what.AsGemm())
+      return gemmText(*gemm);
+    const CopyT &copy = *step.what.AsCopy();
+    std::string sizes = fmt::format("copy {} bytes", size(copy.bytes));
+    return full ? fmt::format("{} %{} -> %{}", sizes, copy.src, copy.dst) : sizes;
+  }
+
+  std::string launchText(const LaunchT &launch) {
+    std::string text = "launch " + model.kernels[launch.kernel]->symbol;
+    text += " grid (";
+    for (size_t axis = 0; axis < launch.grid.size(); ++axis)
+      text += (axis ? ", " : "") + size(launch.grid[axis]);
+    text += ")";
+    if (model.target == Target::Cuda)
+      text += fmt::format(" block ({})", fmt::join(launch.block, ", "));
+    if (launch.shared_bytes)
+      text += fmt::format(" shared {}", launch.shared_bytes);
+    if (full)
+      text += fmt::format(" buffers (%{})", fmt::join(launch.buffers, ", %"));
+    return text;
+  }
+
+  std::string gemmText(const GemmT &gemm) {
+    std::string text = fmt::format("gemm m {} n {} k {} batch {}", size(gemm.m), size(gemm.n),
+                                   size(gemm.k), size(gemm.batch));
+    text += gemm.transpose_a ? " transpose_a" : "";
+    text += gemm.transpose_b ? " transpose_b" : "";
+    text += gemm.bias >= 0 ? " bias" : "";
+    text += gemm.residual >= 0 ? " residual" : "";
+    if (gemm.epilogue != Epilogue::None)
+      text += gemm.epilogue == Epilogue::Relu ? " relu" : " gelu";
+    if (full)
+      text += fmt::format(" %{} @ %{} -> %{}", gemm.a, gemm.b, gemm.d);
+    return text;
+  }
+
+  std::string size(uint32_t expr) { return exprText(*entry.exprs[expr], entry); }
+
+  Out &out;
+  const ModelT &model;
+  const EntryT &entry;
+  bool full;
+};
+
+std::string targetText(const ModelT &model) {
+  if (model.target == Target::Cpu)
+    return fmt::format("cpu ({}, {})", model.cpu->triple, model.cpu->cpu);
+  std::vector<std::string> archs;
+  if (!model.cuda->modules.empty())
+    for (const std::unique_ptr<ImageT> &image : model.cuda->modules.front()->images)
+      archs.push_back(image->arch);
+  return fmt::format("cuda ({})",
+                     archs.empty() ? "source only" : fmt::format("{}", fmt::join(archs, ", ")));
+}
+
+uint64_t weightBytes(const ModelT &model) {
+  uint64_t bytes = 0;
+  for (const std::unique_ptr<WeightT> &weight : model.weights)
+    bytes += weight->bytes;
+  return bytes;
+}
+
+std::string constantShape(const std::vector<int64_t> &shape) {
+  return fmt::format("{}", fmt::join(shape, ", "));
+}
+
+void printWeights(Out &out, const ModelT &model) {
+  for (const std::unique_ptr<WeightT> &weight : model.weights)
+    print(out, "  weight {}: {}[{}] at {}\n", weight->name,
+          dtypeName(static_cast<DType>(weight->dtype)), constantShape(weight->shape),
+          weight->offset);
+  for (const std::unique_ptr<StateT> &state : model.states)
+    print(out, "  state {}: {}[{}]\n", state->name, dtypeName(static_cast<DType>(state->dtype)),
+          constantShape(state->shape));
+}
+
+uint64_t portBytes(const std::vector<std::unique_ptr<PortT>> &ports, const EntryT &entry) {
+  std::vector<int64_t> upper;
+  for (const std::unique_ptr<DimT> &dim : entry.dims)
+    upper.push_back(dim->max);
+  uint64_t total = 0;
+  for (const std::unique_ptr<PortT> &port : ports) {
+    uint64_t bytes = dtypeBytes(static_cast<DType>(port->dtype));
+    for (uint32_t expr : port->shape) {
+      Result<int64_t> size = evaluate(*entry.exprs[expr], upper);
+      bytes *= size ? static_cast<uint64_t>(*size) : 0;
+    }
+    total += bytes;
+  }
+  return total;
+}
+
+} // namespace
+
+PeakMemory format::peakMemory(const ModelT &model, const EntryT &entry) {
+  PeakMemory memory;
+  memory.weights = weightBytes(model);
+  for (const std::unique_ptr<StateT> &state : model.states)
+    memory.states += state->bytes;
+  memory.arena = entry.arena_bytes;
+  memory.inputs = portBytes(entry.inputs, entry);
+  memory.outputs = portBytes(entry.outputs, entry);
+  return memory;
+}
+
+std::string format::bytesText(uint64_t bytes) {
+  if (bytes < 1024)
+    return fmt::format("{} B", bytes);
+  double value = static_cast<double>(bytes);
+  const char *unit = "B";
+  for (const char *next : {"KiB", "MiB", "GiB", "TiB"}) {
+    if (value < 1024)
+      break;
+    value /= 1024;
+    unit = next;
+  }
+  return fmt::format("{:.1f} {}", value, unit);
+}
+
+std::string format::planText(const ModelT &model, PlanDetail detail) {
+  Out out;
+  print(out, "model {}, target {}, made by nnc {}\n", model.name, targetText(model),
+        model.compiler);
+  print(out, "  {} distinct kernels, {} weights ({})\n", model.kernels.size(), model.weights.size(),
+        bytesText(weightBytes(model)));
+  if (detail == PlanDetail::Full)
+    printWeights(out, model);
+  for (const std::unique_ptr<EntryT> &entry : model.entries)
+    EntryPrinter(out, model, *entry, detail).run();
+  return fmt::to_string(out);
+}

@@ -1,0 +1,253 @@
+// What must hold in a plan beyond its FlatBuffers schema, so that the runtime can index without
+// checking: all indices in range, all expressions well formed, everything within its section.
+#include "runtime/format/Plan.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+using namespace nnc;
+using namespace nnc::format;
+
+namespace {
+
+#define NNC_TRY(EXPRESSION)                                                                        \
+  if (Result<void> tried = (EXPRESSION); !tried)                                                   \
+  return tried
+
+Result<void> require(bool holds, const char *what) {
+  if (holds)
+    return {};
+  return Error{what};
+}
+
+template <typename T> Result<void> requireAll(const std::vector<std::unique_ptr<T>> &list) {
+  for (const std::unique_ptr<T> &item : list)
+    NNC_TRY(require(item != nullptr, "the plan has a hole"));
+  return {};
+}
+
+/// [offset, offset + size) lies in a section of `limit` bytes.
+Result<void> requireWithin(uint64_t offset, uint64_t size, uint64_t limit, const char *what) {
+  return require(offset <= limit && size <= limit - offset, what);
+}
+
+template <typename T> Result<void> requireUniqueNames(const std::vector<std::unique_ptr<T>> &list) {
+  std::set<std::string_view> names;
+  for (const std::unique_ptr<T> &item : list)
+    NNC_TRY(require(names.insert(item->name).second, "the plan has two things of one name"));
+  return {};
+}
+
+/// A dense tensor of constant shape has exactly `bytes` bytes.
+Result<void> verifyStored(unsigned dtype, std::span<const int64_t> shape, uint64_t bytes) {
+  NNC_TRY(require(dtype < NumDTypes, "the plan has an unknown element type"));
+  NNC_TRY(require(shape.size() <= MaxRank, "the plan has a tensor of too many axes"));
+  uint64_t product = dtypeBytes(static_cast<DType>(dtype));
+  for (int64_t size : shape) {
+    NNC_TRY(require(size >= 0, "the plan has a negative size"));
+    NNC_TRY(require(!__builtin_mul_overflow(product, static_cast<uint64_t>(size), &product),
+                    "the plan has a tensor that is too large"));
+  }
+  return require(product == bytes, "the plan has a tensor whose bytes do not fit its shape");
+}
+
+Result<void> verifyWeights(const ModelT &model, const SectionSizes &sizes) {
+  NNC_TRY(requireAll(model.weights));
+  for (const std::unique_ptr<WeightT> &weight : model.weights) {
+    NNC_TRY(verifyStored(weight->dtype, weight->shape, weight->bytes));
+    NNC_TRY(require(weight->offset % 64 == 0, "the plan has a misaligned weight"));
+    NNC_TRY(requireWithin(weight->offset, weight->bytes, sizes.weights,
+                          "the plan has a weight outside its section"));
+  }
+  NNC_TRY(requireAll(model.states));
+  for (const std::unique_ptr<StateT> &state : model.states)
+    NNC_TRY(verifyStored(state->dtype, state->shape, state->bytes));
+  return {};
+}
+
+Result<void> verifyCode(const ModelT &model, const SectionSizes &sizes) {
+  bool cuda = model.target == Target::Cuda;
+  NNC_TRY(require(cuda || model.target == Target::Cpu, "the plan is for an unknown target"));
+  NNC_TRY(requireAll(model.kernels));
+  if (!cuda)
+    return require(model.cpu && (model.kernels.empty() || sizes.cpu > 0),
+                   "the plan has no code for its target");
+  NNC_TRY(require(model.cuda != nullptr, "the plan has no code for its target"));
+  NNC_TRY(requireAll(model.cuda->modules));
+  for (const std::unique_ptr<KernelT> &kernel : model.kernels)
+    NNC_TRY(require(kernel->cuda_module < model.cuda->modules.size(), "the plan lacks a module"));
+  for (const std::unique_ptr<CudaModuleT> &module : model.cuda->modules) {
+    NNC_TRY(requireWithin(module->source.offset(), module->source.size(), sizes.source,
+                          "the plan has source text outside its section"));
+    NNC_TRY(requireAll(module->images));
+    for (const std::unique_ptr<ImageT> &image : module->images)
+      NNC_TRY(requireWithin(image->blob.offset(), image->blob.size(), sizes.cubins,
+                            "the plan has a cubin outside its section"));
+  }
+  return {};
+}
+
+/// Verifies one entry point.
+class EntryVerifier {
+public:
+  EntryVerifier(const ModelT &model, const EntryT &entry) : model(model), entry(entry) {}
+
+  Result<void> verify() {
+    NNC_TRY(verifyDims());
+    NNC_TRY(verifyExprs());
+    NNC_TRY(verifyGuards());
+    NNC_TRY(verifyPorts(entry.inputs));
+    NNC_TRY(verifyPorts(entry.outputs));
+    NNC_TRY(verifyBuffers());
+    NNC_TRY(requireAll(entry.steps));
+    for (const std::unique_ptr<StepT> &step : entry.steps)
+      NNC_TRY(verifyStep(*step));
+    return {};
+  }
+
+private:
+  Result<void> verifyDims() {
+    NNC_TRY(requireAll(entry.dims));
+    for (const std::unique_ptr<DimT> &dim : entry.dims) {
+      NNC_TRY(require(dim->min >= 0 && dim->min <= dim->max, "the plan has an empty range"));
+      upper.push_back(dim->max);
+    }
+    return {};
+  }
+
+  /// Every expression has a value at the upper bounds; keeps these values.
+  Result<void> verifyExprs() {
+    NNC_TRY(requireAll(entry.exprs));
+    for (const std::unique_ptr<ExprT> &expr : entry.exprs) {
+      Result<int64_t> value = evaluate(*expr, upper);
+      if (!value)
+        return Error{value.error().message + " at the upper bounds of its dimensions"};
+      atUpper.push_back(*value);
+    }
+    return {};
+  }
+
+  Result<void> verifyGuards() {
+    NNC_TRY(requireAll(entry.guards));
+    for (const std::unique_ptr<GuardT> &guard : entry.guards) {
+      NNC_TRY(requireExpr(guard->expr));
+      NNC_TRY(require(guard->kind <= GuardKind::MAX, "the plan has an unknown guard"));
+    }
+    return {};
+  }
+
+  Result<void> verifyPorts(const std::vector<std::unique_ptr<PortT>> &ports) {
+    NNC_TRY(requireAll(ports));
+    NNC_TRY(requireUniqueNames(ports));
+    for (const std::unique_ptr<PortT> &port : ports)
+      NNC_TRY(verifyType(port->dtype, port->shape));
+    return {};
+  }
+
+  Result<void> verifyType(unsigned dtype, const std::vector<uint32_t> &shape) {
+    NNC_TRY(require(dtype < NumDTypes, "the plan has an unknown element type"));
+    NNC_TRY(require(shape.size() <= MaxRank, "the plan has a tensor of too many axes"));
+    for (uint32_t expr : shape)
+      NNC_TRY(requireExpr(expr));
+    return {};
+  }
+
+  Result<void> verifyBuffers() {
+    NNC_TRY(requireAll(entry.buffers));
+    for (const std::unique_ptr<BufferT> &buffer : entry.buffers) {
+      NNC_TRY(verifyType(buffer->dtype, buffer->shape));
+      NNC_TRY(requireExpr(buffer->bytes));
+      NNC_TRY(require(atUpper[buffer->bytes] >= 0, "the plan has a negative size"));
+      NNC_TRY(verifyPlace(*buffer, static_cast<uint64_t>(atUpper[buffer->bytes])));
+    }
+    return {};
+  }
+
+  Result<void> verifyPlace(const BufferT &buffer, uint64_t bytes) {
+    const char *outside = "the plan has a buffer of something that does not exist";
+    const char *small = "the plan has a buffer that is larger than its memory";
+    switch (buffer.kind) {
+    case BufferKind::Arena:
+      NNC_TRY(require(buffer.offset % 64 == 0, "the plan has a misaligned buffer"));
+      return requireWithin(buffer.offset, bytes, entry.arena_bytes, small);
+    case BufferKind::Weight:
+      NNC_TRY(require(buffer.index < model.weights.size(), outside));
+      return require(bytes <= model.weights[buffer.index]->bytes, small);
+    case BufferKind::Input:
+      return require(buffer.index < entry.inputs.size(), outside);
+    case BufferKind::Output:
+      return require(buffer.index < entry.outputs.size(), outside);
+    case BufferKind::State:
+      NNC_TRY(require(buffer.index < model.states.size(), outside));
+      return require(bytes <= model.states[buffer.index]->bytes, small);
+    }
+    return Error{outside};
+  }
+
+  Result<void> verifyStep(const StepT &step) {
+    if (const LaunchT *launch = step.what.AsLaunch())
+      return verifyLaunch(*launch);
+    if (const GemmT *gemm = step.what.AsGemm())
+      return verifyGemm(*gemm);
+    if (const CopyT *copy = step.what.AsCopy()) {
+      NNC_TRY(requireBuffer(copy->src));
+      NNC_TRY(requireBuffer(copy->dst));
+      return requireExpr(copy->bytes);
+    }
+    return Error{"the plan has an unknown step"};
+  }
+
+  Result<void> verifyLaunch(const LaunchT &launch) {
+    bool cuda = model.target == Target::Cuda;
+    NNC_TRY(require(launch.kernel < model.kernels.size(), "the plan lacks a kernel"));
+    for (uint32_t buffer : launch.buffers)
+      NNC_TRY(requireBuffer(buffer));
+    NNC_TRY(require(!launch.grid.empty() && launch.grid.size() <= (cuda ? 3 : 1),
+                    "the plan has a malformed grid"));
+    for (uint32_t expr : launch.grid)
+      NNC_TRY(requireExpr(expr));
+    return require(!cuda || launch.block.size() == 3, "the plan has a malformed block");
+  }
+
+  Result<void> verifyGemm(const GemmT &gemm) {
+    NNC_TRY(require(model.target == Target::Cuda, "the plan has a gemm that is not for a GPU"));
+    for (uint32_t buffer : {gemm.a, gemm.b, gemm.d})
+      NNC_TRY(requireBuffer(buffer));
+    for (int32_t buffer : {gemm.bias, gemm.residual})
+      NNC_TRY(require(buffer >= -1, "the plan lacks a buffer"));
+    for (int32_t buffer : {gemm.bias, gemm.residual})
+      if (buffer >= 0)
+        NNC_TRY(requireBuffer(static_cast<uint32_t>(buffer)));
+    for (uint32_t expr :
+         {gemm.m, gemm.n, gemm.k, gemm.batch, gemm.stride_a, gemm.stride_b, gemm.stride_d})
+      NNC_TRY(requireExpr(expr));
+    return require(gemm.epilogue <= Epilogue::MAX, "the plan has an unknown epilogue");
+  }
+
+  Result<void> requireExpr(uint32_t index) {
+    return require(index < entry.exprs.size(), "the plan lacks a size expression");
+  }
+  Result<void> requireBuffer(uint32_t index) {
+    return require(index < entry.buffers.size(), "the plan lacks a buffer");
+  }
+
+  const ModelT &model;
+  const EntryT &entry;
+  std::vector<int64_t> upper, atUpper;
+};
+
+} // namespace
+
+Result<void> format::verifyModel(const ModelT &model, const SectionSizes &sizes) {
+  NNC_TRY(verifyWeights(model, sizes));
+  NNC_TRY(verifyCode(model, sizes));
+  NNC_TRY(requireAll(model.entries));
+  NNC_TRY(requireUniqueNames(model.entries));
+  for (const std::unique_ptr<EntryT> &entry : model.entries) {
+    Result<void> verified = EntryVerifier(model, *entry).verify();
+    if (!verified)
+      return Error{fmt::format("in `{}` {}", entry->name, verified.error().message)};
+  }
+  return {};
+}
