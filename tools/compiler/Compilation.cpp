@@ -5,10 +5,12 @@
 #include "ir/NNOps.h"
 #include "runtime/cuda/Driver.h"
 #include "runtime/format/model_generated.h"
+#include "tools/compiler/Checkpoint.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/Support/Path.h"
 
 #include <chrono>
 #include <fmt/format.h>
@@ -100,6 +102,29 @@ bool Compilation::check(syntax::FileId file) {
   frontend::FrontendOptions request{options.model, options.set, options.dims};
   moduleRef = frontend::emitModel(sources, file, request, diags, *context, &modelInfo);
   return moduleRef && !diags.hasErrors();
+}
+
+/// The checkpoint is --weights, else the model's own @weights beside its source; without either the
+/// weights are fresh.
+bool Compilation::loadWeights(syntax::FileId file) {
+  std::string path = options.weights;
+  if (path.empty() && modelInfo.weights) {
+    llvm::SmallString<128> beside(llvm::sys::path::parent_path(sources.name(file)));
+    llvm::sys::path::append(beside, modelInfo.weights->file);
+    path = beside.str();
+  }
+  if (!path.empty()) {
+    Result<LoadedCheckpoint> loaded = loadCheckpoint(*moduleRef, path, namesOf(modelInfo));
+    if (!loaded)
+      return fail(loaded.error());
+    reportCheckpoint(loaded->report, modelInfo,
+                     options.weights.empty() ? modelInfo.weights->file : path, diags);
+    if (!loaded->report.isClean())
+      return false;
+    weights = std::move(loaded->store);
+  }
+  Result<void> done = codegen::initializeWeights(*moduleRef, options.seed, weights);
+  return done ? true : fail(done.error());
 }
 
 bool Compilation::optimize() { return runPasses(*moduleRef, chosenTarget, buildNNPipeline); }

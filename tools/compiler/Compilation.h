@@ -85,7 +85,6 @@ private:
                  void (*build)(mlir::OpPassManager &, const PipelineOptions &));
   Result<Assembly> assembleModule(mlir::ModuleOp module, Target target) const;
   bool adoptPrepared(const TensorMap &outputs);
-  void reportKeys(const codegen::KeyReport &report, const std::string &path, syntax::Span at);
   bool fail(const Error &error);
 
   syntax::SourceManager &sources;

@@ -11,9 +11,10 @@
 namespace nnc {
 
 bool checkSources(syntax::SourceManager &sources, syntax::Diagnostics &diags, const Paths &files) {
+  mlir::MLIRContext context;
   for (const std::string &path : files)
     if (std::optional<syntax::FileId> file = sources.load(path, diags))
-      frontend::checkFile(sources, *file, diags);
+      frontend::checkFile(sources, *file, {}, diags, context);
   return !diags.hasErrors();
 }
 
@@ -56,15 +57,17 @@ namespace {
 void printKeys(const frontend::ModelInfo &info) {
   size_t width = 0;
   for (const frontend::SlotInfo &slot : info.slots)
-    width = std::max(width, slot.keys.front().size());
+    width = std::max(width, slot.key.size());
   for (const frontend::SlotInfo &slot : info.slots) {
-    std::string line = fmt::format("{:<{}}  {}", slot.keys.front(), width, slot.type);
+    std::string line = fmt::format("{:<{}}  {}[{}]", slot.key, width, slot.dtype,
+                                   fmt::join(slot.shape, ", "));
     if (slot.kind != "param")
       line += fmt::format("  {}", slot.kind);
-    for (size_t i = 1; i < slot.keys.size(); ++i)
-      line += fmt::format("  or {}", slot.keys[i]);
+    for (const std::string &alternative : slot.alternatives)
+      line += fmt::format("  or {}", alternative);
     fmt::print("{}\n", line);
   }
+  fmt::print("{} parameters\n", info.parameterCount());
 }
 
 void printReport(const codegen::KeyReport &report) {

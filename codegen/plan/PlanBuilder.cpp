@@ -1,0 +1,382 @@
+#include "codegen/plan/PlanBuilder.h"
+
+#include "codegen/plan/Bounds.h"
+#include "codegen/plan/MemoryPlanner.h"
+#include "codegen/plan/SizeExpr.h"
+#include "ir/Dims.h"
+#include "ir/NNOps.h"
+#include "runtime/format/model_generated.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/BuiltinTypes.h"
+
+#include <fmt/format.h>
+
+using namespace mlir;
+
+namespace nnc::codegen {
+
+std::optional<DType> dtypeOf(Type element) {
+  if (element.isF32())
+    return DType::F32;
+  if (element.isF16())
+    return DType::F16;
+  if (element.isBF16())
+    return DType::BF16;
+  if (element.isInteger(1))
+    return DType::Bool;
+  if (element.isInteger(8))
+    return DType::I8;
+  if (element.isInteger(32))
+    return DType::I32;
+  if (element.isInteger(64))
+    return DType::I64;
+  return std::nullopt;
+}
+
+namespace {
+
+constexpr int64_t ArenaAlignment = 256; // what cudaMalloc guarantees
+
+std::unique_ptr<format::LocationT> locationOf(Location loc) {
+  auto result = std::make_unique<format::LocationT>();
+  loc->walk([&](Location inner) {
+    auto file = dyn_cast<FileLineColLoc>(inner);
+    if (!file)
+      return WalkResult::advance();
+    result->file = file.getFilename().str();
+    result->line = file.getLine();
+    result->column = file.getColumn();
+    return WalkResult::interrupt();
+  });
+  return result;
+}
+
+std::string textOf(DictionaryAttr dictionary, StringRef key) {
+  auto text = dictionary.getAs<StringAttr>(key);
+  return text ? text.str() : std::string();
+}
+
+/// Builds one entry point. Buffers are numbered as they are met; arena offsets come last.
+class EntryBuilder {
+public:
+  EntryBuilder(func::FuncOp function, const PlanContext &context)
+      : function(function), context(context), entry(std::make_unique<format::EntryT>()),
+        pool(entry->exprs, function.getContext()) {}
+
+  Result<std::unique_ptr<format::EntryT>> build() {
+    entry->name = function.getName().str();
+    addDims();
+    addGuards();
+    addInputs();
+    addOutputs();
+    for (Operation &op : function.getBody().front())
+      addOperation(op);
+    copyRemainingOutputs();
+    placeArena();
+    if (!failure.empty())
+      return Error{fmt::format("in entry point `{}`: {}", entry->name, failure)};
+    return std::move(entry);
+  }
+
+private:
+  void fail(std::string message) {
+    if (failure.empty())
+      failure = std::move(message);
+  }
+
+  //===- The interface -------------------------------------------------------------------------===//
+
+  void addDims() {
+    auto names = function->getAttrOfType<ArrayAttr>("nn.dims");
+    auto limits = function->getAttrOfType<ArrayAttr>("nn.ranges");
+    for (auto [index, name] : llvm::enumerate(names ? names.getValue() : ArrayRef<Attribute>())) {
+      ArrayRef<int64_t> range = cast<DenseI64ArrayAttr>(limits[index]).asArrayRef();
+      auto dim = std::make_unique<format::DimT>();
+      dim->name = cast<StringAttr>(name).str();
+      dim->min = range[0];
+      dim->max = range[1];
+      ranges.push_back({range[0], range[1]});
+      entry->dims.push_back(std::move(dim));
+    }
+  }
+
+  void addGuards() {
+    auto guards = function->getAttrOfType<ArrayAttr>("nn.guards");
+    for (Attribute attribute : guards ? guards.getValue() : ArrayRef<Attribute>()) {
+      auto dictionary = cast<DictionaryAttr>(attribute);
+      auto guard = std::make_unique<format::GuardT>();
+      guard->expr = pool.add(dictionary.getAs<AffineMapAttr>("map").getValue().getResult(0));
+      guard->kind =
+          textOf(dictionary, "kind") == "eq0" ? format::GuardKind::Eq0 : format::GuardKind::Ge0;
+      guard->text = textOf(dictionary, "text");
+      guard->message = textOf(dictionary, "message");
+      guard->location = locationOf(function.getLoc());
+      if (auto line = dictionary.getAs<IntegerAttr>("line"))
+        guard->location->line = line.getInt();
+      entry->guards.push_back(std::move(guard));
+    }
+  }
+
+  std::unique_ptr<format::PortT> port(Type type, DictionaryAttr attributes, std::string fallback) {
+    auto result = std::make_unique<format::PortT>();
+    auto name = attributes ? attributes.getAs<StringAttr>("nn.name") : StringAttr();
+    result->name = name ? name.str() : std::move(fallback);
+    auto tensor = cast<RankedTensorType>(type);
+    result->dtype = uint8_t(elementOf(tensor));
+    result->shape = pool.addAll(nn::getDims(tensor));
+    return result;
+  }
+
+  void addInputs() {
+    for (auto [index, argument] : llvm::enumerate(function.getArguments())) {
+      auto attributes = function.getArgAttrDict(index);
+      entry->inputs.push_back(port(argument.getType(), attributes, fmt::format("arg{}", index)));
+      addBuffer(argument, format::BufferKind::Input, index, entry->inputs.back()->name);
+    }
+  }
+
+  void addOutputs() {
+    auto returned = cast<func::ReturnOp>(function.getBody().front().getTerminator());
+    for (auto [index, value] : llvm::enumerate(returned.getOperands())) {
+      auto attributes = function.getResultAttrDict(index);
+      std::string fallback = returned.getNumOperands() == 1 ? "output" : fmt::format("output{}", index);
+      entry->outputs.push_back(port(value.getType(), attributes, fallback));
+      // The step that makes the value writes the output itself, unless it is another output too.
+      Value root = rootOf(value);
+      bool isComputed = isa_and_nonnull<nn::KernelOp, nn::GemmOp>(root.getDefiningOp());
+      if (!isComputed || !outputOf.try_emplace(root, index).second)
+        copies.emplace_back(root, index);
+    }
+  }
+
+  //===- Values and buffers --------------------------------------------------------------------===//
+
+  /// A reshape is another view of the same dense memory.
+  static Value rootOf(Value value) {
+    while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
+      value = reshape->getOperand(0);
+    return value;
+  }
+
+  DType elementOf(RankedTensorType type) {
+    std::optional<DType> dtype = dtypeOf(type.getElementType());
+    if (!dtype)
+      fail("a tensor has an element type that models cannot store");
+    return dtype.value_or(DType::F32);
+  }
+
+  uint32_t addBuffer(Value value, format::BufferKind kind, uint32_t index, std::string name) {
+    auto type = cast<RankedTensorType>(value.getType());
+    DType dtype = elementOf(type);
+    auto buffer = std::make_unique<format::BufferT>();
+    buffer->kind = kind;
+    buffer->index = index;
+    buffer->dtype = uint8_t(dtype);
+    buffer->shape = pool.addAll(nn::getDims(type));
+    buffer->bytes = pool.add(pool.product(nn::getDims(type), dtypeBytes(dtype)));
+    buffer->name = std::move(name);
+    entry->buffers.push_back(std::move(buffer));
+    uint32_t number = entry->buffers.size() - 1;
+    buffers[value] = number;
+    return number;
+  }
+
+  /// The buffer of a value that a step reads; extends its life to this step.
+  uint32_t use(Value value) {
+    value = rootOf(value);
+    auto known = buffers.find(value);
+    if (known == buffers.end()) {
+      fail("a step reads a value that no step makes");
+      return 0;
+    }
+    touch(known->second);
+    return known->second;
+  }
+
+  uint32_t define(Value value, StringRef name) {
+    auto output = outputOf.find(value);
+    if (output != outputOf.end())
+      return addBuffer(value, format::BufferKind::Output, output->second,
+                       entry->outputs[output->second]->name);
+    uint32_t number = addBuffer(value, format::BufferKind::Arena, 0, name.str());
+    touch(number);
+    return number;
+  }
+
+  void touch(uint32_t buffer) {
+    if (entry->buffers[buffer]->kind != format::BufferKind::Arena)
+      return;
+    int64_t step = entry->steps.size();
+    auto [life, isNew] = lives.try_emplace(buffer, Lifetime{0, step, step});
+    life->second.last = step;
+  }
+
+  //===- Steps ---------------------------------------------------------------------------------===//
+
+  void addOperation(Operation &op) {
+    if (auto get = dyn_cast<nn::GetOp>(op))
+      return addGlobal(get);
+    if (auto kernel = dyn_cast<nn::KernelOp>(op))
+      return addLaunch(kernel);
+    if (auto gemm = dyn_cast<nn::GemmOp>(op))
+      return addGemm(gemm);
+    if (!isa<nn::ReshapeOp, func::ReturnOp>(op))
+      fail(fmt::format("`{}` is not a step", op.getName().getStringRef().str()));
+  }
+
+  void addGlobal(nn::GetOp get) {
+    StringRef symbol = get.getName();
+    if (auto weight = context.weights.find(symbol); weight != context.weights.end())
+      addBuffer(get.getResult(), format::BufferKind::Weight, weight->second, symbol.str());
+    else if (auto state = context.states.find(symbol); state != context.states.end())
+      addBuffer(get.getResult(), format::BufferKind::State, state->second, symbol.str());
+    else
+      fail(fmt::format("`{}` has no data", symbol.str()));
+  }
+
+  template <typename Step> void finish(Step step, StringRef name, Location loc) {
+    auto stored = std::make_unique<format::StepT>();
+    stored->what.Set(std::move(step));
+    stored->name = name.str();
+    stored->location = locationOf(loc);
+    entry->steps.push_back(std::move(stored));
+  }
+
+  void addLaunch(nn::KernelOp kernel) {
+    auto info = context.launches.find(kernel.getOperation());
+    if (info == context.launches.end())
+      return fail(fmt::format("kernel `{}` has no code", kernel.getKernelName().str()));
+    format::LaunchT launch;
+    launch.kernel = info->second.kernel;
+    for (Value operand : kernel->getOperands())
+      launch.buffers.push_back(use(operand));
+    for (Value result : kernel->getResults())
+      launch.buffers.push_back(define(result, kernel.getKernelName()));
+    launch.grid = pool.addAll(info->second.grid.getResults());
+    launch.block.assign(info->second.block.begin(), info->second.block.end());
+    launch.shared_bytes = info->second.sharedBytes;
+    finish(std::move(launch), kernel.getKernelName(), kernel.getLoc());
+  }
+
+  void addGemm(nn::GemmOp gemm);
+  void copyRemainingOutputs();
+  void placeArena();
+  int64_t upperBytes(const format::BufferT &buffer, Value value);
+
+  func::FuncOp function;
+  const PlanContext &context;
+  std::unique_ptr<format::EntryT> entry;
+  ExprPool pool;
+  llvm::SmallVector<Interval> ranges;
+  llvm::DenseMap<Value, uint32_t> buffers;
+  llvm::DenseMap<Value, uint32_t> outputOf;
+  llvm::SmallVector<std::pair<Value, uint32_t>> copies; ///< value, output
+  llvm::MapVector<uint32_t, Lifetime> lives;            ///< of arena buffers, in steps
+  std::string failure;
+};
+
+/// The library sees [batch, m, k] x [batch, k, n]; leading axes of a product with one matrix for all
+/// are rows.
+void EntryBuilder::addGemm(nn::GemmOp gemm) {
+  auto a = nn::getDims(cast<RankedTensorType>(gemm.getLhs().getType()));
+  auto b = nn::getDims(cast<RankedTensorType>(gemm.getRhs().getType()));
+  auto matrixA = ArrayRef(a).take_back(2), matrixB = ArrayRef(b).take_back(2);
+  bool shared = b.size() == 2;
+  AffineExpr m = matrixA[gemm.getTransposeA() ? 1 : 0];
+  AffineExpr k = matrixA[gemm.getTransposeA() ? 0 : 1];
+  AffineExpr n = matrixB[gemm.getTransposeB() ? 0 : 1];
+  AffineExpr leading = pool.product(ArrayRef(a).drop_back(2));
+
+  format::GemmT step;
+  step.a = use(gemm.getLhs());
+  step.b = use(gemm.getRhs());
+  if (Value bias = gemm.getBias())
+    step.bias = use(bias);
+  if (Value residual = gemm.getResidual())
+    step.residual = use(residual);
+  step.d = define(gemm.getResult(), "gemm");
+  bool rowsJoin = shared && !gemm.getTransposeA();
+  step.m = pool.add(rowsJoin ? leading * m : m);
+  step.n = pool.add(n);
+  step.k = pool.add(k);
+  step.batch = rowsJoin ? pool.constant(1) : pool.add(leading);
+  step.stride_a = pool.add(m * k);
+  step.stride_b = shared ? pool.constant(0) : pool.add(k * n);
+  step.stride_d = pool.add(m * n);
+  step.transpose_a = gemm.getTransposeA();
+  step.transpose_b = gemm.getTransposeB();
+  step.epilogue = gemm.getEpilogue() == "relu"   ? format::Epilogue::Relu
+                  : gemm.getEpilogue() == "gelu" ? format::Epilogue::Gelu
+                                                 : format::Epilogue::None;
+  auto name = dyn_cast<NameLoc>(gemm.getLoc());
+  finish(std::move(step), name ? name.getName().getValue() : StringRef("gemm"), gemm.getLoc());
+}
+
+void EntryBuilder::copyRemainingOutputs() {
+  for (auto [value, output] : copies) {
+    format::CopyT copy;
+    copy.src = use(value);
+    const format::BufferT source = *entry->buffers[copy.src];
+    auto target = std::make_unique<format::BufferT>(source);
+    target->kind = format::BufferKind::Output;
+    target->index = output;
+    target->name = entry->outputs[output]->name;
+    copy.bytes = source.bytes;
+    entry->buffers.push_back(std::move(target));
+    copy.dst = entry->buffers.size() - 1;
+    finish(std::move(copy), "copy", value.getLoc());
+  }
+}
+
+/// Bytes at the upper bounds of all dimensions.
+int64_t EntryBuilder::upperBytes(const format::BufferT &buffer, Value value) {
+  int64_t bytes = dtypeBytes(DType(buffer.dtype));
+  for (AffineExpr dim : nn::getDims(cast<RankedTensorType>(value.getType()))) {
+    std::optional<Interval> bounds = boundsOf(dim, ranges);
+    if (!bounds || __builtin_mul_overflow(bytes, std::max<int64_t>(bounds->high, 0), &bytes) ||
+        bytes > INT64_MAX / 4) {
+      fail(fmt::format("`{}` has no upper bound below 2^61 bytes: declare smaller ranges",
+                       buffer.name));
+      return 0;
+    }
+  }
+  return bytes;
+}
+
+void EntryBuilder::placeArena() {
+  std::vector<Lifetime> lifetimes;
+  llvm::DenseMap<uint32_t, Value> values;
+  for (auto [value, number] : buffers)
+    values[number] = value;
+  int64_t total = 0;
+  for (auto &[number, life] : lives) {
+    life.bytes = upperBytes(*entry->buffers[number], values[number]);
+    if (__builtin_add_overflow(total, life.bytes, &total))
+      fail("its intermediate values exceed 2^63 bytes: declare smaller ranges");
+    lifetimes.push_back(life);
+  }
+  if (!failure.empty())
+    return;
+  MemoryPlan plan = planMemory(lifetimes, ArenaAlignment);
+  for (auto [position, life] : llvm::enumerate(lives))
+    entry->buffers[life.first]->offset = plan.offsets[position];
+  entry->arena_bytes = plan.arenaBytes;
+}
+
+} // namespace
+
+Result<void> buildEntries(ModuleOp module, const PlanContext &context, format::ModelT &model) {
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (!function->hasAttr("nn.entry") && !function->hasAttr("nn.prepare"))
+      continue;
+    Result<std::unique_ptr<format::EntryT>> entry = EntryBuilder(function, context).build();
+    if (!entry)
+      return entry.error();
+    model.entries.push_back(std::move(*entry));
+  }
+  return {};
+}
+
+} // namespace nnc::codegen

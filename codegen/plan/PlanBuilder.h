@@ -1,0 +1,51 @@
+// From level 2 (entry functions of nn.kernel and nn.gemm) to the plan that model.bin holds: buffers,
+// steps in order, and one arena with a place for every intermediate value.
+#pragma once
+
+#include "runtime/format/DType.h"
+#include "runtime/format/Result.h"
+
+#include "mlir/IR/AffineMap.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+namespace mlir {
+class ModuleOp;
+class Operation;
+class Type;
+} // namespace mlir
+
+namespace nnc::format {
+struct ModelT;
+}
+
+namespace nnc::codegen {
+
+/// How one nn.kernel is launched.
+struct LaunchInfo {
+  uint32_t kernel;     ///< Model.kernels
+  mlir::AffineMap grid; ///< ()[dimensions] -> (x[, y, z])
+  std::array<unsigned, 3> block{1, 1, 1};
+  unsigned sharedBytes = 0;
+};
+
+/// What the plan refers to by index.
+struct PlanContext {
+  llvm::DenseMap<mlir::Operation *, LaunchInfo> launches; ///< of every nn.kernel of the entries
+  llvm::StringMap<uint32_t> weights;                      ///< symbol to Model.weights
+  llvm::StringMap<uint32_t> states;                       ///< symbol to Model.states
+};
+
+/// The element type outside MLIR; none for types that no buffer can hold.
+std::optional<DType> dtypeOf(mlir::Type element);
+
+/// Appends an Entry to `model` for every function with the attribute nn.entry (or nn.prepare).
+/// Errors: sizes that overflow or have no upper bound, types that buffers cannot hold.
+Result<void> buildEntries(mlir::ModuleOp module, const PlanContext &context,
+                          format::ModelT &model);
+
+} // namespace nnc::codegen
