@@ -332,9 +332,9 @@ std::optional<DimSubstitution> solveEquation(const Dim &a, const Dim &b) {
     return solveLinear(difference);
   const DimRemainder &part = parts.remainders[0];
   std::optional<int64_t> rest = parts.rest.getConstant();
-  if (!rest || magnitude(part.coefficient) != 1)
+  if (!rest || *rest % part.coefficient != 0)
     return std::nullopt;
-  return solveRemainder(part, part.coefficient == 1 ? -*rest : *rest);
+  return solveRemainder(part, -(*rest / part.coefficient));
 }
 
 } // namespace nnc::frontend
