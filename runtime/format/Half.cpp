@@ -1,0 +1,98 @@
+#include "runtime/format/Half.h"
+
+#include <cstring>
+
+using namespace nnc;
+using namespace nnc::format;
+
+uint16_t format::f16FromFloat(float value) {
+  uint32_t bits = std::bit_cast<uint32_t>(value);
+  uint16_t sign = static_cast<uint16_t>((bits >> 16) & 0x8000);
+  uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u)
+    return sign | 0x7e00 | static_cast<uint16_t>((magnitude >> 13) & 0x3ff);
+  if (magnitude >= 0x477ff000u) // rounds to 65536 or more
+    return sign | 0x7c00;
+  if (magnitude < 0x38800000u) {
+    // Subnormal: adding 0.5 leaves the result, rounded to units of 2^-24, in the low bits.
+    float shifted = std::bit_cast<float>(magnitude) + 0.5f;
+    return sign | static_cast<uint16_t>(std::bit_cast<uint32_t>(shifted) - 0x3f000000u);
+  }
+  uint32_t rounded = magnitude + 0xfff + ((magnitude >> 13) & 1);
+  return sign | static_cast<uint16_t>((rounded - 0x38000000u) >> 13);
+}
+
+float format::floatFromF16(uint16_t half) {
+  uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
+  uint32_t exponent = (half >> 10) & 0x1f, fraction = half & 0x3ff;
+  if (exponent == 0x1f)
+    return std::bit_cast<float>(sign | 0x7f800000u | (fraction << 13));
+  if (exponent != 0)
+    return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
+  float magnitude = static_cast<float>(fraction) * 0x1p-24f;
+  return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(magnitude));
+}
+
+bool format::isConvertibleFloat(DType type) {
+  return type == DType::F32 || type == DType::F64 || type == DType::F16 || type == DType::BF16;
+}
+
+namespace {
+
+template <typename T> T load(const std::byte *address) {
+  T value;
+  std::memcpy(&value, address, sizeof(T));
+  return value;
+}
+
+template <typename T> void store(std::byte *address, T value) {
+  std::memcpy(address, &value, sizeof(T));
+}
+
+double loadFloat(DType type, const std::byte *address) {
+  switch (type) {
+  case DType::F32:
+    return load<float>(address);
+  case DType::F16:
+    return floatFromF16(load<uint16_t>(address));
+  case DType::BF16:
+    return floatFromBf16(load<uint16_t>(address));
+  default:
+    return load<double>(address);
+  }
+}
+
+/// Rounds once from f64 to a 16-bit type: to odd in f32 first, so that the second rounding is
+/// exact.
+float roundToOdd(double value) {
+  float nearest = static_cast<float>(value);
+  double back = nearest;
+  uint32_t bits = std::bit_cast<uint32_t>(nearest);
+  if (back == value || value != value || (bits & 1) || (bits & 0x7fffffffu) >= 0x7f800000u)
+    return nearest;
+  bool isAbove = (back > value) == (value > 0);
+  return std::bit_cast<float>(isAbove ? bits - 1 : bits + 1);
+}
+
+void storeFloat(DType type, std::byte *address, double value) {
+  switch (type) {
+  case DType::F32:
+    return store(address, static_cast<float>(value));
+  case DType::F16:
+    return store(address, f16FromFloat(roundToOdd(value)));
+  case DType::BF16:
+    return store(address, bf16FromFloat(roundToOdd(value)));
+  default:
+    return store(address, value);
+  }
+}
+
+} // namespace
+
+void format::convertFloats(DType from, const void *source, DType to, void *target, size_t count) {
+  auto *in = static_cast<const std::byte *>(source);
+  auto *out = static_cast<std::byte *>(target);
+  size_t inStep = dtypeBytes(from), outStep = dtypeBytes(to);
+  for (size_t i = 0; i < count; ++i)
+    storeFloat(to, out + i * outStep, loadFloat(from, in + i * inStep));
+}

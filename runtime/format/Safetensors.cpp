@@ -1,0 +1,243 @@
+#include "runtime/format/Safetensors.h"
+#include "runtime/format/AtomicFile.h"
+#include "runtime/format/SafetensorsHeader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <set>
+
+using namespace nnc;
+using namespace nnc::format;
+
+namespace {
+
+constexpr uint64_t MaxHeader = 100'000'000; // as in the format's own library
+constexpr size_t MaxAxes = 16;
+
+/// Bytes of a dense tensor, or nothing if they overflow.
+template <typename Size>
+std::optional<uint64_t> bytesOf(DType type, const std::vector<Size> &shape) {
+  uint64_t bytes = dtypeBytes(type);
+  for (Size size : shape)
+    if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(size), &bytes))
+      return std::nullopt;
+  return bytes;
+}
+
+/// Checks one entry of the header against itself and the data.
+Result<StoredTensor> toTensor(HeaderEntry &entry, std::span<const std::byte> data) {
+  auto error = [&](const std::string &what) {
+    return Error{fmt::format("tensor `{}` {}", entry.name, what)};
+  };
+  std::optional<DType> type = dtypeFromSafetensors(entry.dtype);
+  if (!type)
+    return error(fmt::format("has the unsupported element type `{}`", entry.dtype));
+  if (entry.shape.size() > MaxAxes)
+    return error(fmt::format("has {} axes; at most {} are supported", entry.shape.size(), MaxAxes));
+  if (entry.offsets.size() != 2 || entry.offsets[0] > entry.offsets[1])
+    return error("has malformed `data_offsets`");
+  if (entry.offsets[1] > data.size())
+    return error(fmt::format("ends at byte {} of {} bytes of data", entry.offsets[1], data.size()));
+  uint64_t bytes = entry.offsets[1] - entry.offsets[0];
+  std::optional<uint64_t> expected = bytesOf(*type, entry.shape);
+  if (!expected || *expected != bytes)
+    return error(fmt::format("has {} bytes, which do not fit its shape {}[{}]", bytes,
+                             dtypeName(*type), fmt::join(entry.shape, ", ")));
+  std::vector<int64_t> shape;
+  for (uint64_t size : entry.shape) {
+    if (size > INT64_MAX)
+      return error("has a size that is too large");
+    shape.push_back(static_cast<int64_t>(size));
+  }
+  return StoredTensor{std::move(entry.name), *type, std::move(shape),
+                      data.subspan(entry.offsets[0], bytes)};
+}
+
+/// The data is covered exactly once: no tensor overlaps another, and there are no gaps.
+Result<void> verifyCoverage(const std::vector<StoredTensor> &tensors,
+                            std::span<const std::byte> data) {
+  std::vector<const StoredTensor *> order;
+  for (const StoredTensor &tensor : tensors)
+    order.push_back(&tensor);
+  std::ranges::sort(order, {}, [](const StoredTensor *tensor) {
+    return std::pair(tensor->data.data(), tensor->data.size());
+  });
+  const std::byte *end = data.data();
+  for (const StoredTensor *tensor : order) {
+    if (tensor->data.data() < end && !tensor->data.empty())
+      return Error{fmt::format("tensor `{}` overlaps another one", tensor->name)};
+    if (tensor->data.data() > end)
+      return Error{fmt::format("there is a gap before tensor `{}`", tensor->name)};
+    end += tensor->data.size();
+  }
+  if (end != data.data() + data.size())
+    return Error{fmt::format("{} bytes after the last tensor belong to none",
+                             data.data() + data.size() - end)};
+  return {};
+}
+
+/// The text of the header and the data behind it.
+struct Parts {
+  std::string_view header;
+  std::span<const std::byte> data;
+};
+
+Result<Parts> split(std::span<const std::byte> bytes, const std::string &name) {
+  uint64_t size = 0;
+  if (bytes.size() < sizeof(size))
+    return Error{
+        fmt::format("{} is not a safetensors file: it has only {} bytes", name, bytes.size())};
+  std::memcpy(&size, bytes.data(), sizeof(size));
+  bytes = bytes.subspan(sizeof(size));
+  if (size > MaxHeader)
+    return Error{fmt::format("{} is not a safetensors file: it says that its header has {} bytes",
+                             name, size)};
+  if (size > bytes.size())
+    return Error{fmt::format("{} is truncated: its header has {} bytes, but only {} are there",
+                             name, size, bytes.size())};
+  return Parts{{reinterpret_cast<const char *>(bytes.data()), size}, bytes.subspan(size)};
+}
+
+} // namespace
+
+Result<std::vector<StoredTensor>> format::parseSafetensors(std::span<const std::byte> bytes,
+                                                           const std::string &name) {
+  Result<Parts> parts = split(bytes, name);
+  if (!parts)
+    return parts.error();
+  Result<std::vector<HeaderEntry>> entries = parseSafetensorsHeader(parts->header);
+  if (!entries)
+    return Error{fmt::format("the header of {} is malformed: {}", name, entries.error().message)};
+
+  std::vector<StoredTensor> tensors;
+  for (HeaderEntry &entry : *entries) {
+    Result<StoredTensor> tensor = toTensor(entry, parts->data);
+    if (!tensor)
+      return Error{fmt::format("{} is malformed: {}", name, tensor.error().message)};
+    tensors.push_back(std::move(*tensor));
+  }
+  if (Result<void> covered = verifyCoverage(tensors, parts->data); !covered)
+    return Error{fmt::format("{} is malformed: {}", name, covered.error().message)};
+  return tensors;
+}
+
+Result<Checkpoint> Checkpoint::open(const std::string &path) {
+  if (path.ends_with(".json"))
+    return openIndex(path);
+  Checkpoint checkpoint;
+  if (Result<void> added = checkpoint.addFile(path); !added)
+    return added.error();
+  if (Result<void> sorted = checkpoint.sortByName(path); !sorted)
+    return sorted.error();
+  return checkpoint;
+}
+
+Result<void> Checkpoint::addFile(const std::string &path) {
+  Result<MappedFile> file = MappedFile::open(path);
+  if (!file)
+    return file.error();
+  Result<std::vector<StoredTensor>> tensors = parseSafetensors(file->bytes(), path);
+  if (!tensors)
+    return tensors.error();
+  files.push_back(std::move(*file));
+  std::ranges::move(*tensors, std::back_inserter(list));
+  return {};
+}
+
+Result<void> Checkpoint::sortByName(const std::string &path) {
+  std::ranges::sort(list, {}, &StoredTensor::name);
+  auto twice = std::ranges::adjacent_find(list, {}, &StoredTensor::name);
+  if (twice == list.end())
+    return {};
+  return Error{
+      fmt::format("{} is malformed: tensor `{}` is in two of its files", path, twice->name)};
+}
+
+/// The files that an index names, each once.
+static Result<std::set<std::string>> shardsOf(const MappedFile &file, const std::string &path) {
+  auto malformed = [&](const char *why) {
+    return Error{fmt::format("{} is not an index of safetensors files: {}", path, why)};
+  };
+  auto *begin = reinterpret_cast<const char *>(file.bytes().data());
+  auto json = nlohmann::json::parse(begin, begin + file.bytes().size(), nullptr, false);
+  if (json.is_discarded())
+    return malformed("it is not valid JSON");
+  auto map = json.is_object() ? json.find("weight_map") : json.end();
+  if (map == json.end() || !map->is_object())
+    return malformed("it has no `weight_map`");
+  std::set<std::string> shards;
+  for (const nlohmann::json &shard : *map) {
+    const auto *name = shard.get_ptr<const std::string *>();
+    if (!name || name->empty() || name->find('/') != std::string::npos)
+      return malformed("a name in `weight_map` is not that of a file beside it");
+    shards.insert(*name);
+  }
+  return shards;
+}
+
+Result<Checkpoint> Checkpoint::openIndex(const std::string &path) {
+  Result<MappedFile> file = MappedFile::open(path);
+  if (!file)
+    return file.error();
+  Result<std::set<std::string>> shards = shardsOf(*file, path);
+  if (!shards)
+    return shards.error();
+  Checkpoint checkpoint;
+  std::string folder = path.substr(0, path.rfind('/') + 1);
+  for (const std::string &shard : *shards)
+    if (Result<void> added = checkpoint.addFile(folder + shard); !added)
+      return added.error();
+  if (Result<void> sorted = checkpoint.sortByName(path); !sorted)
+    return sorted.error();
+  return checkpoint;
+}
+
+const StoredTensor *Checkpoint::find(std::string_view name) const {
+  auto place = std::ranges::lower_bound(list, name, {}, &StoredTensor::name);
+  return place != list.end() && place->name == name ? &*place : nullptr;
+}
+
+/// The header's text, padded with blanks so that the data begins at a multiple of 64.
+static Result<std::string> headerText(std::span<const StoredTensor> tensors) {
+  std::string text = "{";
+  std::set<std::string_view> names;
+  size_t offset = 0;
+  for (const StoredTensor &tensor : tensors) {
+    std::optional<uint64_t> bytes = bytesOf(tensor.type, tensor.shape);
+    if (!bytes || *bytes != tensor.data.size())
+      return Error{fmt::format("the bytes of `{}` do not fit its shape", tensor.name)};
+    if (!names.insert(tensor.name).second || tensor.name == "__metadata__")
+      return Error{fmt::format("the name `{}` is taken", tensor.name)};
+    using Json = nlohmann::json;
+    std::string name = Json(tensor.name).dump(-1, ' ', false, Json::error_handler_t::replace);
+    text +=
+        fmt::format(R"({}{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
+                    offset || text.size() > 1 ? "," : "", name, dtypeInfo(tensor.type).safetensors,
+                    fmt::join(tensor.shape, ","), offset, offset + *bytes);
+    offset += *bytes;
+  }
+  text += "}";
+  text.resize((text.size() + 8 + 63) / 64 * 64 - 8, ' ');
+  return text;
+}
+
+Result<void> format::writeSafetensors(const std::string &path,
+                                      std::span<const StoredTensor> tensors) {
+  Result<std::string> header = headerText(tensors);
+  if (!header)
+    return Error{fmt::format("cannot write {}: {}", path, header.error().message)};
+  Result<AtomicFile> file = AtomicFile::create(path);
+  if (!file)
+    return file.error();
+  uint64_t size = header->size();
+  if (Result<void> done = file->write(std::as_bytes(std::span(&size, 1))); !done)
+    return done;
+  if (Result<void> done = file->write(std::string_view(*header)); !done)
+    return done;
+  for (const StoredTensor &tensor : tensors)
+    if (Result<void> done = file->write(tensor.data); !done)
+      return done;
+  return file->commit();
+}
