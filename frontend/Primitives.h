@@ -25,9 +25,11 @@ struct Operand {
 };
 
 /// One argument of a call. A pipe's left side is the first positional argument.
-struct CallArgument {
+struct Argument {
   std::string name; ///< empty: positional
-  Operand operand;
+  Value value;
+  syntax::Span span; ///< of the expression
+  const syntax::Expr *expr = nullptr;
 };
 
 /// One formal of a primitive.
@@ -47,13 +49,14 @@ std::span<const std::string_view> primitiveNames();
 /// The formals, in order.
 std::span<const PrimitiveParameter> primitiveParameters(std::string_view name);
 
-/// Whether the first formal is a tensor: such a call without it is a stage at build time.
-bool primitiveIsStage(std::string_view name);
+/// Whether such a call at build time, without a tensor, is a stage: one of `max_pool(2)`,
+/// `max(axis=1)` is; `max(3, 4)` and `sqrt(2)` are numbers.
+bool primitiveIsStage(std::string_view name, std::span<const Argument> arguments);
 
 /// Calls a primitive. `callee` is the span of its name, `call` of the whole call. Reports errors;
 /// nothing then.
 std::optional<Value> callPrimitive(Context &context, std::string_view name,
-                                   std::vector<CallArgument> arguments, syntax::Span callee,
+                                   std::vector<Argument> arguments, syntax::Span callee,
                                    syntax::Span call);
 
 /// `f32(x)`, `float(x)`, `i32(x)`: the element type's name used as a function.
