@@ -3,10 +3,11 @@
 #include "codegen/Initialize.h"
 #include "codegen/plan/PlanBuilder.h"
 #include "ir/NNOps.h"
+#include "runtime/format/Half.h"
 #include "runtime/format/Safetensors.h"
 
 #include "mlir/IR/BuiltinOps.h"
-#include "llvm/ADT/APFloat.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
 
 #include <cstring>
@@ -95,52 +96,16 @@ bool matchesGlob(std::string_view glob, std::string_view key) {
 
 namespace {
 
-using Found = format::Safetensors::Entry;
+using Found = format::StoredTensor;
 
-bool isFloat(DType dtype) {
-  return dtype == DType::F32 || dtype == DType::F16 || dtype == DType::BF16 || dtype == DType::F64;
-}
-
-/// The element `index` of a float tensor as f64.
-double readFloat(const std::byte *data, DType dtype, size_t index) {
-  if (dtype == DType::F64) {
-    double value;
-    std::memcpy(&value, data + index * 8, 8);
-    return value;
-  }
-  if (dtype == DType::F32) {
-    float value;
-    std::memcpy(&value, data + index * 4, 4);
-    return value;
-  }
-  uint16_t bits;
-  std::memcpy(&bits, data + index * 2, 2);
-  const llvm::fltSemantics &semantics =
-      dtype == DType::F16 ? llvm::APFloat::IEEEhalf() : llvm::APFloat::BFloat();
-  return llvm::APFloat(semantics, llvm::APInt(16, bits)).convertToDouble();
-}
-
-/// `value` rounded once to a float type.
-void writeFloat(std::byte *data, DType dtype, size_t index, double value) {
-  if (dtype == DType::F64)
-    std::memcpy(data + index * 8, &value, 8);
-  if (dtype == DType::F32) {
-    float single = float(value);
-    std::memcpy(data + index * 4, &single, 4);
-  }
-  if (dtype != DType::F16 && dtype != DType::BF16)
-    return;
-  llvm::APFloat wide(value);
-  bool lossy;
-  wide.convert(dtype == DType::F16 ? llvm::APFloat::IEEEhalf() : llvm::APFloat::BFloat(),
-               llvm::APFloat::rmNearestTiesToEven, &lossy);
-  uint16_t bits = wide.bitcastToAPInt().getZExtValue();
-  std::memcpy(data + index * 2, &bits, 2);
+/// "f32[6, 1, 5, 5]"
+std::string typeText(DType dtype, const std::vector<int64_t> &shape) {
+  return fmt::format("{}[{}]", dtypeName(dtype), fmt::join(shape, ", "));
 }
 
 class Matcher {
 public:
-  Matcher(std::shared_ptr<const format::Safetensors> file, const CheckpointNames &names,
+  Matcher(std::shared_ptr<const format::Checkpoint> file, const CheckpointNames &names,
           WeightStore &store)
       : file(std::move(file)), names(names), store(store) {}
 
@@ -148,7 +113,7 @@ public:
     for (auto global : module.getOps<nn::GlobalOp>())
       if (global.getKind() == "param" || global.getKind() == "buffer")
         match(global);
-    for (const Found &entry : file->entries())
+    for (const Found &entry : file->tensors())
       if (!used.contains(entry.name) && !isIgnored(entry.name))
         report.unused.emplace_back(entry.name);
     suggestPrefix();
@@ -180,9 +145,8 @@ private:
       return report.missing.push_back(first);
     adopt(global, *found.front());
     for (const Found *other : ArrayRef(found).drop_front())
-      if (other->dtype != found[0]->dtype || other->shape != found[0]->shape ||
-          !std::equal(other->bytes.begin(), other->bytes.end(), found[0]->bytes.begin(),
-                      found[0]->bytes.end()))
+      if (other->type != found[0]->type || other->shape != found[0]->shape ||
+          !llvm::equal(other->data, found[0]->data))
         return report.conflicting.push_back(first);
   }
 
@@ -190,22 +154,19 @@ private:
     RankedTensorType type = global.getTensorType();
     std::optional<DType> dtype = dtypeOf(type.getElementType());
     std::vector<int64_t> shape = type.getShape().vec();
-    bool converts = dtype && (*dtype == entry.dtype || (isFloat(*dtype) && isFloat(entry.dtype)));
+    bool converts = dtype && (*dtype == entry.type || (format::isConvertibleFloat(*dtype) &&
+                                                       format::isConvertibleFloat(entry.type)));
     if (!converts || entry.shape != shape) {
-      auto text = [](std::string_view element, const std::vector<int64_t> &sizes) {
-        return fmt::format("{}[{}]", element, fmt::join(sizes, ", "));
-      };
-      return report.misshapen.push_back({std::string(entry.name),
-                                         text(dtype ? dtypeName(*dtype) : "?", shape),
-                                         text(dtypeName(entry.dtype), entry.shape)});
+      std::string expected = dtype ? typeText(*dtype, shape) : std::string("?");
+      return report.misshapen.push_back(
+          {entry.name, std::move(expected), typeText(entry.type, entry.shape)});
     }
-    WeightTensor tensor{*dtype, shape, entry.bytes};
-    if (*dtype == entry.dtype)
+    WeightTensor tensor{*dtype, shape, entry.data};
+    if (*dtype == entry.type)
       return store.addView(global.getSymName(), tensor);
-    size_t count = entry.bytes.size() / dtypeBytes(entry.dtype);
+    size_t count = entry.data.size() / dtypeBytes(entry.type);
     std::vector<std::byte> bytes(count * dtypeBytes(*dtype));
-    for (size_t i = 0; i < count; ++i)
-      writeFloat(bytes.data(), *dtype, i, readFloat(entry.bytes.data(), entry.dtype, i));
+    format::convertFloats(entry.type, entry.data.data(), *dtype, bytes.data(), count);
     store.addOwned(global.getSymName(), tensor, std::move(bytes));
   }
 
@@ -226,7 +187,7 @@ private:
     }
   }
 
-  std::shared_ptr<const format::Safetensors> file;
+  std::shared_ptr<const format::Checkpoint> file;
   const CheckpointNames &names;
   WeightStore &store;
   llvm::StringSet<> used;
@@ -258,11 +219,11 @@ Result<Initializer> initializerOf(nn::GlobalOp global) {
 /// A tensor of `values` in any element type.
 std::vector<std::byte> encode(DType dtype, const std::vector<float> &values) {
   std::vector<std::byte> bytes(values.size() * dtypeBytes(dtype));
+  if (format::isConvertibleFloat(dtype)) {
+    format::convertFloats(DType::F32, values.data(), dtype, bytes.data(), values.size());
+    return bytes;
+  }
   for (size_t i = 0; i < values.size(); ++i) {
-    if (isFloat(dtype)) {
-      writeFloat(bytes.data(), dtype, i, values[i]);
-      continue;
-    }
     int64_t integer = dtype == DType::Bool ? values[i] != 0 : int64_t(values[i]);
     std::memcpy(bytes.data() + i * dtypeBytes(dtype), &integer, dtypeBytes(dtype));
   }
@@ -271,7 +232,7 @@ std::vector<std::byte> encode(DType dtype, const std::vector<float> &values) {
 
 } // namespace
 
-KeyReport matchCheckpoint(ModuleOp module, std::shared_ptr<const format::Safetensors> file,
+KeyReport matchCheckpoint(ModuleOp module, std::shared_ptr<const format::Checkpoint> file,
                           const CheckpointNames &names, WeightStore &store) {
   return Matcher(std::move(file), names, store).run(module);
 }

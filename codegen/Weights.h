@@ -19,7 +19,7 @@ namespace mlir {
 class ModuleOp;
 }
 namespace nnc::format {
-class Safetensors;
+class Checkpoint;
 }
 
 namespace nnc::codegen {
@@ -73,7 +73,7 @@ struct KeyReport {
 
 /// Matches every param and buffer of `module` with the file's tensors and adds what fits to `store`.
 /// Float types convert to the declared type; integers must agree exactly.
-KeyReport matchCheckpoint(mlir::ModuleOp module, std::shared_ptr<const format::Safetensors> file,
+KeyReport matchCheckpoint(mlir::ModuleOp module, std::shared_ptr<const format::Checkpoint> file,
                           const CheckpointNames &names, WeightStore &store);
 
 /// Adds fresh values for every param and buffer that `store` does not have yet.

@@ -14,11 +14,11 @@ codegen::CheckpointNames namesOf(const frontend::ModelInfo &info) {
 
 Result<LoadedCheckpoint> loadCheckpoint(mlir::ModuleOp module, const std::string &path,
                                         const codegen::CheckpointNames &names) {
-  Result<format::Safetensors> file = format::Safetensors::open(path);
+  Result<format::Checkpoint> file = format::Checkpoint::open(path);
   if (!file)
     return file.error();
   LoadedCheckpoint loaded;
-  auto shared = std::make_shared<const format::Safetensors>(std::move(*file));
+  auto shared = std::make_shared<const format::Checkpoint>(std::move(*file));
   loaded.report = codegen::matchCheckpoint(module, shared, names, loaded.store);
   return loaded;
 }

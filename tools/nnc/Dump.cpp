@@ -85,7 +85,7 @@ Result<std::string> emitText(Compilation &compilation, EmitKind kind,
     return Error{"there is no CUDA code for the target cpu: add --target cuda"};
   switch (kind) {
   case EmitKind::Plan:
-    return format::planText(*compilation.assembly().plan);
+    return format::planText(*compilation.assembly().plan, format::PlanDetail::Full);
   case EmitKind::Cuda:
     return cudaText(compilation);
   case EmitKind::Ptx:
