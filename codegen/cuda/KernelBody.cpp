@@ -1,0 +1,75 @@
+//===- KernelBody.cpp - Reading nn.kernel
+//---------------------------------------------------------===//
+//
+// The only file here that includes the nn dialect.
+//
+//===----------------------------------------------------------------------------------------------===//
+#include "codegen/cuda/KernelBody.h"
+
+#include "ir/NNOps.h"
+#include "llvm/ADT/Twine.h"
+
+using namespace mlir;
+
+namespace nnc::codegen {
+
+static std::vector<IndexList> dimsOf(TypeRange types) {
+  std::vector<IndexList> result;
+  for (Type type : types)
+    result.push_back(nn::getDims(cast<RankedTensorType>(type)));
+  return result;
+}
+
+/// The entry point that `op` lies in: the nearest operation with dimensions.
+static Operation *entryOf(Operation *op) {
+  for (Operation *parent = op->getParentOp(); parent; parent = parent->getParentOp())
+    if (parent->hasAttr(nn::kDimsAttr))
+      return parent;
+  return nullptr;
+}
+
+KernelBody describeKernel(nn::KernelOp kernel) {
+  KernelBody body;
+  body.name = kernel.getKernelName().str();
+  body.anchor = kernel.getAnchor().str();
+  body.op = kernel;
+  body.block = &kernel.getBody().front();
+  body.argumentDims = dimsOf(kernel.getOperandTypes());
+  body.resultDims = dimsOf(kernel.getResultTypes());
+  Operation *entry = entryOf(kernel);
+  if (!entry)
+    return body;
+  for (Attribute name : entry->getAttrOfType<ArrayAttr>(nn::kDimsAttr))
+    body.dimNames.push_back(cast<StringAttr>(name).str());
+  body.symbolRanges.resize(body.dimNames.size());
+  if (auto ranges = entry->getAttrOfType<ArrayAttr>(nn::kRangesAttr))
+    for (auto [i, range] : llvm::enumerate(ranges))
+      if (auto ends = dyn_cast<DenseI64ArrayAttr>(range); ends && ends.size() == 2)
+        body.symbolRanges[i] = {ends[0], ends[1]};
+  return body;
+}
+
+std::optional<unsigned> symbolOf(Operation *op) {
+  if (auto symbol = dyn_cast<nn::SymbolOp>(op))
+    return symbol.getPosition();
+  return std::nullopt;
+}
+
+std::string describeLocation(Location location) {
+  if (auto named = dyn_cast<NameLoc>(location)) {
+    std::string inner = describeLocation(named.getChildLoc());
+    std::string name = named.getName().str();
+    return inner.empty() ? name : name + " (" + inner + ")";
+  }
+  if (auto file = dyn_cast<FileLineColLoc>(location))
+    return (file.getFilename().strref() + ":" + Twine(file.getLine()) + ":" +
+            Twine(file.getColumn()))
+        .str();
+  if (auto fused = dyn_cast<FusedLoc>(location); fused && !fused.getLocations().empty())
+    return describeLocation(fused.getLocations().back());
+  if (auto call = dyn_cast<CallSiteLoc>(location))
+    return describeLocation(call.getCallee());
+  return "";
+}
+
+} // namespace nnc::codegen

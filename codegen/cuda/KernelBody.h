@@ -1,0 +1,47 @@
+//===- KernelBody.h - What the emitter knows of a kernel --------------------------------*- C++
+//-*-===//
+//
+// An nn.kernel apart from the dialect's own classes: the rest of this folder works on upstream
+// operations only.
+//
+//===----------------------------------------------------------------------------------------------===//
+#ifndef NNC_CODEGEN_CUDA_KERNELBODY_H
+#define NNC_CODEGEN_CUDA_KERNELBODY_H
+
+#include "codegen/cuda/IndexMath.h"
+#include "mlir/IR/Block.h"
+#include "mlir/IR/Operation.h"
+#include <string>
+#include <vector>
+
+namespace nnc::nn {
+class KernelOp;
+} // namespace nnc::nn
+
+namespace nnc::codegen {
+
+using IndexList = llvm::SmallVector<mlir::AffineExpr>;
+
+struct KernelBody {
+  std::string name;   ///< of the nn.kernel
+  std::string anchor; ///< "pointwise", "convolution", ...
+  mlir::Operation *op = nullptr;
+  mlir::Block *block = nullptr;         ///< lowered; ends in nn.yield
+  std::vector<IndexList> argumentDims;  ///< sizes of the block's arguments, over symbols
+  std::vector<IndexList> resultDims;    ///< sizes of the yielded values
+  std::vector<std::string> dimNames;    ///< of the entry point, in order
+  std::vector<IndexRange> symbolRanges; ///< of the same
+};
+
+KernelBody describeKernel(nn::KernelOp kernel);
+
+/// The number of the dimension that an `nn.symbol` gives; none for any other operation.
+std::optional<unsigned> symbolOf(mlir::Operation *op);
+
+/// "conv1.tanh (lenet.nn:12:20)": the module path and source of a location, for comments and
+/// errors.
+std::string describeLocation(mlir::Location location);
+
+} // namespace nnc::codegen
+
+#endif // NNC_CODEGEN_CUDA_KERNELBODY_H

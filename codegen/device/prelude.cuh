@@ -1,0 +1,130 @@
+// The device prelude: everything that a kernel may use of the machine, and nothing of CUDA's headers,
+// so that NVRTC needs a few milliseconds for it. Kernels and templates call intrinsics only through
+// the first part of this file; its host twin (host/twin.h) offers the same names, so that the very
+// same kernel source also compiles for the CPU and runs there, thread by thread.
+
+#ifdef __CUDACC__
+
+#define NNC_UNROLL _Pragma("unroll")
+#define NNC_INLINE __device__ __forceinline__
+
+/// Waits until every thread of the block is here; makes shared memory written before visible.
+NNC_INLINE void barrier() { __syncthreads(); }
+
+/// The value of the lane whose number differs in the bits of `lanes`. All 32 lanes take part.
+template <class T> NNC_INLINE T shuffleXor(T value, int lanes) {
+  return __shfl_xor_sync(0xffffffffu, value, lanes);
+}
+
+/// The value of the lane `distance` further on; of the own lane where there is none.
+template <class T> NNC_INLINE T shuffleDown(T value, int distance) {
+  return __shfl_down_sync(0xffffffffu, value, distance);
+}
+
+/// The value of lane `lane`.
+template <class T> NNC_INLINE T shuffleFrom(T value, int lane) {
+  return __shfl_sync(0xffffffffu, value, lane);
+}
+
+/// Conversions of the 16-bit storage types, rounding to nearest even.
+NNC_INLINE float f16ToFloat(unsigned short bits) {
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(bits));
+  return value;
+}
+NNC_INLINE unsigned short floatToF16(float value) {
+  unsigned short bits;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+  return bits;
+}
+NNC_INLINE float bf16ToFloat(unsigned short bits) {
+  return __uint_as_float((unsigned)bits << 16);
+}
+NNC_INLINE unsigned short floatToBf16(float value) {
+  unsigned short bits;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
+  return bits;
+}
+
+/// The larger and the smaller of two numbers; NaN if either is.
+NNC_INLINE float maximum(float a, float b) {
+  float result;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
+  return result;
+}
+NNC_INLINE float minimum(float a, float b) {
+  float result;
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(result) : "f"(a), "f"(b));
+  return result;
+}
+
+NNC_INLINE float floatFromBits(unsigned bits) { return __uint_as_float(bits); }
+
+#else
+#include "host/twin.h"
+#endif
+
+// Storage types. Their arithmetic is float's, rounded once.
+
+/// IEEE half precision.
+struct f16 {
+  unsigned short bits;
+  f16() = default;
+  NNC_INLINE explicit f16(float value) : bits(floatToF16(value)) {}
+  NNC_INLINE operator float() const { return f16ToFloat(bits); }
+};
+
+/// The upper half of a float.
+struct bf16 {
+  unsigned short bits;
+  bf16() = default;
+  NNC_INLINE explicit bf16(float value) : bits(floatToBf16(value)) {}
+  NNC_INLINE operator float() const { return bf16ToFloat(bits); }
+};
+
+/// Sixteen bytes at most, moved by one instruction.
+template <class T, int N> struct alignas(sizeof(T) * N) Vector {
+  T at[N];
+  NNC_INLINE T &operator[](int i) { return at[i]; }
+  NNC_INLINE const T &operator[](int i) const { return at[i]; }
+};
+
+/// N consecutive elements; `pointer` is aligned to all of them.
+template <int N, class T> NNC_INLINE Vector<T, N> loadVector(const T *pointer) {
+  return *reinterpret_cast<const Vector<T, N> *>(pointer);
+}
+template <int N, class T> NNC_INLINE void storeVector(T *pointer, const Vector<T, N> &values) {
+  *reinterpret_cast<Vector<T, N> *>(pointer) = values;
+}
+
+NNC_INLINE double maximum(double a, double b) { return a > b || a != a ? a : b; }
+NNC_INLINE double minimum(double a, double b) { return a < b || a != a ? a : b; }
+NNC_INLINE int maximum(int a, int b) { return a > b ? a : b; }
+NNC_INLINE int minimum(int a, int b) { return a < b ? a : b; }
+NNC_INLINE long long maximum(long long a, long long b) { return a > b ? a : b; }
+NNC_INLINE long long minimum(long long a, long long b) { return a < b ? a : b; }
+NNC_INLINE unsigned maximum(unsigned a, unsigned b) { return a > b ? a : b; }
+NNC_INLINE unsigned minimum(unsigned a, unsigned b) { return a < b ? a : b; }
+
+/// Quotient rounded to minus infinity and its remainder, which has the divisor's sign.
+template <class T> NNC_INLINE T floorDiv(T a, T b) {
+  T quotient = a / b;
+  return quotient * b != a && (a < 0) != (b < 0) ? quotient - 1 : quotient;
+}
+template <class T> NNC_INLINE T floorMod(T a, T b) { return a - floorDiv(a, b) * b; }
+template <class T> NNC_INLINE T ceilDiv(T a, T b) { return -floorDiv(-a, b); }
+
+/// `base` to an integer power; 0 for a negative one unless `base` is 1 or -1.
+template <class T> NNC_INLINE T integerPower(T base, T exponent) {
+  if (exponent < 0)
+    return base == 1 ? 1 : base == -1 ? (exponent & 1 ? -1 : 1) : 0;
+  T result = 1;
+  for (; exponent; exponent >>= 1, base *= base)
+    if (exponent & 1)
+      result *= base;
+  return result;
+}
+
+/// Numbers that have no literal.
+NNC_INLINE float infinity() { return floatFromBits(0x7f800000u); }
+NNC_INLINE float notANumber() { return floatFromBits(0x7fc00000u); }
