@@ -28,14 +28,17 @@ class NN_UnaryOp<string mnemonic, string formula, Type type = NN_FloatTensor>
 
 def NN_NegOp : NN_UnaryOp<"neg", "negation, `-x`", NN_NumTensor>;
 def NN_AbsOp : NN_UnaryOp<"abs", "absolute value, `|x|`", NN_NumTensor>;
-def NN_ExpOp : NN_UnaryOp<"exp", "exponential, `e**x`">;
-def NN_LogOp : NN_UnaryOp<"log", "natural logarithm, `log(x)`">;
+// Libraries differ in the last bit of these, so that constants are left to run time.
+let hasFolder = 0 in {
+  def NN_ExpOp : NN_UnaryOp<"exp", "exponential, `e**x`">;
+  def NN_LogOp : NN_UnaryOp<"log", "natural logarithm, `log(x)`">;
+  def NN_RsqrtOp : NN_UnaryOp<"rsqrt", "reciprocal square root, `1 / sqrt(x)`">;
+  def NN_SinOp : NN_UnaryOp<"sin", "sine of radians, `sin(x)`">;
+  def NN_CosOp : NN_UnaryOp<"cos", "cosine of radians, `cos(x)`">;
+  def NN_TanhOp : NN_UnaryOp<"tanh", "hyperbolic tangent, `tanh(x)`">;
+  def NN_ErfOp : NN_UnaryOp<"erf", "error function, `erf(x)`">;
+}
 def NN_SqrtOp : NN_UnaryOp<"sqrt", "square root, `x**0.5`">;
-def NN_RsqrtOp : NN_UnaryOp<"rsqrt", "reciprocal square root, `1 / sqrt(x)`">;
-def NN_SinOp : NN_UnaryOp<"sin", "sine of radians, `sin(x)`">;
-def NN_CosOp : NN_UnaryOp<"cos", "cosine of radians, `cos(x)`">;
-def NN_TanhOp : NN_UnaryOp<"tanh", "hyperbolic tangent, `tanh(x)`">;
-def NN_ErfOp : NN_UnaryOp<"erf", "error function, `erf(x)`">;
 def NN_FloorOp : NN_UnaryOp<"floor", "greatest integer not above x, `floor(x)`">;
 def NN_RoundOp : NN_UnaryOp<"round", "nearest integer, halves to even">;
 def NN_NotOp : NN_UnaryOp<"not", "negation of truth values", NN_BoolTensor>;

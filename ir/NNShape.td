@@ -206,6 +206,7 @@ def NN_GatherOp : NN_InferredOp<"gather", "Gather"> {
   }];
   let arguments = (ins NN_Tensor:$table, NN_IndexTensor:$ids, I64Attr:$axis);
   let results = (outs NN_Tensor:$result);
+  let hasCanonicalizer = 1;
   let assemblyFormat = [{
     $table `,` $ids attr-dict `:` type($table) `,` type($ids) `->` type($result)
   }];
