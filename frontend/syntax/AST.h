@@ -78,26 +78,12 @@ std::string_view spelling(Elem elem);
 // Expressions
 //===----------------------------------------------------------------------------------------------===//
 
+// clang-format off
 enum class ExprKind : uint8_t {
-  Int,
-  Float,
-  String,
-  Bool,
-  None,
-  Name,
-  Elem,
-  List,
-  ListComp,
-  Tuple,
-  Unary,
-  Binary,
-  Range,
-  If,
-  Pipe,
-  Call,
-  Index,
-  Member,
+  Int, Float, String, Bool, None, Name, Elem, List, ListComp, Tuple, Unary, Binary, Range, If,
+  Pipe, Call, Index, Member,
 };
+// clang-format on
 
 class Expr : public NodeBase<Expr, ExprKind> {
 public:
@@ -139,8 +125,9 @@ public:
 class StringExpr : public ExprNode<ExprKind::String> {
 public:
   using ExprNode::ExprNode;
-  std::string value;    // with escapes resolved
-  std::string_view raw; // as written, without the quotes
+  std::string value;     // with escapes resolved
+  std::string_view raw;  // as written, without the quotes
+  uint32_t rawBegin = 0; // its offset in the file
   /// The place of raw[begin, end) in the file, for errors that point inside the string.
   Span spanOf(size_t begin, size_t end) const;
 };
@@ -234,25 +221,11 @@ public:
   ExprPtr operand;
 };
 
+// clang-format off
 enum class BinaryOp : uint8_t {
-  Add,
-  Sub,
-  Mul,
-  Div,
-  FloorDiv,
-  Mod,
-  MatMul,
-  Pow,
-  Eq,
-  Ne,
-  Lt,
-  Le,
-  Gt,
-  Ge,
-  In,
-  And,
-  Or,
+  Add, Sub, Mul, Div, FloorDiv, Mod, MatMul, Pow, Eq, Ne, Lt, Le, Gt, Ge, In, And, Or,
 };
+// clang-format on
 
 /// "+", "//", "and", ...
 std::string_view spelling(BinaryOp op);
@@ -397,21 +370,11 @@ public:
 // Declarations, members, statements
 //===----------------------------------------------------------------------------------------------===//
 
+// clang-format off
 enum class StmtKind : uint8_t {
-  Import,
-  Module,
-  Train,
-  Fn,
-  Bind,
-  Slot,
-  Tie,
-  Update,
-  Return,
-  Yield,
-  For,
-  If,
-  Scan,
+  Import, Module, Train, Fn, Bind, Slot, Tie, Update, Return, Yield, For, If, Scan,
 };
+// clang-format on
 
 /// `@name(args)`.
 struct Attribute {

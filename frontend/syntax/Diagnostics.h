@@ -79,7 +79,7 @@ public:
 
 class Diagnostics {
 public:
-  /// No more than this many errors are collected; more are counted only.
+  /// No more than this many errors and warnings each are kept; more are counted only.
   static constexpr size_t kMaxCollected = 200;
 
   Diagnostic &error(std::string_view code, Span span, std::string message);
@@ -106,6 +106,7 @@ private:
   std::deque<Diagnostic> list; // references handed out stay valid
   Diagnostic overflow;         // takes what comes after kMaxCollected
   size_t errors = 0;
+  size_t warnings = 0;
 };
 
 } // namespace nnc::syntax

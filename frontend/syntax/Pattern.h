@@ -39,7 +39,7 @@ struct Pattern {
   Span arrow;
 };
 
-/// Parses the text of a string literal; errors (E0113) point inside the string.
+/// Parses the text of a string literal; errors (E0118) point inside the string.
 std::optional<Pattern> parsePattern(const StringExpr &literal, Diagnostics &diags);
 
 /// Single-spaced: "b c h w -> b (c h w)".

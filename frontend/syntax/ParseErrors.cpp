@@ -1,0 +1,404 @@
+//===- ParseErrors.cpp - What is wrong, and where to go on
+//----------------------------------------===//
+
+#include "frontend/syntax/ParserImpl.h"
+#include "frontend/syntax/Snippet.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace nnc::syntax {
+namespace {
+
+/// Words with which statements start elsewhere.
+struct ForeignWord {
+  std::string_view word, instead;
+  bool isDropped; // the fix removes it
+};
+constexpr ForeignWord kForeignWords[] = {{"let", "a name is bound with `=` alone", true},
+                                         {"var", "a name is bound with `=` alone", true},
+                                         {"const", "a name is bound with `=` alone", true},
+                                         {"def", "fn", false},
+                                         {"func", "fn", false},
+                                         {"function", "fn", false},
+                                         {"class", "module", false},
+                                         {"struct", "module", false},
+                                         {"elif", "else if", false},
+                                         {"while", "for", false},
+                                         {"from", "import", false}};
+
+bool startsDeclaration(Tok kind) {
+  switch (kind) {
+  case Tok::KwImport:
+  case Tok::KwFn:
+  case Tok::KwModule:
+  case Tok::KwModel:
+  case Tok::KwTrain:
+  case Tok::KwParam:
+  case Tok::KwBuffer:
+  case Tok::KwState:
+  case Tok::KwTie:
+    return true;
+  default:
+    return false;
+  }
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------------------------------===//
+// Tokens
+//===----------------------------------------------------------------------------------------------===//
+
+bool Parser::consume(Tok k) {
+  if (!at(k))
+    return false;
+  advance();
+  return true;
+}
+
+Span Parser::here() const {
+  const Token &token = peek();
+  if ((token.kind == Tok::Newline || token.kind == Tok::EndOfFile) && index > 0)
+    return previous().after();
+  return spanOf(token);
+}
+
+Span Parser::previous() const {
+  for (size_t i = index; i-- > 0;)
+    if (stream.tokens[i].kind != Tok::Newline)
+      return spanOf(stream.tokens[i]);
+  return spanOf(stream.tokens.front()).before();
+}
+
+bool Parser::expect(Tok k) {
+  if (consume(k))
+    return true;
+  expected(spelling(k));
+  return false;
+}
+
+bool Parser::expectName(Ident &name, std::string_view what) {
+  if (at(Tok::Name)) {
+    name = {textOf(peek()), here()};
+    advance();
+    return true;
+  }
+  if (!isReserved(kind())) {
+    expected(what);
+    return false;
+  }
+  std::string_view word = textOf(peek());
+  diags.error("E0107", here(), fmt::format("`{}` is a reserved word", word))
+      .primaryLabel(fmt::format("expected {}", what))
+      .fixIt("choose another name", {{here(), fmt::format("{}_", word)}});
+  return false;
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Errors
+//===----------------------------------------------------------------------------------------------===//
+
+std::string Parser::describe(const Token &token) const {
+  switch (token.kind) {
+  case Tok::Newline:
+  case Tok::EndOfFile:
+    return std::string(spelling(token.kind));
+  case Tok::String:
+    return "a string";
+  default:
+    return fmt::format("`{}`", shorten(textOf(token), 40));
+  }
+}
+
+std::nullptr_t Parser::expected(std::string_view what) {
+  skipOnlyLine = false;
+  if (reportSlashComment() || reportBadToken())
+    return nullptr;
+  diags.error("E0101", here(), fmt::format("expected {}", what))
+      .primaryLabel(fmt::format("found {}", describe(peek())));
+  return nullptr;
+}
+
+/// An error on a line with a `//` outside of brackets: somebody wrote a comment.
+bool Parser::reportSlashComment() {
+  size_t slash = index;
+  if (slash > 0 && (at(Tok::Newline) || at(Tok::EndOfFile)))
+    --slash;
+  while (!(stream.tokens[slash].kind == Tok::SlashSlash) && slash > 0 &&
+         !stream.tokens[slash].startsLine)
+    --slash;
+  const Token &token = stream.tokens[slash];
+  bool isStart = slash == index || token.startsLine || openBrackets == 0;
+  if (token.kind != Tok::SlashSlash || !isStart)
+    return false;
+  Span span = spanOf(token);
+  diags.error("E0102", span, "`//` does not start a comment")
+      .primaryLabel("this is floor division")
+      .fixIt("comments start with `#`", {{span, "#"}});
+  skipOnlyLine = openBrackets == 0;
+  return true;
+}
+
+bool Parser::reportBadToken() {
+  switch (kind()) {
+  case Tok::BadString:
+    reportBadString();
+    return true;
+  case Tok::BadNumber:
+    diags.error("E0106", here(), fmt::format("`{}` is not a number", shorten(textOf(peek()), 40)))
+        .help("numbers look like `20_000`, `0.5` or `1e-5`; names do not start with a digit");
+    return true;
+  case Tok::BadCharacter:
+    reportBadCharacter();
+    return true;
+  default:
+    return false;
+  }
+}
+
+void Parser::reportBadString() {
+  std::string_view text = textOf(peek());
+  char quote = text.front();
+  bool isClosed = text.size() > 1 && text.back() == quote;
+  if (!isClosed) {
+    diags.error("E0104", here(), "this string is never closed")
+        .primaryLabel(fmt::format("expected `{}` before the end of the line", quote));
+    return;
+  }
+  if (quote == '\'') {
+    std::string_view inner = text.substr(1, text.size() - 2);
+    Diagnostic &diag = diags.error("E0104", here(), "strings stand in double quotes");
+    if (inner.find('"') == inner.npos && inner.size() <= 80)
+      diag.fixIt("use double quotes", {{here(), fmt::format("\"{}\"", inner)}});
+    return;
+  }
+  for (size_t i = 1; i + 1 < text.size(); ++i) {
+    if (text[i] != '\\')
+      continue;
+    char escaped = text[++i];
+    if (escaped == '"' || escaped == '\\' || escaped == 'n')
+      continue;
+    auto at = here().begin + static_cast<uint32_t>(i) - 1;
+    diags.error("E0104", Span{stream.file, at, at + 2}, "unknown escape in this string")
+        .primaryLabel("only `\\\"`, `\\\\` and `\\n` are known")
+        .fixIt("a backslash is written twice", {{Span{stream.file, at, at}, "\\"}});
+    return;
+  }
+}
+
+void Parser::reportBadCharacter() {
+  struct Operator {
+    std::string_view foreign, ours;
+  };
+  constexpr Operator kOperators[] = {
+      {"&&", "and"}, {"||", "or"}, {"!", "not "}, {"&", "and"}, {"::", "."}};
+  std::string_view text = textOf(peek());
+  for (const Operator &op : kOperators) {
+    if (text != op.foreign)
+      continue;
+    std::string_view name = op.ours.substr(0, op.ours.find(' '));
+    diags.error("E0110", here(), fmt::format("there is no operator `{}`", text))
+        .fixIt(fmt::format("it is written `{}`", name), {{here(), std::string(op.ours)}});
+    return;
+  }
+  if (text == ";") {
+    diags.error("E0105", here(), "`;` inside brackets")
+        .primaryLabel("it ends a statement, and this one is not complete");
+    return;
+  }
+  diags.error("E0105", here(), "unexpected character")
+      .primaryLabel("this character has no meaning here");
+}
+
+/// `let x = 1`, `def f(x):`, `x += 1`.
+bool Parser::reportForeignStatement() {
+  if (!at(Tok::Name))
+    return false;
+  std::string_view word = textOf(peek());
+  const Token &next = peek(1);
+  const Token &second = peek(2);
+  bool isCompound = (next.kind == Tok::Plus || next.kind == Tok::Minus || next.kind == Tok::Star ||
+                     next.kind == Tok::Slash) &&
+                    second.kind == Tok::Assign && second.begin == next.end;
+  if (isCompound) {
+    std::string_view op = textOf(next);
+    Span span = spanOf(next).to(spanOf(second));
+    diags.error("E0110", span, fmt::format("there is no operator `{}=`", op))
+        .fixIt("bind the name again", {{span, fmt::format("= {} {}", word, op)}});
+    return true;
+  }
+  auto foreign = std::find_if(std::begin(kForeignWords), std::end(kForeignWords),
+                              [&](const ForeignWord &f) { return f.word == word; });
+  if (foreign == std::end(kForeignWords) || next.startsLine || next.kind == Tok::LArrow)
+    return false;
+  Diagnostic &diag = diags.error("E0110", here(), fmt::format("there is no `{}`", word));
+  if (foreign->isDropped)
+    diag.fixIt(std::string(foreign->instead), {{Span{stream.file, here().begin, next.begin}, ""}});
+  else
+    diag.fixIt(fmt::format("use `{}`", foreign->instead),
+               {{here(), std::string(foreign->instead)}});
+  return true;
+}
+
+void Parser::reportUnclosed(Span open, std::string_view closing) {
+  skipOnlyLine = false;
+  if (at(Tok::EndOfFile) && std::exchange(reportedEnd, true))
+    return;
+  std::string_view bracket = sources.text(open).substr(0, 1);
+  Diagnostic &diag = diags.error("E0103", Span{open.file, open.begin, open.begin + 1},
+                                 fmt::format("this `{}` is never closed", bracket));
+  bool isBlock = closing == "}";
+  if (at(Tok::EndOfFile))
+    diag.label(here(), fmt::format("the file ends without `{}`", closing));
+  else
+    diag.label(isBlock ? here() : previous().after(), fmt::format("expected `{}` here", closing));
+  if (!isBlock)
+    diag.fixIt("close it", {{previous().after(), std::string(closing)}});
+}
+
+void Parser::reportMissingComma(const ListWords &words, std::string_view closing) {
+  bool isAdjacent = previous().end == here().begin;
+  diags.error("E0101", here(), fmt::format("expected `,` or `{}` in {}", closing, words.where))
+      .primaryLabel(fmt::format("this starts another {}", words.element))
+      .fixIt("add a comma", {{previous().after(), isAdjacent ? ", " : ","}});
+}
+
+void Parser::reportMisplaced(std::string_view where) {
+  diags.error("E0108", here(), fmt::format("`{}` cannot stand {}", textOf(peek()), where));
+}
+
+/// An expression as a statement.
+void Parser::reportUnused(const Expr &value) {
+  Diagnostic &diag = diags.error("E0117", value.span, "nothing is done with this value");
+  bool isLast = at(Tok::RBrace);
+  diag.fixIt(isLast ? "return it" : "bind it to a name",
+             {{value.span.before(), isLast ? "return " : "result = "}});
+}
+
+bool Parser::Nesting::isTooDeep() {
+  if (parser.nesting <= kMaxNesting)
+    return false;
+  parser.reportedEnd = true;
+  parser.diags
+      .error("E0109", parser.here(), fmt::format("nested more than {} levels deep", kMaxNesting))
+      .help("give inner parts names of their own");
+  return true;
+}
+
+ExprPtr Parser::withHeight(ExprPtr expr, unsigned childHeight) {
+  expr->height = childHeight + 1;
+  if (expr->height <= kMaxHeight)
+    return expr;
+  diags.error("E0109", here(), fmt::format("this expression has more than {} levels", kMaxHeight))
+      .help("give parts of it names of their own");
+  return nullptr;
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Lists
+//===----------------------------------------------------------------------------------------------===//
+
+bool Parser::startsElement() const {
+  switch (kind()) {
+  case Tok::Name:
+  case Tok::Int:
+  case Tok::Float:
+  case Tok::String:
+  case Tok::KwTrue:
+  case Tok::KwFalse:
+  case Tok::KwNone:
+  case Tok::KwNot:
+  case Tok::Ellipsis:
+    return true;
+  default:
+    return isElementType(kind());
+  }
+}
+
+bool Parser::parseList(Tok close, const ListWords &words, const std::function<bool()> &element) {
+  Span open = here();
+  std::string_view closing = close == Tok::RParen ? ")" : "]";
+  if (!expect(close == Tok::RParen ? Tok::LParen : Tok::LBracket))
+    return false;
+  ++openBrackets;
+  bool missingComma = false;
+  auto parseElements = [&] {
+    if (at(close))
+      return true;
+    while (true) {
+      if (at(Tok::EndOfFile)) {
+        reportUnclosed(open, closing);
+        return false;
+      }
+      if (!element())
+        return false;
+      if (at(close))
+        return true;
+      if (consume(Tok::Comma)) {
+        if (words.trailingComma && at(close))
+          return true;
+        continue;
+      }
+      bool isEnd = at(Tok::Newline) || at(Tok::EndOfFile) || at(Tok::RBrace) || at(Tok::LBrace) ||
+                   startsDeclaration(kind());
+      if (isEnd) {
+        reportUnclosed(open, closing);
+        return false;
+      }
+      if (!startsElement() || missingComma || reportSlashComment())
+        return missingComma = true, expected(fmt::format("`,` or `{}`", closing)) != nullptr;
+      reportMissingComma(words, closing);
+      missingComma = true;
+    }
+  };
+  bool good = parseElements();
+  --openBrackets;
+  return good && consume(close);
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Recovery
+//===----------------------------------------------------------------------------------------------===//
+
+unsigned Parser::indentOfLine(Span span) const {
+  Span line = sources.lineSpan(span.file, sources.lineCol(span).line);
+  std::string_view text = sources.text(line);
+  return static_cast<unsigned>(std::min(text.find_first_not_of(" \t"), text.size()));
+}
+
+bool Parser::looksUnclosed(Span open) const {
+  if (!open.isValid() || !peek().startsLine || !startsDeclaration(kind()))
+    return false;
+  return indentOfLine(here()) <= indentOfLine(open);
+}
+
+void Parser::synchronize() {
+  bool onlyLine = skipOnlyLine;
+  skipOnlyLine = false;
+  unsigned depth = 0;
+  for (bool first = true; !at(Tok::EndOfFile); first = false, advance()) {
+    const Token &token = peek();
+    if (onlyLine && token.startsLine && !first)
+      return;
+    if (depth == 0 && (token.kind == Tok::Newline || token.kind == Tok::RBrace))
+      return;
+    if (depth == 0 && !first && token.startsLine && startsDeclaration(token.kind))
+      return;
+    depth += token.kind == Tok::LBrace;
+    depth -= token.kind == Tok::RBrace;
+  }
+}
+
+bool Parser::skipToBody() {
+  while (!at(Tok::LBrace)) {
+    if (at(Tok::Newline) || at(Tok::RBrace) || at(Tok::EndOfFile))
+      return false;
+    advance();
+  }
+  return true;
+}
+
+} // namespace nnc::syntax

@@ -1,0 +1,281 @@
+//===- ParseStmt.cpp - Blocks and statements of functions
+//-----------------------------------------===//
+
+#include "frontend/syntax/ParserImpl.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+namespace nnc::syntax {
+
+bool Parser::parseBlock(Block &block) {
+  return parseBraced(block.span, [this] { return parseStmt(); }, block.stmts);
+}
+
+bool Parser::parseBraced(Span &span, const std::function<StmtPtr()> &parseOne,
+                         std::vector<StmtPtr> &body) {
+  Nesting nest(*this);
+  if (nest.isTooDeep())
+    return false;
+  Span open = here();
+  if (at(Tok::Newline) && kind(1) == Tok::LBrace) {
+    Span brace = spanOf(peek(1));
+    diags.error("E0101", brace, "`{` belongs on the line before")
+        .primaryLabel("a line break ends the declaration above");
+    advance();
+    open = brace;
+  }
+  if (!at(Tok::LBrace)) {
+    expected("`{`");
+    return false;
+  }
+  advance();
+  parseBody(open, parseOne, body);
+  if (at(Tok::RBrace)) {
+    advance();
+  } else {
+    reportUnclosed(open, "}");
+    assumedClosed += !at(Tok::EndOfFile);
+  }
+  span = since(open);
+  return true;
+}
+
+void Parser::parseBody(Span open, const std::function<StmtPtr()> &parseOne,
+                       std::vector<StmtPtr> &body) {
+  while (!at(Tok::RBrace) && !at(Tok::EndOfFile)) {
+    if (consume(Tok::Newline))
+      continue;
+    if (looksUnclosed(open))
+      return;
+    size_t before = index;
+    StmtPtr stmt = parseOne();
+    bool isComplete = at(Tok::Newline) || at(Tok::RBrace) || at(Tok::EndOfFile);
+    if (stmt && !isComplete)
+      expected("the end of the statement");
+    if (stmt && isComplete) {
+      body.push_back(std::move(stmt));
+      continue;
+    }
+    if (diags.isFull()) {
+      index = stream.tokens.size() - 1;
+      return;
+    }
+    synchronize();
+    if (index == before)
+      advance();
+  }
+}
+
+StmtPtr Parser::parseStmt() {
+  switch (kind()) {
+  case Tok::KwReturn:
+    return parseValues<ReturnStmt>();
+  case Tok::KwYield:
+    return parseValues<YieldStmt>();
+  case Tok::KwFor:
+    return parseFor();
+  case Tok::KwIf:
+    return parseIf();
+  case Tok::KwScan:
+    return parseScan();
+  case Tok::KwParam:
+  case Tok::KwBuffer:
+  case Tok::KwState:
+  case Tok::KwTie:
+  case Tok::KwFn:
+  case Tok::KwModule:
+  case Tok::KwModel:
+  case Tok::KwTrain:
+  case Tok::KwImport:
+    reportMisplaced("in a function");
+    parseDeclaration([this] {
+      return kind() == Tok::KwParam || kind() == Tok::KwBuffer || kind() == Tok::KwState ||
+                     kind() == Tok::KwTie
+                 ? parseMember()
+                 : parseItem();
+    });
+    return nullptr;
+  case Tok::At:
+    diags.error("E0112", here(), "attributes belong to declarations")
+        .primaryLabel("a statement takes none");
+    return nullptr;
+  default:
+    return parseBindOrUpdate();
+  }
+}
+
+/// Whether the tokens here are targets followed by `=`: `x = `, `x: f32[] = `, `x, y = `, `(x, y)
+/// =`.
+bool Parser::startsBinding() const {
+  if (at(Tok::Name))
+    return kind(1) == Tok::Assign || kind(1) == Tok::Colon || kind(1) == Tok::Comma;
+  if (!at(Tok::LParen))
+    return false;
+  size_t depth = 0;
+  for (size_t i = index; i < stream.tokens.size(); ++i) {
+    Tok k = stream.tokens[i].kind;
+    depth += k == Tok::LParen;
+    depth -= k == Tok::RParen;
+    if (depth == 0) {
+      Tok next = stream.tokens[std::min(i + 1, stream.tokens.size() - 1)].kind;
+      return next == Tok::Assign || next == Tok::Comma;
+    }
+    if (k == Tok::Newline || k == Tok::LBrace)
+      return false;
+  }
+  return false;
+}
+
+StmtPtr Parser::parseBindOrUpdate() {
+  if (startsBinding())
+    return parseBind();
+  if (reportForeignStatement())
+    return nullptr;
+  ExprPtr expr = parseExpr();
+  if (!expr)
+    return nullptr;
+  if (at(Tok::LArrow))
+    return parseUpdate(std::move(expr));
+  if (at(Tok::Assign)) {
+    diags.error("E0117", expr->span, "only names can be bound")
+        .primaryLabel("a place of a value")
+        .fixIt("buffers and states are updated with `<-`", {{here(), "<-"}});
+    return nullptr;
+  }
+  bool isWhole = at(Tok::Newline) || at(Tok::RBrace) || at(Tok::EndOfFile);
+  if (isWhole)
+    reportUnused(*expr);
+  else
+    expected("the end of the statement");
+  return nullptr;
+}
+
+StmtPtr Parser::parseBind() {
+  auto node = std::make_unique<BindStmt>(here());
+  if (!parseTargets(node->targets) || !expect(Tok::Assign))
+    return nullptr;
+  if (at(Tok::KwScan)) {
+    if (!(node->scan = parseScan()))
+      return nullptr;
+    node->value.span = node->scan->span;
+  } else if (!parseValue(node->value)) {
+    return nullptr;
+  }
+  node->span = since(node->span);
+  return node;
+}
+
+StmtPtr Parser::parseUpdate(ExprPtr place) {
+  bool isPlace = (place->is<NameExpr>() || place->is<IndexExpr>() || place->is<MemberExpr>()) &&
+                 place->parens == 0;
+  if (!isPlace) {
+    diags.error("E0117", place->span, "only a buffer, a state or a part of one can be updated")
+        .primaryLabel("this is a computed value");
+    return nullptr;
+  }
+  auto node = std::make_unique<UpdateStmt>(place->span);
+  node->place = std::move(place);
+  node->opSpan = here();
+  advance();
+  if (!(node->value = parseExpr()))
+    return nullptr;
+  node->span = since(node->span);
+  return node;
+}
+
+/// `return a, b` and `yield a, b`.
+template <typename T> StmtPtr Parser::parseValues() {
+  auto node = std::make_unique<T>(here());
+  advance();
+  do {
+    ExprPtr value = parseExpr();
+    if (!value)
+      return nullptr;
+    node->values.push_back(std::move(value));
+  } while (consume(Tok::Comma));
+  node->span = since(node->span);
+  return node;
+}
+
+StmtPtr Parser::parseFor() {
+  auto node = std::make_unique<ForStmt>(here());
+  advance();
+  bool good = parseTargets(node->targets) && expect(Tok::KwIn) && (node->range = parseExpr());
+  if (!good && !skipToBody())
+    return nullptr;
+  if (!parseBlock(node->body) || !good)
+    return nullptr;
+  node->span = since(node->span);
+  return node;
+}
+
+StmtPtr Parser::parseIf() {
+  auto node = std::make_unique<IfStmt>(here());
+  bool allGood = true;
+  while (consume(Tok::KwIf)) {
+    IfStmt::Branch branch;
+    branch.condition = parseExpr();
+    if (branch.condition && at(Tok::Assign)) {
+      diags.error("E0101", here(), "`=` binds a name and has no value")
+          .fixIt("comparison is `==`", {{here(), "=="}});
+      branch.condition = nullptr;
+    }
+    bool good = branch.condition != nullptr;
+    if ((!good && !skipToBody()) || !parseBlock(branch.body))
+      return nullptr;
+    allGood &= good;
+    node->branches.push_back(std::move(branch));
+    if (!consume(Tok::KwElse))
+      break;
+    if (at(Tok::KwIf))
+      continue;
+    node->elseBody.emplace();
+    if (!parseBlock(*node->elseBody))
+      return nullptr;
+    break;
+  }
+  node->span = since(node->span);
+  return allGood ? std::move(node) : nullptr;
+}
+
+std::unique_ptr<ScanStmt> Parser::parseScan() {
+  auto node = std::make_unique<ScanStmt>(here());
+  node->keyword = here();
+  advance();
+  auto parseHead = [&] {
+    if (!parseTargets(node->targets) || !expect(Tok::KwIn))
+      return false;
+    do {
+      ExprPtr sequence = parseExpr();
+      if (!sequence)
+        return false;
+      node->sequences.push_back(std::move(sequence));
+    } while (consume(Tok::Comma));
+    if (!atWord("axis"))
+      return expected("`axis`") != nullptr;
+    advance();
+    node->axisSpan = here();
+    if (!at(Tok::Int))
+      return expected("the number of an axis") != nullptr;
+    ExprPtr axis = parseInt();
+    if (!axis)
+      return false;
+    node->axis = axis->get<IntExpr>().value;
+    if (atWord("reverse")) {
+      node->reverse = true;
+      advance();
+    }
+    return true;
+  };
+  bool good = parseHead();
+  if (!good && !skipToBody())
+    return nullptr;
+  if (!parseBlock(node->body) || !good)
+    return nullptr;
+  node->span = since(node->span);
+  return node;
+}
+
+} // namespace nnc::syntax

@@ -1,0 +1,194 @@
+//===- ParserImpl.h - The recursive descent parser
+//------------------------------------------------===//
+//
+// Private to this folder. One method per rule of the grammar, in files by what they parse:
+// ParseExpr.cpp, ParseType.cpp, ParseStmt.cpp, ParseDecl.cpp; ParseErrors.cpp says what is wrong
+// and finds the place to go on.
+//
+// A method that meets an error reports it and returns null (or false, or nothing); its callers pass
+// that on in silence up to the statement, which is dropped; parsing goes on behind it. A mistake
+// that can be repaired (a missing comma) is reported and the method goes on. Recursion is bounded
+// by Nesting, the height of expressions by withHeight.
+//
+//===----------------------------------------------------------------------------------------------===//
+
+#ifndef NNC_FRONTEND_SYNTAX_PARSERIMPL_H
+#define NNC_FRONTEND_SYNTAX_PARSERIMPL_H
+
+#include "frontend/syntax/Lexer.h"
+#include "frontend/syntax/Parser.h"
+
+#include <functional>
+
+namespace nnc::syntax {
+
+/// What a bracketed list is called in messages.
+struct ListWords {
+  std::string_view where;   // "this call"
+  std::string_view element; // "argument"
+  bool trailingComma = false;
+};
+
+class Parser {
+public:
+  Parser(const SourceManager &sources, TokenStream stream, Diagnostics &diags, unsigned nesting = 0)
+      : sources(sources), stream(std::move(stream)), diags(diags), nesting(nesting) {}
+
+  std::unique_ptr<File> parseFile();
+  /// The whole stream as one expression.
+  ExprPtr parseOnlyExpr();
+
+private:
+  //===--- Tokens
+  //---------------------------------------------------------------------------------===//
+  const Token &peek(size_t ahead = 0) const {
+    return stream.tokens[std::min(index + ahead, stream.tokens.size() - 1)];
+  }
+  Tok kind(size_t ahead = 0) const { return peek(ahead).kind; }
+  bool at(Tok k) const { return kind() == k; }
+  void advance() { index += index + 1 < stream.tokens.size(); }
+  bool consume(Tok k);
+  Span spanOf(const Token &token) const { return {stream.file, token.begin, token.end}; }
+  std::string_view textOf(const Token &token) const { return sources.text(spanOf(token)); }
+  /// Where the current token is; line ends and the file's end stand just behind the last token.
+  Span here() const;
+  Span previous() const;
+  Span since(Span first) const { return first.to(previous()); }
+  bool atWord(std::string_view word) const { return at(Tok::Name) && textOf(peek()) == word; }
+
+  //===--- Errors and recovery (ParseErrors.cpp)
+  //--------------------------------------------------===//
+  /// Reports that `what` was expected here, or what is more probably wrong; always returns null.
+  std::nullptr_t expected(std::string_view what);
+  bool expect(Tok k);
+  bool expectName(Ident &name, std::string_view what);
+  bool reportBadToken();
+  void reportBadString();
+  void reportBadCharacter();
+  bool reportSlashComment();
+  bool reportForeignStatement();
+  void reportUnclosed(Span open, std::string_view closing);
+  void reportMissingComma(const ListWords &words, std::string_view closing);
+  void reportMisplaced(std::string_view where);
+  void reportUnused(const Expr &value);
+  std::string describe(const Token &token) const;
+  unsigned indentOfLine(Span span) const;
+  /// Whether the current token begins a line no deeper than the one with `open`, so that the
+  /// bracket there was probably forgotten to be closed.
+  bool looksUnclosed(Span open) const;
+  /// Skips to the end of the statement, or of the enclosing block.
+  void synchronize();
+  /// Skips to the `{` of a declaration whose head has an error; false if there is none.
+  bool skipToBody();
+
+  //===--- Lists, nesting
+  //-------------------------------------------------------------------------===//
+  /// `open element, element close`, standing at `open`.
+  bool parseList(Tok close, const ListWords &words, const std::function<bool()> &element);
+  bool startsElement() const;
+
+  class Nesting {
+  public:
+    explicit Nesting(Parser &parser) : parser(parser) { ++parser.nesting; }
+    ~Nesting() { --parser.nesting; }
+    /// Reports when the limit is passed.
+    bool isTooDeep();
+
+  private:
+    Parser &parser;
+  };
+  ExprPtr withHeight(ExprPtr expr, unsigned childHeight);
+
+  //===--- Expressions (ParseExpr.cpp)
+  //------------------------------------------------------------===//
+  ExprPtr parseExpr();
+  ExprPtr parseIfExpr();
+  ExprPtr parsePipeStages(ExprPtr head);
+  ExprPtr parseBinary(int minPrecedence);
+  ExprPtr parseBinaryTail(ExprPtr lhs, int minPrecedence);
+  ExprPtr parseNot();
+  ExprPtr parseUnary();
+  ExprPtr parsePostfix();
+  ExprPtr parseCall(ExprPtr callee);
+  ExprPtr parseIndex(ExprPtr base);
+  ExprPtr parseMember(ExprPtr base);
+  ExprPtr parsePrimary();
+  ExprPtr parseInt();
+  ExprPtr parseFloat();
+  std::unique_ptr<StringExpr> parseString();
+  ExprPtr parseParens();
+  ExprPtr parseListExpr();
+  ExprPtr parseListComp(Span open, Value first);
+  bool parseArgs(std::vector<Argument> &args);
+  bool parseArg(std::vector<Argument> &args);
+  bool parseIndexItem(IndexItem &item);
+  bool parseValue(Value &value);
+  bool parseOptionalKey(std::optional<Key> &key);
+  bool parseKeyAlternative(Key::Alternative &alternative);
+  bool reportChain(const Expr &lhs, int precedence);
+  bool reportOperatorAfterPipe(const PipeExpr &pipe);
+
+  //===--- Types and targets (ParseType.cpp)
+  //------------------------------------------------------===//
+  TypePtr parseType();
+  TypePtr parseTensorType();
+  TypePtr parseScalarType(ScalarKind scalar);
+  TypePtr parseListType();
+  TypePtr parseTupleType();
+  bool parseDim(std::vector<Dim> &dims);
+  void reportNoType();
+  bool parseTargets(std::vector<Target> &targets);
+  bool parseTarget(Target &target);
+
+  //===--- Statements (ParseStmt.cpp)
+  //-------------------------------------------------------------===//
+  bool parseBlock(Block &block);
+  /// Statements up to `}` or the end of the file; what stands there is left.
+  void parseBody(Span open, const std::function<StmtPtr()> &parseOne, std::vector<StmtPtr> &body);
+  bool parseBraced(Span &span, const std::function<StmtPtr()> &parseOne,
+                   std::vector<StmtPtr> &body);
+  StmtPtr parseStmt();
+  StmtPtr parseBindOrUpdate();
+  bool startsBinding() const;
+  StmtPtr parseBind();
+  StmtPtr parseUpdate(ExprPtr place);
+  template <typename T> StmtPtr parseValues();
+  StmtPtr parseFor();
+  StmtPtr parseIf();
+  std::unique_ptr<ScanStmt> parseScan();
+
+  //===--- Items and members (ParseDecl.cpp)
+  //------------------------------------------------------===//
+  StmtPtr parseItem();
+  StmtPtr parseMember();
+  StmtPtr parseBinding();
+  StmtPtr parseDeclaration(const std::function<StmtPtr()> &parseOne);
+  bool parseAttributes(std::vector<Attribute> &attributes);
+  std::string docBefore(uint32_t offset) const;
+  StmtPtr parseImport();
+  StmtPtr parseModule();
+  StmtPtr parseTrain();
+  StmtPtr parseFn();
+  bool parseFnHead(FnStmt &fn);
+  StmtPtr parseSlot();
+  StmtPtr parseTie();
+  bool parseFormals(std::vector<Formal> &formals);
+  bool parseFormal(Formal &formal);
+  bool parseResults(std::vector<Result> &results);
+  bool parseOptionalGuards(std::vector<Guard> &guards);
+  void checkVersion();
+
+  const SourceManager &sources;
+  TokenStream stream;
+  Diagnostics &diags;
+  size_t index = 0;
+  unsigned nesting;
+  unsigned openBrackets = 0;  // `(` and `[` being parsed
+  unsigned assumedClosed = 0; // blocks taken as closed, whose `}` may still come
+  bool reportedEnd = false;   // an unclosed block or too deep nesting explains the others
+  bool skipOnlyLine = false;  // how synchronize() goes on after the last error
+};
+
+} // namespace nnc::syntax
+
+#endif // NNC_FRONTEND_SYNTAX_PARSERIMPL_H

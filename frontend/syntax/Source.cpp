@@ -1,0 +1,151 @@
+//===- Source.cpp - Source buffers and positions in them
+//------------------------------------------===//
+
+#include "frontend/syntax/Source.h"
+
+#include "frontend/syntax/Diagnostics.h"
+#include "frontend/syntax/Utf8.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace nnc::syntax {
+namespace {
+
+/// Offsets are 32 bits wide; a source beyond this is a mistake (a checkpoint given as a model).
+constexpr size_t kMaxSourceBytes = size_t(256) << 20;
+
+/// The whole file, or why not.
+struct ReadResult {
+  std::string text;
+  std::string error;
+};
+
+ReadResult readFile(const std::string &path) {
+  std::unique_ptr<std::FILE, int (*)(std::FILE *)> stream(std::fopen(path.c_str(), "rb"),
+                                                          std::fclose);
+  if (!stream)
+    return {{}, std::strerror(errno)};
+  ReadResult result;
+  char chunk[1 << 16];
+  while (size_t n = std::fread(chunk, 1, sizeof(chunk), stream.get())) {
+    result.text.append(chunk, n);
+    if (result.text.size() > kMaxSourceBytes)
+      return {{}, fmt::format("larger than {} MiB", kMaxSourceBytes >> 20)};
+  }
+  if (std::ferror(stream.get()))
+    return {{}, std::strerror(errno)};
+  return result;
+}
+
+std::vector<uint32_t> findLineStarts(std::string_view text) {
+  std::vector<uint32_t> starts = {0};
+  for (size_t pos = text.find('\n'); pos != text.npos; pos = text.find('\n', pos + 1))
+    starts.push_back(static_cast<uint32_t>(pos + 1));
+  return starts;
+}
+
+/// Why `text` cannot be a source file; empty if it can.
+std::string findProblem(std::string_view name, std::string_view text) {
+  if (text.size() > kMaxSourceBytes)
+    return fmt::format("cannot read '{}': larger than {} MiB", name, kMaxSourceBytes >> 20);
+  std::optional<size_t> bad = utf8::findInvalid(text);
+  if (!bad)
+    return {};
+  auto line = std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(*bad), '\n') + 1;
+  return fmt::format("'{}' is not UTF-8: byte 0x{:02x} at offset {}, in line {}", name,
+                     static_cast<unsigned char>(text[*bad]), *bad, line);
+}
+
+} // namespace
+
+struct SourceManager::Buffer {
+  std::string name;
+  std::string text;
+  std::vector<uint32_t> lineStarts;
+  bool isFile = false;
+};
+
+SourceManager::SourceManager() = default;
+SourceManager::~SourceManager() = default;
+
+std::optional<FileId> SourceManager::load(const std::string &path, Diagnostics &diags) {
+  for (size_t i = 0; i < buffers.size(); ++i)
+    if (buffers[i]->isFile && buffers[i]->name == path)
+      return FileId{static_cast<uint32_t>(i + 1)};
+  ReadResult read = readFile(path);
+  if (!read.error.empty()) {
+    diags.error(fmt::format("cannot read '{}': {}", path, read.error));
+    return std::nullopt;
+  }
+  std::optional<FileId> file = addText(path, std::move(read.text), diags);
+  if (file)
+    buffers.back()->isFile = true;
+  return file;
+}
+
+std::optional<FileId> SourceManager::addText(std::string name, std::string text,
+                                             Diagnostics &diags) {
+  if (std::string problem = findProblem(name, text); !problem.empty()) {
+    diags.error(std::move(problem));
+    return std::nullopt;
+  }
+  return add(std::move(name), std::move(text));
+}
+
+FileId SourceManager::add(std::string name, std::string text) {
+  std::vector<uint32_t> lineStarts = findLineStarts(text);
+  buffers.push_back(std::make_unique<Buffer>(
+      Buffer{std::move(name), std::move(text), std::move(lineStarts), false}));
+  return FileId{static_cast<uint32_t>(buffers.size())};
+}
+
+const SourceManager::Buffer &SourceManager::buffer(FileId file) const {
+  assert(file && file.index <= buffers.size() && "no such file");
+  return *buffers[file.index - 1];
+}
+
+const std::string &SourceManager::name(FileId file) const { return buffer(file).name; }
+
+std::string_view SourceManager::text(FileId file) const { return buffer(file).text; }
+
+std::string_view SourceManager::text(Span span) const {
+  return text(span.file).substr(span.begin, span.size());
+}
+
+LineCol SourceManager::lineCol(FileId file, uint32_t offset) const {
+  const Buffer &source = buffer(file);
+  auto next = std::upper_bound(source.lineStarts.begin(), source.lineStarts.end(), offset);
+  auto line = static_cast<unsigned>(next - source.lineStarts.begin());
+  uint32_t start = source.lineStarts[line - 1];
+  std::string_view before = std::string_view(source.text).substr(start, offset - start);
+  return {line, static_cast<unsigned>(utf8::count(before)) + 1};
+}
+
+std::string SourceManager::location(Span span) const {
+  LineCol at = lineCol(span);
+  return fmt::format("{}:{}:{}", name(span.file), at.line, at.col);
+}
+
+unsigned SourceManager::numLines(FileId file) const {
+  return static_cast<unsigned>(buffer(file).lineStarts.size());
+}
+
+Span SourceManager::lineSpan(FileId file, unsigned line) const {
+  const Buffer &source = buffer(file);
+  assert(line >= 1 && line <= source.lineStarts.size() && "no such line");
+  uint32_t begin = source.lineStarts[line - 1];
+  if (line == source.lineStarts.size())
+    return {file, begin, static_cast<uint32_t>(source.text.size())};
+  uint32_t end = source.lineStarts[line] - 1;
+  if (end > begin && source.text[end - 1] == '\r')
+    --end;
+  return {file, begin, end};
+}
+
+} // namespace nnc::syntax
