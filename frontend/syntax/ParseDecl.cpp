@@ -22,15 +22,16 @@ std::unique_ptr<File> Parser::parseFile() {
   auto result = std::make_unique<File>();
   result->id = stream.file;
   checkVersion();
-  auto parseOne = [this] { return parseDeclaration([this] { return parseItem(); }); };
-  parseBody({}, parseOne, result->items);
+  BodyContext context;
+  context.parse = [this] { return parseDeclaration([this] { return parseItem(); }); };
+  parseBody(context, result->items);
   while (!at(Tok::EndOfFile)) {
     if (assumedClosed > 0)
       --assumedClosed;
     else
       diags.error("E0103", here(), "this `}` closes nothing");
     advance();
-    parseBody({}, parseOne, result->items);
+    parseBody(context, result->items);
   }
   return result;
 }
@@ -211,6 +212,11 @@ StmtPtr Parser::parseImport() {
   return node;
 }
 
+bool Parser::parseMembers(Span &span, Span head, std::vector<StmtPtr> &body) {
+  auto parseOne = [this] { return parseDeclaration([this] { return parseMember(); }); };
+  return parseBraced(span, {head, false, parseOne}, body);
+}
+
 /// `module M(params) requires guards { body }` and `model A = M(...)`.
 StmtPtr Parser::parseModule() {
   auto node = std::make_unique<ModuleStmt>(here());
@@ -230,8 +236,7 @@ StmtPtr Parser::parseModule() {
   good = good && parseOptionalGuards(node->guards);
   if (!good && !skipToBody())
     return nullptr;
-  auto parseOne = [this] { return parseDeclaration([this] { return parseMember(); }); };
-  if (!parseBraced(node->bodySpan, parseOne, node->body) || !good)
+  if (!parseMembers(node->bodySpan, node->span, node->body) || !good)
     return nullptr;
   node->span = since(node->span);
   return node;
@@ -245,8 +250,7 @@ StmtPtr Parser::parseTrain() {
               (node->instance = parseExpr());
   if (!good && !skipToBody())
     return nullptr;
-  auto parseOne = [this] { return parseDeclaration([this] { return parseMember(); }); };
-  if (!parseBraced(node->bodySpan, parseOne, node->body) || !good)
+  if (!parseMembers(node->bodySpan, node->span, node->body) || !good)
     return nullptr;
   node->span = since(node->span);
   return node;
@@ -265,7 +269,7 @@ StmtPtr Parser::parseFn() {
   if (!good && !skipToBody())
     return nullptr;
   node->block.emplace();
-  if (!parseBlock(*node->block) || !good)
+  if (!parseBlock(*node->block, node->span) || !good)
     return nullptr;
   node->span = since(node->span);
   return node;

@@ -369,10 +369,13 @@ unsigned Parser::indentOfLine(Span span) const {
   return static_cast<unsigned>(std::min(text.find_first_not_of(" \t"), text.size()));
 }
 
-bool Parser::looksUnclosed(Span open) const {
-  if (!open.isValid() || !peek().startsLine || !startsDeclaration(kind()))
+bool Parser::looksUnclosed(const BodyContext &context) const {
+  bool isMember = kind() == Tok::KwFn || kind() == Tok::KwParam || kind() == Tok::KwBuffer ||
+                  kind() == Tok::KwState || kind() == Tok::KwTie;
+  bool isForeign = startsDeclaration(kind()) && (context.isFunction || !isMember);
+  if (!context.head.isValid() || !peek().startsLine || !isForeign)
     return false;
-  return indentOfLine(here()) <= indentOfLine(open);
+  return indentOfLine(here()) <= indentOfLine(context.head);
 }
 
 void Parser::synchronize() {

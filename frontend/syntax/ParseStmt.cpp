@@ -9,12 +9,11 @@
 
 namespace nnc::syntax {
 
-bool Parser::parseBlock(Block &block) {
-  return parseBraced(block.span, [this] { return parseStmt(); }, block.stmts);
+bool Parser::parseBlock(Block &block, Span head) {
+  return parseBraced(block.span, {head, true, [this] { return parseStmt(); }}, block.stmts);
 }
 
-bool Parser::parseBraced(Span &span, const std::function<StmtPtr()> &parseOne,
-                         std::vector<StmtPtr> &body) {
+bool Parser::parseBraced(Span &span, const BodyContext &context, std::vector<StmtPtr> &body) {
   Nesting nest(*this);
   if (nest.isTooDeep())
     return false;
@@ -31,7 +30,7 @@ bool Parser::parseBraced(Span &span, const std::function<StmtPtr()> &parseOne,
     return false;
   }
   advance();
-  parseBody(open, parseOne, body);
+  parseBody(context, body);
   if (at(Tok::RBrace)) {
     advance();
   } else {
@@ -42,15 +41,14 @@ bool Parser::parseBraced(Span &span, const std::function<StmtPtr()> &parseOne,
   return true;
 }
 
-void Parser::parseBody(Span open, const std::function<StmtPtr()> &parseOne,
-                       std::vector<StmtPtr> &body) {
+void Parser::parseBody(const BodyContext &context, std::vector<StmtPtr> &body) {
   while (!at(Tok::RBrace) && !at(Tok::EndOfFile)) {
     if (consume(Tok::Newline))
       continue;
-    if (looksUnclosed(open))
+    if (looksUnclosed(context))
       return;
     size_t before = index;
-    StmtPtr stmt = parseOne();
+    StmtPtr stmt = context.parse();
     bool isComplete = at(Tok::Newline) || at(Tok::RBrace) || at(Tok::EndOfFile);
     if (stmt && !isComplete)
       expected("the end of the statement");
@@ -205,7 +203,7 @@ StmtPtr Parser::parseFor() {
   bool good = parseTargets(node->targets) && expect(Tok::KwIn) && (node->range = parseExpr());
   if (!good && !skipToBody())
     return nullptr;
-  if (!parseBlock(node->body) || !good)
+  if (!parseBlock(node->body, node->span) || !good)
     return nullptr;
   node->span = since(node->span);
   return node;
@@ -223,7 +221,7 @@ StmtPtr Parser::parseIf() {
       branch.condition = nullptr;
     }
     bool good = branch.condition != nullptr;
-    if ((!good && !skipToBody()) || !parseBlock(branch.body))
+    if ((!good && !skipToBody()) || !parseBlock(branch.body, node->span))
       return nullptr;
     allGood &= good;
     node->branches.push_back(std::move(branch));
@@ -232,7 +230,7 @@ StmtPtr Parser::parseIf() {
     if (at(Tok::KwIf))
       continue;
     node->elseBody.emplace();
-    if (!parseBlock(*node->elseBody))
+    if (!parseBlock(*node->elseBody, node->span))
       return nullptr;
     break;
   }
@@ -272,7 +270,7 @@ std::unique_ptr<ScanStmt> Parser::parseScan() {
   bool good = parseHead();
   if (!good && !skipToBody())
     return nullptr;
-  if (!parseBlock(node->body) || !good)
+  if (!parseBlock(node->body, node->span) || !good)
     return nullptr;
   node->span = since(node->span);
   return node;

@@ -29,6 +29,13 @@ struct ListWords {
   bool trailingComma = false;
 };
 
+/// What a pair of braces holds, for parseBody.
+struct BodyContext {
+  Span head;                      // where the declaration begins; invalid for a file
+  bool isFunction = false;        // statements, no declarations
+  std::function<StmtPtr()> parse; // one of them
+};
+
 class Parser {
 public:
   Parser(const SourceManager &sources, TokenStream stream, Diagnostics &diags, unsigned nesting = 0)
@@ -142,11 +149,12 @@ private:
 
   //===--- Statements (ParseStmt.cpp)
   //-------------------------------------------------------------===//
-  bool parseBlock(Block &block);
+  /// `head` is where the statement that has the block begins.
+  bool parseBlock(Block &block, Span head);
+  bool parseMembers(Span &span, Span head, std::vector<StmtPtr> &body);
   /// Statements up to `}` or the end of the file; what stands there is left.
-  void parseBody(Span open, const std::function<StmtPtr()> &parseOne, std::vector<StmtPtr> &body);
-  bool parseBraced(Span &span, const std::function<StmtPtr()> &parseOne,
-                   std::vector<StmtPtr> &body);
+  void parseBody(const BodyContext &context, std::vector<StmtPtr> &body);
+  bool parseBraced(Span &span, const BodyContext &context, std::vector<StmtPtr> &body);
   StmtPtr parseStmt();
   StmtPtr parseBindOrUpdate();
   bool startsBinding() const;
