@@ -38,6 +38,10 @@ public:
   std::vector<std::string> dimNames;
   /// What the entry point's `requires` says of them.
   DimFacts facts;
+  /// Where another guard of the entry point can be written (empty, behind its last guard, or behind
+  /// its signature where it has none), for fixes; invalid if there is no such place.
+  syntax::Span guardPlace;
+  bool hasGuards = false;
 
   /// The module path of the function being checked ("layers.0"), for `Diagnostic::inModule`; empty
   /// in the model itself.
