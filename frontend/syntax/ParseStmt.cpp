@@ -49,7 +49,9 @@ void Parser::parseBody(const BodyContext &context, std::vector<StmtPtr> &body) {
       return;
     size_t before = index;
     StmtPtr stmt = context.parse();
-    bool isComplete = at(Tok::Newline) || at(Tok::RBrace) || at(Tok::EndOfFile);
+    // An unclosed block leaves the line break before what it cannot hold behind it.
+    bool isComplete = at(Tok::Newline) || at(Tok::RBrace) || at(Tok::EndOfFile) ||
+                      (index > 0 && stream.tokens[index - 1].kind == Tok::Newline);
     if (stmt && !isComplete)
       expected("the end of the statement");
     if (stmt && isComplete) {

@@ -80,9 +80,9 @@ private:
   void reportUnused(const Expr &value);
   std::string describe(const Token &token) const;
   unsigned indentOfLine(Span span) const;
-  /// Whether the current token begins a line no deeper than the one with `open`, so that the
-  /// bracket there was probably forgotten to be closed.
-  bool looksUnclosed(Span open) const;
+  /// Whether the current token cannot stand in such a body and begins a line no deeper than its
+  /// head, so that the body was probably forgotten to be closed.
+  bool looksUnclosed(const BodyContext &context) const;
   /// Skips to the end of the statement, or of the enclosing block.
   void synchronize();
   /// Skips to the `{` of a declaration whose head has an error; false if there is none.
