@@ -136,13 +136,19 @@ std::string toString(ArrayRef<AffineExpr> dims) {
   return text;
 }
 
+std::string toString(AffineExpr dim) {
+  std::string text;
+  llvm::raw_string_ostream(text) << dim;
+  return text;
+}
+
 OpFoldResult materializeDim(OpBuilder &builder, Location loc, AffineExpr dim) {
   if (std::optional<int64_t> value = getConstant(dim))
     return builder.getIndexAttr(*value);
   if (auto symbol = dyn_cast<AffineSymbolExpr>(dim))
     return builder.create<SymbolOp>(loc, builder.getIndexType(), symbol.getPosition()).getResult();
   // Only the symbols that occur become operands, renumbered in order.
-  llvm::SmallDenseMap<AffineExpr, AffineExpr> renumbered;
+  llvm::DenseMap<AffineExpr, AffineExpr> renumbered;
   SmallVector<unsigned> positions;
   dim.walk([&](AffineExpr expr) {
     if (auto symbol = dyn_cast<AffineSymbolExpr>(expr))

@@ -58,6 +58,7 @@ bool hasValidDims(mlir::Type type);
 
 /// For diagnostics: `[s0, 6, s0 floordiv 2]`.
 std::string toString(llvm::ArrayRef<mlir::AffineExpr> dims);
+std::string toString(mlir::AffineExpr dim);
 
 /// The value of `dim` as an attribute if constant, else as an index made of `nn.symbol`s and
 /// `affine.apply` at the builder's insertion point.

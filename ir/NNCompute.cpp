@@ -58,8 +58,8 @@ static FailureOr<AffineExpr> inferWindows(Operation *op, AffineExpr in, int64_t 
   AffineExpr windows = (padded - extent).floorDiv(stride) + 1;
   std::optional<int64_t> count = getConstant(windows);
   if (count && *count < 1)
-    return op->emitOpError() << "expected a padded " << side << " of at least " << extent
-                             << ", found " << padded;
+    return op->emitOpError() << "expected a padded " << side << " of at least " << toString(extent)
+                             << ", found " << toString(padded);
   return windows;
 }
 
@@ -79,11 +79,11 @@ static LogicalResult verifyGroups(Conv2dOp op) {
   AffineExpr perGroup = getDim(op.getWeight().getType(), 1);
   AffineExpr outputs = getDim(op.getWeight().getType(), 0);
   if (!mayBeEqual(perGroup * groups, channels))
-    return op.emitOpError() << "expected " << groups << " groups of input channels in " << channels
-                            << ", found groups of " << perGroup;
+    return op.emitOpError() << "expected " << groups << " groups of input channels in "
+                            << toString(channels) << ", found groups of " << toString(perGroup);
   if (!mayBeEqual(outputs % groups, getAffineConstantExpr(0, op.getContext())))
     return op.emitOpError() << "expected output channels divisible by " << groups
-                            << " groups, found " << outputs;
+                            << " groups, found " << toString(outputs);
   return success();
 }
 

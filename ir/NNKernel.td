@@ -75,7 +75,7 @@ def NN_KernelOp : NN_Op<"kernel", [IsolatedFromAbove, SingleBlock, Pure]> {
   let results = (outs Variadic<NN_Tensor>:$outputs);
   let regions = (region SizedRegion<1>:$bodyRegion);
   let assemblyFormat = [{
-    $kernel_name `(` ($operands^ `:` type($operands))? `)` `->` `(` (type($outputs)^)? `)`
+    $kernel_name `(` ($operands^ `:` type($operands))? `)` `->` `(` type($outputs) `)`
     attr-dict-with-keyword $bodyRegion
   }];
   let hasVerifier = 1;

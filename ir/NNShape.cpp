@@ -24,7 +24,8 @@ LogicalResult IotaOp::verify() {
 LogicalResult SizeOp::verify() {
   AffineMap size = getSize();
   if (size.getNumDims() != 0 || size.getNumResults() != 1) // (C1)
-    return emitOpError() << "expected a map without dims and with one result, found " << size;
+    return emitOpError() << "expected a map without dims and with one result, found "
+                         << getSizeAttr();
   if (getType().getRank() != 0) // (C2)
     return emitOpError() << "expected a result of rank 0, found " << getType();
   return success();
@@ -67,8 +68,8 @@ LogicalResult BroadcastOp::verify() {
   for (auto [axis, target] : llvm::enumerate(getDims())) { // (C2)
     AffineExpr from = nn::getDim(input, axis), to = nn::getDim(getType(), target);
     if (getConstant(from) != 1 && !mayBeEqual(from, to))
-      return emitOpError() << "expected axis " << axis << " of the operand to have size 1 or " << to
-                           << ", found " << from;
+      return emitOpError() << "expected axis " << axis << " of the operand to have size 1 or "
+                           << toString(to) << ", found " << toString(from);
   }
   return success();
 }
@@ -105,8 +106,9 @@ static LogicalResult verifySliceBounds(SliceOp op, unsigned axis) {
   std::optional<int64_t> least = getConstant(start), room = getConstant(size - last);
   if (getConstant(taken) == 0 || ((!least || *least >= 0) && (!room || *room > 0)))
     return success();
-  return op.emitOpError() << "expected elements inside of axis " << axis << " of size " << size
-                          << ", found " << start << " to " << last;
+  return op.emitOpError() << "expected elements inside of axis " << axis << " of size "
+                          << toString(size) << ", found " << toString(start) << " to "
+                          << toString(last);
 }
 
 LogicalResult SliceOp::verify() {
@@ -114,7 +116,7 @@ LogicalResult SliceOp::verify() {
   int64_t rank = input.getRank();
   if (getStart().getNumDims() != 0 || getStart().getNumResults() != rank) // (C1)
     return emitOpError() << "expected a start without dims and with " << rank << " results, found "
-                         << getStart();
+                         << getStartAttr();
   if (failed(verifySymbols(*this)) ||
       failed(verifyEntries(*this, "step", getStep(), rank, 1)) || // (C1), (C2)
       failed(verifySameElement(*this, input, getType())))         // (C3)

@@ -4,6 +4,7 @@
 #include "ir/Verify.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 
@@ -94,8 +95,8 @@ FailureOr<RankedTensorType> inferMatmulType(Operation *op, RankedTensorType lhs,
   AffineExpr inner = dims.pop_back_val(), columns = right.pop_back_val();
   AffineExpr rightInner = right.pop_back_val();
   if (!mayBeEqual(inner, rightInner)) // (C3)
-    return op->emitOpError() << "expected equal inner dimensions, found " << inner << " and "
-                             << rightInner;
+    return op->emitOpError() << "expected equal inner dimensions, found " << toString(inner)
+                             << " and " << toString(rightInner);
   ArrayRef<AffineExpr> batch = ArrayRef(dims).drop_back();
   if (!right.empty() && !mayBeEqual(batch, right)) // (C3)
     return op->emitOpError() << "expected equal batch dimensions, found " << toString(batch)
