@@ -1,4 +1,5 @@
-//===- Passes.h - Constructors and registration of the passes ---------------------------*- C++ -*-===//
+//===- Passes.h - Constructors and registration of the passes ---------------------------*- C++
+//-*-===//
 //
 // The passes between the front end and code generation; each is described in Passes.td.
 //

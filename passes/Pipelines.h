@@ -1,4 +1,5 @@
-//===- Pipelines.h - The order of the passes --------------------------------------------*- C++ -*-===//
+//===- Pipelines.h - The order of the passes --------------------------------------------*- C++
+//-*-===//
 //
 // What the driver runs between the front end and code generation.
 //

@@ -1,0 +1,70 @@
+//===- FusionPlan.h - Which op runs in which kernel -------------------------------------*- C++
+//-*-===//
+//
+// The plan of one function: nothing in the IR changes until it is carried out by outlineKernels.
+//
+//===----------------------------------------------------------------------------------------------===//
+#ifndef NNC_PASSES_FUSIONPLAN_H
+#define NNC_PASSES_FUSIONPLAN_H
+
+#include "passes/FusionGroups.h"
+#include "passes/TacticRules.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace mlir::func {
+class FuncOp;
+}
+
+namespace nnc {
+
+/// What runs at one place of the line.
+struct PlannedStep {
+  enum class Kind { Kernel, Library, Alias };
+  Kind kind;
+  unsigned id; ///< of the group
+  nn::FusionRole role;
+  mlir::Operation *anchor;
+  llvm::SmallVector<mlir::Operation *> ops; ///< in the order of the function
+  llvm::SmallVector<Refusal> refusals;      ///< by ids of groups
+};
+
+/// Every nn op but `nn.get` is either a member of one step or recomputed by each of its readers.
+struct FusionPlan {
+  std::vector<PlannedStep> steps;                     ///< in an order in which they can run
+  llvm::DenseMap<mlir::Operation *, unsigned> stepOf; ///< members: index into steps
+  llvm::DenseMap<unsigned, unsigned> stepOfGroup;
+  llvm::DenseMap<mlir::Operation *, ProductTactic> products; ///< of the library steps, by anchor
+  /// Members of another step that this step (by index) computes again instead of reading.
+  llvm::DenseSet<std::pair<unsigned, mlir::Operation *>> recomputed;
+};
+
+/// Plans the kernels of `function`, which has one block of nn ops. Takes time proportional to the
+/// number of ops and uses, up to sorting. Fails with a diagnostic at an op that fits no kernel.
+mlir::FailureOr<FusionPlan> planFusion(mlir::func::FuncOp function, Target target);
+
+/// Names that are unique in a module and valid in C.
+class KernelNames {
+public:
+  /// A new name made of the module path of `anchor` or, without one, of the op's own name.
+  std::string make(mlir::Operation *anchor);
+
+private:
+  llvm::StringMap<unsigned> used;
+};
+
+/// What outlining made.
+struct OutlinedCount {
+  unsigned kernels = 0, gemms = 0;
+};
+
+/// Carries `plan` out: afterwards the block holds `nn.kernel`, `nn.gemm`, `nn.get`, `nn.reshape`
+/// and its terminator.
+OutlinedCount outlineKernels(mlir::func::FuncOp function, const FusionPlan &plan,
+                             KernelNames &names);
+
+} // namespace nnc
+
+#endif // NNC_PASSES_FUSIONPLAN_H

@@ -1,0 +1,65 @@
+//===- ModulePath.cpp - Module paths in locations
+//-------------------------------------------------===//
+//
+// Inlining nests locations as deep as calls nest, so they are walked with a list, not by recursion.
+//
+//===----------------------------------------------------------------------------------------------===//
+#include "passes/ModulePath.h"
+
+#include "mlir/IR/Builders.h"
+
+#include "llvm/ADT/SmallVector.h"
+
+using namespace mlir;
+
+namespace nnc {
+namespace {
+
+struct FlatLocation {
+  std::string path;
+  Location source;
+};
+
+void appendStep(std::string &path, StringRef step) {
+  if (step.empty())
+    return;
+  if (!path.empty())
+    path += '.';
+  path += step;
+}
+
+/// Visits callers before callees, so that names are met outermost first and the last file position
+/// is the innermost.
+FlatLocation flatten(Location loc) {
+  FlatLocation flat{"", UnknownLoc::get(loc.getContext())};
+  llvm::SmallVector<Location> pending{loc};
+  while (!pending.empty()) {
+    Location next = pending.pop_back_val();
+    if (auto call = dyn_cast<CallSiteLoc>(next)) {
+      pending.push_back(call.getCallee());
+      pending.push_back(call.getCaller());
+    } else if (auto name = dyn_cast<NameLoc>(next)) {
+      appendStep(flat.path, name.getName());
+      pending.push_back(name.getChildLoc());
+    } else if (auto fused = dyn_cast<FusedLoc>(next)) {
+      if (!fused.getLocations().empty())
+        pending.push_back(fused.getLocations().front());
+    } else if (isa<FileLineColLoc>(next)) {
+      flat.source = next;
+    }
+  }
+  return flat;
+}
+
+} // namespace
+
+std::string getModulePath(Location loc) { return flatten(loc).path; }
+
+Location getFlatLocation(Location loc) {
+  FlatLocation flat = flatten(loc);
+  if (flat.path.empty())
+    return flat.source;
+  return NameLoc::get(StringAttr::get(loc.getContext(), flat.path), flat.source);
+}
+
+} // namespace nnc

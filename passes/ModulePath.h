@@ -1,0 +1,26 @@
+//===- ModulePath.h - Module paths in locations -----------------------------------------*- C++
+//-*-===//
+//
+// Locations carry the path of the module an op belongs to. Kernels are named after it.
+//
+//===----------------------------------------------------------------------------------------------===//
+#ifndef NNC_PASSES_MODULEPATH_H
+#define NNC_PASSES_MODULEPATH_H
+
+#include "mlir/IR/Location.h"
+
+#include <string>
+
+namespace nnc {
+
+/// The names in `loc` joined with dots, outermost call first: "layers.2.conv1"; empty if it holds
+/// none.
+std::string getModulePath(mlir::Location loc);
+
+/// `loc` as `NameLoc(path, source)`, where source is the innermost position in a file; without a
+/// path just the source, unknown if there is none.
+mlir::Location getFlatLocation(mlir::Location loc);
+
+} // namespace nnc
+
+#endif // NNC_PASSES_MODULEPATH_H

@@ -1,0 +1,41 @@
+//===- NameLocations.cpp - Call sites become module paths
+//-----------------------------------------===//
+//
+// Runs right after inlining; afterwards no location of the module is a call site.
+//
+//===----------------------------------------------------------------------------------------------===//
+#include "passes/ModulePath.h"
+#include "passes/Passes.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+using namespace mlir;
+
+namespace nnc {
+#define GEN_PASS_DEF_NAMELOCATIONS
+#include "passes/Passes.h.inc"
+
+namespace {
+
+struct NameLocations : impl::NameLocationsBase<NameLocations> {
+  void runOnOperation() override {
+    llvm::DenseMap<Location, Location> flat;
+    auto flatten = [&](Location loc) {
+      auto it = flat.find(loc);
+      if (it == flat.end())
+        it = flat.insert({loc, getFlatLocation(loc)}).first;
+      return it->second;
+    };
+    getOperation().walk([&](Operation *op) {
+      op->setLoc(flatten(op->getLoc()));
+      for (Region &region : op->getRegions())
+        for (BlockArgument argument : region.getArguments())
+          argument.setLoc(flatten(argument.getLoc()));
+    });
+  }
+};
+
+} // namespace
+} // namespace nnc

@@ -1,0 +1,187 @@
+//===- OutlineKernels.cpp - Carry out a plan of kernels
+//-------------------------------------------===//
+//
+// Steps are built from the last to the first, so that when a step is built, everything that reads
+// its values is there and says which of them are results. Each body is built from its results
+// backwards, which leaves out what nothing needs.
+//
+//===----------------------------------------------------------------------------------------------===//
+#include "passes/FusionPlan.h"
+#include "passes/ModulePath.h"
+
+#include "ir/NNOps.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+
+namespace nnc {
+namespace {
+
+/// Builds the body of one kernel.
+class BodyBuilder {
+public:
+  BodyBuilder(const FusionPlan &plan, unsigned step, Block &body)
+      : plan(plan), step(step), body(body), builder(OpBuilder::atBlockEnd(&body)) {}
+
+  SmallVector<Value> inputs; ///< what the block arguments stand for
+
+  /// `value` inside the body. Recursion is bounded by the limits on the size of groups.
+  Value emit(Value value) {
+    if (Value known = mapping.lookupOrNull(value))
+      return known;
+    Operation *op = value.getDefiningOp();
+    Value inside;
+    if (op && isInside(op)) {
+      for (Value operand : op->getOperands())
+        emit(operand);
+      inside = builder.clone(*op, mapping)->getResult(0);
+    } else {
+      inputs.push_back(value);
+      inside = body.addArgument(value.getType(), value.getLoc());
+    }
+    mapping.map(value, inside);
+    return inside;
+  }
+
+  void yield(Location loc, ValueRange values) { builder.create<nn::YieldOp>(loc, values); }
+
+private:
+  /// Members, and views and numbers, which are members of no step.
+  bool isInside(Operation *op) const {
+    if (plan.recomputed.contains({step, op}))
+      return true;
+    auto it = plan.stepOf.find(op);
+    if (it != plan.stepOf.end())
+      return it->second == step;
+    return !isa<nn::GetOp, nn::KernelOp, nn::GemmOp, nn::ReshapeOp>(op);
+  }
+
+  const FusionPlan &plan;
+  unsigned step;
+  Block &body;
+  OpBuilder builder;
+  IRMapping mapping;
+};
+
+class Outliner {
+public:
+  Outliner(func::FuncOp function, const FusionPlan &plan, KernelNames &names)
+      : block(function.getBody().front()), plan(plan), builder(block.getTerminator()) {
+    for (Operation &op : block.without_terminator())
+      old.push_back(&op);
+    needed.insert(block.getTerminator()->operand_begin(), block.getTerminator()->operand_end());
+    for (const PlannedStep &step : plan.steps)
+      stepNames.push_back(step.kind == PlannedStep::Kind::Alias ? "" : names.make(step.anchor));
+  }
+
+  OutlinedCount run() {
+    for (unsigned index = plan.steps.size(); index-- > 0;)
+      build(index);
+    for (Operation *op : llvm::reverse(old))
+      if (op->use_empty())
+        op->erase();
+    return count;
+  }
+
+private:
+  void build(unsigned index) {
+    const PlannedStep &step = plan.steps[index];
+    SmallVector<Value> outputs;
+    for (Operation *op : step.ops)
+      if (needed.contains(op->getResult(0)))
+        outputs.push_back(op->getResult(0));
+    if (outputs.empty())
+      return;
+    Operation *made = nullptr;
+    if (step.kind == PlannedStep::Kind::Alias)
+      made = builder.clone(*step.anchor);
+    else if (step.kind == PlannedStep::Kind::Library)
+      made = buildLibrary(step);
+    else
+      made = buildKernel(index, outputs);
+    needed.insert(made->operand_begin(), made->operand_end());
+    for (auto [output, result] : llvm::zip_equal(outputs, made->getResults())) {
+      needed.erase(output);
+      output.replaceAllUsesWith(result);
+    }
+    builder.setInsertionPoint(made);
+  }
+
+  Operation *buildLibrary(const PlannedStep &step) {
+    auto product = cast<nn::MatmulOp>(step.anchor);
+    const ProductTactic &tactic = plan.products.find(product)->second;
+    ++count.gemms;
+    return builder.create<nn::GemmOp>(
+        product.getLoc(), product.getType(), product.getLhs(), product.getRhs(), tactic.bias,
+        tactic.residual, product.getTransposeA(), product.getTransposeB(), tactic.epilogue);
+  }
+
+  Operation *buildKernel(unsigned index, ArrayRef<Value> outputs) {
+    const PlannedStep &step = plan.steps[index];
+    auto region = std::make_unique<Region>();
+    BodyBuilder body(plan, index, region->emplaceBlock());
+    SmallVector<Value> results;
+    for (Value output : outputs)
+      results.push_back(body.emit(output));
+    Location loc = step.anchor->getLoc();
+    body.yield(loc, results);
+
+    OperationState state(loc, nn::KernelOp::getOperationName());
+    state.addOperands(body.inputs);
+    state.addTypes(ValueRange(outputs).getTypes());
+    state.addAttribute("kernel_name", builder.getStringAttr(stepNames[index]));
+    state.addAttribute("anchor", builder.getStringAttr(nn::stringifyFusionRole(step.role)));
+    if (ArrayAttr refused = describeRefusals(step))
+      state.addAttribute("nn.refused", refused);
+    state.addRegion(std::move(region));
+    ++count.kernels;
+    return builder.create(state);
+  }
+
+  /// `["conv1: a kernel has one anchor"]`; null if nothing was refused.
+  ArrayAttr describeRefusals(const PlannedStep &step) {
+    SmallVector<Attribute> texts;
+    for (const Refusal &refusal : step.refusals) {
+      const std::string &neighbour = stepNames[plan.stepOfGroup.lookup(refusal.group)];
+      auto text = builder.getStringAttr(neighbour + ": " + refusal.reason);
+      if (!neighbour.empty() && !llvm::is_contained(texts, text))
+        texts.push_back(text);
+    }
+    return texts.empty() ? ArrayAttr() : builder.getArrayAttr(texts);
+  }
+
+  Block &block;
+  const FusionPlan &plan;
+  OpBuilder builder;
+  SmallVector<Operation *> old;
+  llvm::DenseSet<Value> needed; ///< read by what has been built
+  std::vector<std::string> stepNames;
+  OutlinedCount count;
+};
+
+} // namespace
+
+std::string KernelNames::make(Operation *anchor) {
+  std::string name = getModulePath(anchor->getLoc());
+  if (name.empty())
+    name = anchor->getName().stripDialect().str();
+  for (char &c : name)
+    if (!llvm::isAlnum(c) && c != '_')
+      c = '_';
+  if (llvm::isDigit(name.front()))
+    name.insert(0, "k");
+  std::string unique = name;
+  while (!used.try_emplace(unique, 1).second)
+    unique = name + "_" + std::to_string(++used[name]);
+  return unique;
+}
+
+OutlinedCount outlineKernels(func::FuncOp function, const FusionPlan &plan, KernelNames &names) {
+  return Outliner(function, plan, names).run();
+}
+
+} // namespace nnc

@@ -1,0 +1,81 @@
+//===- Pipelines.cpp - The order of the passes
+//----------------------------------------------------===//
+#include "passes/Pipelines.h"
+
+#include "passes/Passes.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace nnc {
+
+namespace {
+/// Inlining already canonicalizes callees by default; once, after it, is enough.
+std::unique_ptr<Pass> createPlainInliner() {
+  return createInlinerPass({}, [](OpPassManager &) {});
+}
+} // namespace
+
+void buildNNPipeline(OpPassManager &pm, const PipelineOptions &) {
+  // The model's modules disappear; their paths stay in locations.
+  pm.addPass(createPlainInliner());
+  pm.addPass(createSymbolDCEPass());
+  pm.addPass(createNameLocations());
+
+  // Arithmetic on shapes and numbers.
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+
+  // What is known once the weights are.
+  pm.addPass(createFoldBatchNorm());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createHoistConstants());
+}
+
+void buildKernelPipeline(OpPassManager &pm, const PipelineOptions &options) {
+  pm.addPass(createFormKernels(FormKernelsOptions{options.target}));
+  pm.addPass(createLowerToLinalg());
+  pm.addPass(createSimplifyKernels());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createVerifyKernels());
+}
+
+namespace {
+
+#define GEN_PASS_REGISTRATION
+#include "passes/Passes.h.inc"
+
+struct TargetOption : PassPipelineOptions<TargetOption> {
+  Option<Target> target{*this, "target", llvm::cl::desc("Machine to compile for"),
+                        llvm::cl::init(Target::Cpu),
+                        llvm::cl::values(clEnumValN(Target::Cpu, "cpu", "x86-64"),
+                                         clEnumValN(Target::Cuda, "cuda", "NVIDIA GPUs"))};
+};
+
+} // namespace
+
+void registerNNPasses() {
+  registerOwnPasses();
+  registerInlinerPass();
+  registerSymbolDCEPass();
+  registerCanonicalizerPass();
+  registerCSEPass();
+  PassPipelineRegistration<TargetOption>(
+      "nn-pipeline", "Level 1: inline, canonicalize, fold batch norm, hoist constants",
+      [](OpPassManager &pm, const TargetOption &options) {
+        buildNNPipeline(pm, {options.target});
+      });
+  PassPipelineRegistration<TargetOption>(
+      "nn-kernel-pipeline", "Level 1 to 2: form kernels, lower them to linalg, clean up",
+      [](OpPassManager &pm, const TargetOption &options) {
+        buildKernelPipeline(pm, {options.target});
+      });
+}
+
+} // namespace nnc

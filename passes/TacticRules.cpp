@@ -1,0 +1,153 @@
+//===- TacticRules.cpp - What runs where, and what is worth computing twice
+//-----------------------===//
+//
+// cuBLASLt computes epilogue(A*B + residual + bias) in f32 and rounds once. Whatever of that the
+// model asks for goes to it; nothing that would skip a rounding of the model does.
+//
+//===----------------------------------------------------------------------------------------------===//
+#include "passes/TacticRules.h"
+
+#include "ir/NNOps.h"
+
+using namespace mlir;
+
+namespace nnc {
+namespace {
+
+/// A product with more columns or a longer sum than this is worth a launch of its own even if
+/// something follows that the library cannot do.
+constexpr int64_t SmallProduct = 1024;
+
+nn::FusionRole roleOf(Operation *op) { return cast<nn::FusionInterface>(op).getFusionRole(); }
+
+bool isPointwise(Operation *op) {
+  return isa<nn::FusionInterface>(op) && roleOf(op) == nn::FusionRole::Pointwise;
+}
+
+/// Whether the value will lie in memory if somebody reads it: not a view, which is computed by its
+/// readers.
+bool liesInMemory(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op || isa<nn::GetOp, nn::ReshapeOp>(op))
+    return true;
+  return isa<nn::FusionInterface>(op) && roleOf(op) != nn::FusionRole::View &&
+         roleOf(op) != nn::FusionRole::Source;
+}
+
+bool isZero(Value value) {
+  auto full = value.getDefiningOp<nn::FullOp>();
+  auto number = full ? dyn_cast<FloatAttr>(full.getValue()) : FloatAttr();
+  return number && number.getValue().isZero();
+}
+
+/// The only user of `value` if it is an `OpTy`, and the other operand.
+template <typename OpTy> std::pair<OpTy, Value> matchBinaryUser(Value value) {
+  if (!value.hasOneUse())
+    return {};
+  OpOperand &use = *value.use_begin();
+  auto op = dyn_cast<OpTy>(use.getOwner());
+  return {op, op ? op->getOperand(1 - use.getOperandNumber()) : Value()};
+}
+
+/// The vector that `value` repeats along all axes but the last; null if it is not such a value.
+Value matchColumnBias(Value value) {
+  auto broadcast = value.getDefiningOp<nn::BroadcastOp>();
+  if (!broadcast)
+    return {};
+  auto from = cast<RankedTensorType>(broadcast.getInput().getType());
+  auto to = cast<RankedTensorType>(broadcast.getType());
+  bool isVector = from.getRank() == 1 && broadcast.getDims()[0] == to.getRank() - 1 &&
+                  nn::areEqual(nn::getDim(from, 0), nn::getDim(to, to.getRank() - 1));
+  return isVector && liesInMemory(broadcast.getInput()) ? broadcast.getInput() : Value();
+}
+
+/// Takes additions of a bias and a residual, at most one each; returns the value after them.
+Value absorbAdditions(Value value, ProductTactic &tactic) {
+  while (true) {
+    auto [add, other] = matchBinaryUser<nn::AddOp>(value);
+    if (!add)
+      return value;
+    Value bias = matchColumnBias(other);
+    if (bias && !tactic.bias)
+      tactic.bias = bias;
+    else if (!bias && !tactic.residual && liesInMemory(other))
+      tactic.residual = other;
+    else
+      return value;
+    tactic.absorbed.push_back(add);
+    value = add.getResult();
+  }
+}
+
+Value absorbRelu(Value value, ProductTactic &tactic) {
+  auto [max, other] = matchBinaryUser<nn::MaxOp>(value);
+  if (!max || !isZero(other))
+    return value;
+  tactic.epilogue = "relu";
+  tactic.absorbed.push_back(max);
+  return max.getResult();
+}
+
+Value absorbGelu(Value value, ProductTactic &tactic) {
+  std::optional<SmallVector<Operation *>> gelu = matchGeluTanh(value);
+  if (!gelu)
+    return value;
+  tactic.epilogue = "gelu";
+  tactic.absorbed.append(gelu->begin(), gelu->end());
+  return gelu->back()->getResult(0);
+}
+
+bool isSmall(nn::MatmulOp product) {
+  auto lhs = cast<RankedTensorType>(product.getLhs().getType());
+  auto result = cast<RankedTensorType>(product.getType());
+  int64_t rank = lhs.getRank();
+  int64_t k = lhs.getDimSize(product.getTransposeA() ? rank - 2 : rank - 1);
+  int64_t n = result.getDimSize(result.getRank() - 1);
+  return !ShapedType::isDynamic(k) && !ShapedType::isDynamic(n) && k <= SmallProduct &&
+         n <= SmallProduct;
+}
+
+} // namespace
+
+bool isCheap(Operation *op) {
+  return isPointwise(op) &&
+         !isa<nn::ExpOp, nn::LogOp, nn::SqrtOp, nn::RsqrtOp, nn::SinOp, nn::CosOp, nn::TanhOp,
+              nn::ErfOp, nn::PowOp, nn::DivOp, nn::FloorDivOp, nn::ModOp>(op);
+}
+
+bool needsMemory(OpOperand &use) {
+  Operation *op = use.getOwner();
+  if (!isa<nn::FusionInterface>(op) || isa<nn::ReshapeOp>(op))
+    return true;
+  switch (roleOf(op)) {
+  case nn::FusionRole::Contraction:
+  case nn::FusionRole::Convolution:
+  case nn::FusionRole::Window:
+    return true;
+  case nn::FusionRole::Gather:
+    return use.getOperandNumber() == 0;
+  default:
+    return false;
+  }
+}
+
+ProductTactic chooseProduct(nn::MatmulOp product, Target target) {
+  ProductTactic tactic;
+  auto type = cast<RankedTensorType>(product.getType());
+  if (target != Target::Cuda || !isa<FloatType>(type.getElementType()))
+    return tactic;
+  tactic.library = true;
+  Value value = product.getResult();
+  bool roundsBetween = !type.getElementType().isF32();
+  if (!roundsBetween)
+    value = absorbAdditions(value, tactic);
+  Value activated = absorbRelu(value, tactic); // commutes with rounding
+  if (activated == value && !roundsBetween)
+    activated = absorbGelu(value, tactic);
+  bool moreFollows = activated.hasOneUse() && isPointwise(*activated.user_begin());
+  if (moreFollows && isSmall(product))
+    return ProductTactic();
+  return tactic;
+}
+
+} // namespace nnc

@@ -1,0 +1,52 @@
+//===- TacticRules.h - What runs where, and what is worth computing twice ---------------*- C++
+//-*-===//
+//
+// The judgements that fusion is built on, in one place: which op must read from memory, what is
+// cheap, which products go to the library and with which epilogue.
+//
+//===----------------------------------------------------------------------------------------------===//
+#ifndef NNC_PASSES_TACTICRULES_H
+#define NNC_PASSES_TACTICRULES_H
+
+#include "passes/Pipelines.h"
+
+#include "mlir/IR/Value.h"
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <optional>
+
+namespace nnc {
+namespace nn {
+class MatmulOp;
+}
+
+/// Whether `op` is elementwise and costs a few instructions per element, so that computing it again
+/// is better than storing it. Transcendental functions, powers and integer divisions are not.
+bool isCheap(mlir::Operation *op);
+
+/// Whether the value must lie in memory for this use: operands of products, convolutions and
+/// windows (each element is read many times), tables of gathers, what is reshaped or returned.
+bool needsMemory(mlir::OpOperand &use);
+
+/// How a matrix product runs.
+struct ProductTactic {
+  /// By cuBLASLt; otherwise in a kernel that fuses what follows.
+  bool library = false;
+  /// Ops that the library does in its epilogue, in order; the last one's result is the product's.
+  llvm::SmallVector<mlir::Operation *> absorbed;
+  mlir::Value bias, residual;        ///< null: none
+  llvm::StringRef epilogue = "none"; ///< "none", "relu" or "gelu"
+};
+
+ProductTactic chooseProduct(nn::MatmulOp product, Target target);
+
+/// The ops that compute `0.5 * x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x**3)))` of `x`, however
+/// written, and use up all uses of `x` and of what lies between; in order. Nothing if `x` is used
+/// otherwise.
+std::optional<llvm::SmallVector<mlir::Operation *>> matchGeluTanh(mlir::Value x);
+
+} // namespace nnc
+
+#endif // NNC_PASSES_TACTICRULES_H

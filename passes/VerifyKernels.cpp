@@ -1,0 +1,108 @@
+//===- VerifyKernels.cpp - Check what code generation relies on
+//-----------------------------------===//
+//
+// Code generators are written against the table in ir/README.md. What is not in it is an error of
+// the compiler, said here rather than far from its cause.
+//
+//===----------------------------------------------------------------------------------------------===//
+#include "passes/Passes.h"
+
+#include "ir/NNOps.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinOps.h"
+
+using namespace mlir;
+
+namespace nnc {
+#define GEN_PASS_DEF_VERIFYKERNELS
+#include "passes/Passes.h.inc"
+
+namespace {
+
+bool mayBeInKernel(Operation *op) {
+  return isa<nn::YieldOp, nn::SymbolOp, affine::AffineApplyOp, affine::AffineMinOp>(op) ||
+         isa<linalg::LinalgDialect, tensor::TensorDialect, arith::ArithDialect, math::MathDialect>(
+             op->getDialect());
+}
+
+bool hasEncoding(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.getEncoding();
+}
+
+bool reduces(Operation &op) {
+  auto linalgOp = dyn_cast<linalg::LinalgOp>(op);
+  return linalgOp && linalgOp.getNumReductionLoops() > 0;
+}
+
+LogicalResult verifyOps(nn::KernelOp kernel, unsigned numDims) {
+  WalkResult result = kernel.getBodyRegion().walk([&](Operation *op) {
+    if (!mayBeInKernel(op))
+      return WalkResult(op->emitOpError("must have been lowered in kernel '")
+                        << kernel.getKernelName() << "'");
+    if (llvm::any_of(op->getResultTypes(), hasEncoding))
+      return WalkResult(op->emitOpError("has a type with dimensions in kernel '")
+                        << kernel.getKernelName() << "'");
+    auto symbol = dyn_cast<nn::SymbolOp>(op);
+    if (symbol && uint64_t(symbol.getPosition()) >= numDims)
+      return WalkResult(symbol.emitOpError("reads dimension ")
+                        << symbol.getPosition() << " of an entry point that has " << numDims);
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
+/// A reduction may go over its rows several times; other anchors stand alone.
+LogicalResult verifyAnchor(nn::KernelOp kernel) {
+  unsigned found = llvm::count_if(*kernel.getBody(), reduces);
+  std::optional<nn::FusionRole> role = nn::parseAnchor(kernel.getAnchor());
+  bool elementwise = role == nn::FusionRole::Pointwise || role == nn::FusionRole::Gather;
+  bool right = elementwise                         ? found == 0
+               : role == nn::FusionRole::Reduction ? found >= 1
+                                                   : found == 1;
+  if (right)
+    return success();
+  return kernel.emitOpError("with the anchor '")
+         << kernel.getAnchor() << "' has " << found << " ops that reduce";
+}
+
+LogicalResult verifyKernel(nn::KernelOp kernel, unsigned numDims) {
+  for (Type type : kernel.getBody()->getArgumentTypes())
+    if (hasEncoding(type))
+      return kernel.emitOpError("has an argument with dimensions: ") << type;
+  if (failed(verifyOps(kernel, numDims)))
+    return failure();
+  return verifyAnchor(kernel);
+}
+
+LogicalResult verifyFunction(func::FuncOp function) {
+  auto dims = function->getAttrOfType<ArrayAttr>(nn::kDimsAttr);
+  for (Operation &op : function.getBody().front()) {
+    if (auto kernel = dyn_cast<nn::KernelOp>(op)) {
+      if (failed(verifyKernel(kernel, dims ? dims.size() : 0)))
+        return failure();
+    } else if (!isa<nn::GemmOp, nn::GetOp, nn::ReshapeOp, func::ReturnOp>(op)) {
+      return op.emitOpError("is outside of a kernel in '") << function.getName() << "'";
+    }
+  }
+  return success();
+}
+
+struct VerifyKernels : impl::VerifyKernelsBase<VerifyKernels> {
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (function->hasAttr(nn::kEntryAttr) || function->hasAttr(nn::kPrepareAttr))
+        if (failed(verifyFunction(function)))
+          return signalPassFailure();
+    markAllAnalysesPreserved();
+  }
+};
+
+} // namespace
+} // namespace nnc
