@@ -143,6 +143,10 @@ struct DimSubstitution {
 /// one in terms of the other. Nothing when the guard is not of such a form.
 std::optional<DimSubstitution> solveEquation(const Dim &a, const Dim &b);
 
+/// Guards that would make two dimensions equal, as the user would write them: `H % 16 == 0` where
+/// they round differently, `T == S` where they are two variables. Empty where none is obvious.
+std::vector<std::string> suggestGuards(const Dim &a, const Dim &b);
+
 /// `[B, 10, H // 2]`, as shapes print everywhere.
 std::string formatShape(std::span<const Dim> dims);
 

@@ -278,7 +278,47 @@ std::optional<DimSubstitution> solveLinear(const Dim &difference) {
   return std::nullopt;
 }
 
+/// For every `(c * v + ...) // n` in a formula, what v would have to be a multiple of.
+void collectModuli(const Dim &dim, std::map<DimVariable, int64_t> &moduli) {
+  for (const Dim::Term &term : dim.getTerms())
+    for (const Dim::Factor &factor : term.factors) {
+      if (factor.atom->variable)
+        continue;
+      std::optional<int64_t> divisor = factor.atom->denominator.getConstant();
+      if (!divisor || *divisor > 1'000'000)
+        continue;
+      for (const DimVariable &variable : factor.atom->numerator.getVariables()) {
+        int64_t &modulus = moduli.try_emplace(variable, 1).first->second;
+        modulus = std::min<int64_t>(std::lcm(modulus, *divisor), 1'000'000);
+      }
+      collectModuli(factor.atom->numerator, moduli);
+    }
+}
+
 } // namespace
+
+std::vector<std::string> suggestGuards(const Dim &a, const Dim &b) {
+  Dim left = a, right = b;
+  std::vector<std::string> guards;
+  std::map<DimVariable, int64_t> moduli;
+  collectModuli(a, moduli);
+  collectModuli(b, moduli);
+  for (const auto &[variable, modulus] : moduli) {
+    std::optional<DimSubstitution> guard =
+        solveEquation(Dim::variable(variable).presented().mod(modulus), 0);
+    if (!guard || variable.divisor != 1)
+      continue;
+    left = left.substitute(guard->variable, guard->by);
+    right = right.substitute(guard->variable, guard->by);
+    guards.push_back(variable.name + " % " + std::to_string(modulus) + " == 0");
+  }
+  if (left == right)
+    return guards;
+  bool simple = a.getVariables().size() == 1 && b.getVariables().size() == 1 && moduli.empty();
+  if (simple && a.isValid() && b.isValid() && solveLinear(a - b))
+    return {a.str() + " == " + b.str()};
+  return {};
+}
 
 std::optional<int64_t> Dim::evaluate(const DimSizes &sizes) const {
   if (broken)

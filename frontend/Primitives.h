@@ -78,7 +78,7 @@ std::optional<Value> foldNumbers(Context &context, syntax::BinaryOp op, syntax::
                                  const Operand &left, const Operand &right);
 
 /// One entry of `x[...]`, evaluated.
-struct IndexEntry {
+struct IndexItem {
   enum class Kind { Value, Slice, Ellipsis, None };
   Kind kind;
   Operand value;                            ///< Kind::Value: an int or an integer tensor
@@ -88,7 +88,7 @@ struct IndexEntry {
 
 /// `x[i, a:b, ..., none, ids]` on a tensor.
 std::optional<Value> indexTensor(Context &context, const Operand &base,
-                                 std::span<const IndexEntry> items, syntax::Span whole);
+                                 std::span<const IndexItem> items, syntax::Span whole);
 
 /// `x.T`: swaps the last two axes.
 std::optional<Value> transposeLastTwo(Context &context, const Operand &base, syntax::Span whole);
