@@ -69,6 +69,8 @@ LogicalResult KernelOp::verify() {
     return emitOpError() << "expected anchor pointwise, reduction, contraction, convolution, "
                             "window or gather, found '"
                          << getAnchor() << "'";
+  if (getNumResults() == 0) // (C4)
+    return emitOpError() << "expected at least one result";
   return verifySymbols(*this);
 }
 

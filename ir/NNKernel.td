@@ -61,6 +61,7 @@ def NN_KernelOp : NN_Op<"kernel", [IsolatedFromAbove, SingleBlock, Pure]> {
     1. (C1) `anchor` is `pointwise`, `reduction`, `contraction`, `convolution`, `window` or `gather`.
     2. (C2) every block argument has its operand's type, with or without the encoding.
     3. (C3) every yielded value has its result's type, with or without the encoding.
+    4. (C4) there is at least one result.
 
     ```mlir
     %r = nn.kernel "relu" (%x : tensor<4xf32>) -> (tensor<4xf32>) attributes {anchor = "pointwise"} {

@@ -1,0 +1,49 @@
+// Textual round trip of reductions, contractions and windows.
+// RUN: nnc-opt %s | nnc-opt | FileCheck %s
+// RUN: nnc-opt %s --mlir-print-op-generic | nnc-opt | FileCheck %s
+
+// CHECK-LABEL: @reductions
+func.func @reductions(%x: tensor<4x8xf32>) {
+  // CHECK: nn.reduce sum %{{.*}} {axes = array<i64: 1>} : tensor<4x8xf32> -> tensor<4xf32>
+  %0 = nn.reduce sum %x {axes = array<i64: 1>} : tensor<4x8xf32> -> tensor<4xf32>
+  // CHECK: nn.reduce mean %{{.*}} {axes = array<i64: 0, 1>} : tensor<4x8xf32> -> tensor<f32>
+  %1 = nn.reduce mean %x {axes = array<i64: 0, 1>} : tensor<4x8xf32> -> tensor<f32>
+  // CHECK: nn.reduce max
+  %2 = nn.reduce max %x {axes = array<i64: 0>} : tensor<4x8xf32> -> tensor<8xf32>
+  // CHECK: nn.reduce min
+  %3 = nn.reduce min %x {axes = array<i64: 0>} : tensor<4x8xf32> -> tensor<8xf32>
+  // CHECK: nn.argreduce max %{{.*}} {axis = 1 : i64} : tensor<4x8xf32> -> tensor<4xi32>
+  %4 = nn.argreduce max %x {axis = 1} : tensor<4x8xf32> -> tensor<4xi32>
+  // CHECK: nn.argreduce min
+  %5 = nn.argreduce min %x {axis = 1} : tensor<4x8xf32> -> tensor<4xi32>
+  // CHECK: nn.softmax %{{.*}} {axis = 1 : i64} : tensor<4x8xf32>
+  %6 = nn.softmax %x {axis = 1} : tensor<4x8xf32>
+  // CHECK: nn.log_softmax %{{.*}} {axis = 0 : i64} : tensor<4x8xf32>
+  %7 = nn.log_softmax %x {axis = 0} : tensor<4x8xf32>
+  return
+}
+
+#in = affine_map<()[s0] -> (s0, 3, 28, 28)>
+#out = affine_map<()[s0] -> (s0, 6, 14, 14)>
+// CHECK-LABEL: @contractions
+func.func @contractions(%x: tensor<4x8xf32>, %w: tensor<5x8xf32>, %image: tensor<?x3x28x28xf32, #in>,
+                        %kernel: tensor<6x3x5x5xf32>, %b: tensor<2x8x4xf32>) {
+  // CHECK: nn.matmul %{{.*}}, %{{.*}} {transpose_b} : tensor<4x8xf32>, tensor<5x8xf32> -> tensor<4x5xf32>
+  %0 = nn.matmul %x, %w {transpose_b} : tensor<4x8xf32>, tensor<5x8xf32> -> tensor<4x5xf32>
+  // CHECK: nn.matmul %{{.*}}, %{{.*}} {transpose_a} : tensor<2x8x4xf32>, tensor<2x8x4xf32> -> tensor<2x4x4xf32>
+  %1 = nn.matmul %b, %b {transpose_a} : tensor<2x8x4xf32>, tensor<2x8x4xf32> -> tensor<2x4x4xf32>
+  // CHECK: nn.conv2d %{{.*}}, %{{.*}} {dilation = array<i64: 1, 1>, padding = array<i64: 2, 2, 2, 2>, strides = array<i64: 2, 2>}
+  // CHECK-SAME: : tensor<?x3x28x28xf32, #{{.*}}>, tensor<6x3x5x5xf32> -> tensor<?x6x14x14xf32, #{{.*}}>
+  %2 = nn.conv2d %image, %kernel {strides = array<i64: 2, 2>, padding = array<i64: 2, 2, 2, 2>,
+                                  dilation = array<i64: 1, 1>}
+      : tensor<?x3x28x28xf32, #in>, tensor<6x3x5x5xf32> -> tensor<?x6x14x14xf32, #out>
+  // CHECK: nn.pool2d max %{{.*}} {kernel = array<i64: 2, 2>, padding = array<i64: 0, 0, 0, 0>, strides = array<i64: 2, 2>}
+  %3 = nn.pool2d max %2 {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>,
+                         padding = array<i64: 0, 0, 0, 0>}
+      : tensor<?x6x14x14xf32, #out> -> tensor<?x6x7x7xf32, affine_map<()[s0] -> (s0, 6, 7, 7)>>
+  // CHECK: nn.pool2d avg
+  %4 = nn.pool2d avg %2 {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
+                         padding = array<i64: 1, 1, 1, 1>}
+      : tensor<?x6x14x14xf32, #out> -> tensor<?x6x14x14xf32, #out>
+  return
+}
