@@ -183,7 +183,9 @@ private:
     SmallVector<Refusal> refusals;
     for (const Reference &reference : references)
       if (groups[reference.group].kind != nn::FusionRole::View)
-        refusals.push_back({reference.group, "its result is read many times"});
+        refusals.push_back({reference.group, groups[reference.group].isElementwise()
+                                                 ? "its values would be computed many times"
+                                                 : "a kernel has one anchor"});
     unsigned id = createGroup(op, role);
     if (auto product = dyn_cast<nn::MatmulOp>(op))
       planProduct(product, id);

@@ -25,7 +25,9 @@ namespace {
 class BodyBuilder {
 public:
   BodyBuilder(const FusionPlan &plan, unsigned step, Block &body)
-      : plan(plan), step(step), body(body), builder(OpBuilder::atBlockEnd(&body)) {}
+      : plan(plan), step(step), body(body), builder(plan.steps[step].anchor->getContext()) {
+    builder.setInsertionPointToEnd(&body);
+  }
 
   SmallVector<Value> inputs; ///< what the block arguments stand for
 
