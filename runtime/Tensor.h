@@ -52,7 +52,8 @@ public:
   /// Takes over a DLPack tensor without copying; its deleter is called when the last copy is gone,
   /// and at once if it is refused. Errors: not dense row-major, unknown element type or device.
   static Result<Tensor> fromDLPack(DLManagedTensor *managed);
-  /// A DLPack tensor that shares this memory; whoever takes it calls its deleter.
+  /// A DLPack tensor that shares this memory; whoever takes it calls its deleter. Null if DLPack
+  /// has no such element type (the 8-bit floats).
   DLManagedTensor *toDLPack() const;
 
   DType dtype() const { return type; }

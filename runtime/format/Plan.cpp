@@ -30,6 +30,18 @@ Result<std::unique_ptr<ModelT>> format::readModel(const Container &container,
   return model;
 }
 
+uint64_t format::maxPortBytes(const PortT &port, const EntryT &entry) {
+  std::vector<int64_t> upper;
+  for (const std::unique_ptr<DimT> &dim : entry.dims)
+    upper.push_back(dim->max);
+  uint64_t bytes = dtypeBytes(static_cast<DType>(port.dtype));
+  for (uint32_t expr : port.shape) {
+    Result<int64_t> size = evaluate(*entry.exprs[expr], upper);
+    bytes *= size ? static_cast<uint64_t>(*size) : 0;
+  }
+  return bytes;
+}
+
 std::string format::locationText(const LocationT *location) {
   if (!location || location->file.empty())
     return "";

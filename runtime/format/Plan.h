@@ -40,6 +40,9 @@ private:
 /// The plan as the bytes of section `plan`.
 std::vector<std::byte> packModel(const ModelT &model);
 
+/// Bytes of an input or output at the upper bounds of the entry's dimensions.
+uint64_t maxPortBytes(const PortT &port, const EntryT &entry);
+
 /// The location as "lenet.nn:12:15"; empty if it is unknown.
 std::string locationText(const LocationT *location);
 

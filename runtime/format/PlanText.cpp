@@ -185,18 +185,9 @@ void printWeights(Out &out, const ModelT &model) {
 }
 
 uint64_t portBytes(const std::vector<std::unique_ptr<PortT>> &ports, const EntryT &entry) {
-  std::vector<int64_t> upper;
-  for (const std::unique_ptr<DimT> &dim : entry.dims)
-    upper.push_back(dim->max);
   uint64_t total = 0;
-  for (const std::unique_ptr<PortT> &port : ports) {
-    uint64_t bytes = dtypeBytes(static_cast<DType>(port->dtype));
-    for (uint32_t expr : port->shape) {
-      Result<int64_t> size = evaluate(*entry.exprs[expr], upper);
-      bytes *= size ? static_cast<uint64_t>(*size) : 0;
-    }
-    total += bytes;
-  }
+  for (const std::unique_ptr<PortT> &port : ports)
+    total += maxPortBytes(*port, entry);
   return total;
 }
 

@@ -1,0 +1,70 @@
+#include "runtime/Engine.h"
+#include "runtime/SessionState.h"
+#include "runtime/format/PlanText.h"
+
+using namespace nnc;
+
+Session::Session(std::unique_ptr<rt::SessionState> state) : state(std::move(state)) {}
+Session::Session(Session &&) noexcept = default;
+Session &Session::operator=(Session &&) noexcept = default;
+Session::~Session() = default;
+
+Result<TensorMap> Session::run(std::string_view entry, const TensorMap &inputs) {
+  return state->run(entry, inputs);
+}
+
+Result<void> Session::runInto(std::string_view entry, const TensorMap &inputs,
+                              const TensorMap &outputs) {
+  return state->runInto(entry, inputs, outputs);
+}
+
+Result<TensorMap> Session::makeOutputs(std::string_view entry, const TensorMap &inputs,
+                                       Device where) {
+  return state->makeOutputs(entry, inputs, where);
+}
+
+Result<std::vector<StepTime>> Session::profile(std::string_view entry, const TensorMap &inputs,
+                                               unsigned iterations) {
+  return state->profile(entry, inputs, iterations);
+}
+
+Result<Tensor> Session::toDevice(const Tensor &host) { return state->toDevice(host); }
+
+Device Session::device() const { return state->device(); }
+
+static Result<std::shared_ptr<rt::EngineState>> makeState(Result<format::Container> container,
+                                                          const std::string &name) {
+  if (!container)
+    return container.error();
+  return rt::EngineState::make(std::move(*container), name);
+}
+
+Result<Engine> Engine::load(const std::string &path) {
+  Result<std::shared_ptr<rt::EngineState>> state = makeState(format::Container::open(path), path);
+  if (!state)
+    return state.error();
+  return Engine(std::move(*state));
+}
+
+Result<Engine> Engine::fromMemory(std::span<const std::byte> bytes, const std::string &name) {
+  Result<std::shared_ptr<rt::EngineState>> state =
+      makeState(format::Container::fromMemory(bytes, name), name);
+  if (!state)
+    return state.error();
+  return Engine(std::move(*state));
+}
+
+Result<Session> Engine::session() const { return session(state->defaultDevice()); }
+
+Result<Session> Engine::session(Device device) const {
+  Result<std::unique_ptr<rt::Executor>> executor = rt::EngineState::makeExecutor(state, device);
+  if (!executor)
+    return executor.error();
+  return Session(std::make_unique<rt::SessionState>(state, std::move(*executor)));
+}
+
+std::string Engine::info() const {
+  return format::planText(state->model(), format::PlanDetail::Summary);
+}
+
+const format::ModelT &Engine::plan() const { return state->model(); }

@@ -1,0 +1,78 @@
+#include "runtime/EngineState.h"
+#include "runtime/Suggest.h"
+#include "runtime/cpu/CpuExecutor.h"
+#include "runtime/cuda/CudaExecutor.h"
+
+#include <fmt/format.h>
+
+using namespace nnc;
+using namespace nnc::format;
+using namespace nnc::rt;
+
+EngineState::EngineState(Container container, std::string name)
+    : file(std::move(container)), title(std::move(name)) {}
+
+EngineState::~EngineState() = default;
+
+Result<std::shared_ptr<EngineState>> EngineState::make(Container container,
+                                                       const std::string &name) {
+  std::shared_ptr<EngineState> state(new EngineState(std::move(container), name));
+  Result<std::unique_ptr<ModelT>> model = readModel(state->file, name);
+  if (!model)
+    return model.error();
+  state->plan = std::move(*model);
+  if (state->plan->target == Target::Cpu) {
+    Result<std::shared_ptr<CpuModel>> code = CpuModel::load(*state->plan, state->file);
+    if (!code)
+      return Error{fmt::format("cannot load {}: {}", name, code.error().message)};
+    state->cpu = std::move(*code);
+  }
+  return state;
+}
+
+Result<size_t> EngineState::findEntry(std::string_view entry) const {
+  std::vector<std::string_view> names;
+  for (size_t i = 0; i < plan->entries.size(); ++i)
+    if (plan->entries[i]->name == entry)
+      return i;
+  for (const std::unique_ptr<EntryT> &known : plan->entries)
+    names.push_back(known->name);
+  return Error{fmt::format("{} has no entry point `{}`{}", title, entry, suggestion(entry, names))};
+}
+
+Device EngineState::defaultDevice() const {
+  return plan->target == Target::Cuda ? Device::cuda() : Device::cpu();
+}
+
+Result<void> EngineState::checkDevice(Device device) const {
+  if (device.kind == defaultDevice().kind)
+    return {};
+  bool wantsCuda = device.kind == Device::Kind::Cuda;
+  return Error{fmt::format("{} is compiled for {}, not for {}: compile it with --target {}", title,
+                           wantsCuda ? "cpu" : "cuda", wantsCuda ? "cuda" : "cpu",
+                           wantsCuda ? "cuda" : "cpu")};
+}
+
+/// The weights and code on a GPU: made by the first session there, then shared.
+Result<std::shared_ptr<CudaModel>> EngineState::cudaModel(int index) {
+  std::lock_guard lock(mutex);
+  for (const auto &[gpu, model] : gpus)
+    if (gpu == index)
+      return model;
+  Result<std::shared_ptr<CudaModel>> made = CudaModel::load(*plan, file, title, index);
+  if (made)
+    gpus.push_back({index, *made});
+  return made;
+}
+
+Result<std::unique_ptr<Executor>> EngineState::makeExecutor(std::shared_ptr<EngineState> state,
+                                                            Device device) {
+  if (Result<void> checked = state->checkDevice(device); !checked)
+    return checked.error();
+  if (device.kind == Device::Kind::Cpu)
+    return makeCpuExecutor(state, state->cpu);
+  Result<std::shared_ptr<CudaModel>> code = state->cudaModel(device.index);
+  if (!code)
+    return code.error();
+  return makeCudaExecutor(state, *code);
+}

@@ -1,0 +1,35 @@
+// What a session asks of a device.
+#ifndef NNC_RUNTIME_EXECUTOR_H
+#define NNC_RUNTIME_EXECUTOR_H
+
+#include "runtime/CallSizes.h"
+
+namespace nnc::rt {
+
+/// One call of an entry point, checked: tensors by position, of exactly the types and sizes of the
+/// ports, on the host or on the executor's device.
+struct Call {
+  size_t entry; ///< index of Model.entries
+  const CallSizes &sizes;
+  std::span<const Tensor> inputs;
+  std::span<const Tensor> outputs;
+};
+
+/// Runs plans on one device with the memory of one session.
+class Executor {
+public:
+  virtual ~Executor() = default;
+  virtual Device device() const = 0;
+  /// Runs all steps and waits for them.
+  virtual Result<void> run(const Call &call) = 0;
+  /// Runs the call once, adding to `milliseconds[i]` the time of step i.
+  virtual Result<void> profile(const Call &call, std::span<double> milliseconds) = 0;
+  /// Uninitialized memory on the device.
+  virtual Result<Tensor> allocate(DType type, std::span<const int64_t> shape) = 0;
+  /// Copies a host tensor into one of the device, of equal size.
+  virtual Result<void> upload(const Tensor &host, const Tensor &device) = 0;
+};
+
+} // namespace nnc::rt
+
+#endif

@@ -1,0 +1,53 @@
+// A session: checks what the caller passes and hands the call to the device's executor.
+#ifndef NNC_RUNTIME_SESSIONSTATE_H
+#define NNC_RUNTIME_SESSIONSTATE_H
+
+#include "runtime/Engine.h"
+#include "runtime/EngineState.h"
+
+namespace nnc::rt {
+
+/// What one entry point needs between calls; all of it is made with the session, so that calls
+/// allocate nothing.
+struct EntryState {
+  explicit EntryState(const format::EntryT &entry);
+
+  const format::EntryT &entry;
+  CallSizes sizes;
+  std::vector<Tensor> inputs, outputs; // of the running call, by position
+  std::vector<std::vector<std::byte>> convertedInputs, convertedOutputs; // of other float types
+};
+
+class SessionState {
+public:
+  SessionState(std::shared_ptr<EngineState> engine, std::unique_ptr<Executor> executor);
+
+  Result<TensorMap> run(std::string_view entry, const TensorMap &inputs);
+  Result<void> runInto(std::string_view entry, const TensorMap &inputs, const TensorMap &outputs);
+  Result<TensorMap> makeOutputs(std::string_view entry, const TensorMap &inputs, Device where);
+  Result<std::vector<StepTime>> profile(std::string_view entry, const TensorMap &inputs,
+                                        unsigned iterations);
+  Result<Tensor> toDevice(const Tensor &host);
+  Device device() const { return executor->device(); }
+
+private:
+  /// Finds the entry, binds the inputs and solves for the sizes.
+  Result<size_t> begin(std::string_view entry, const TensorMap &inputs);
+  Result<void> bindInputs(EntryState &state, const TensorMap &inputs);
+  Result<void> bindOutputs(EntryState &state, const TensorMap &outputs);
+  Result<void> checkInput(const EntryState &state, size_t index, const Tensor &tensor) const;
+  Result<void> checkOutput(const EntryState &state, size_t index, const Tensor &tensor) const;
+  Result<void> checkPlace(const char *what, const std::string &port, const Tensor &tensor) const;
+  Result<TensorMap> freshOutputs(const EntryState &state, Device where);
+  Result<void> convertInputs(EntryState &state);
+  Result<void> stageOutputs(EntryState &state);
+  void finishOutputs(EntryState &state, const TensorMap &outputs);
+
+  std::shared_ptr<EngineState> engine;
+  std::unique_ptr<Executor> executor;
+  std::vector<EntryState> entries;
+};
+
+} // namespace nnc::rt
+
+#endif

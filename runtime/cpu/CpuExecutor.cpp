@@ -1,0 +1,184 @@
+#include "runtime/cpu/CpuExecutor.h"
+#include "runtime/cpu/ThreadPool.h"
+
+#include <chrono>
+#include <cstring>
+#include <fmt/format.h>
+
+using namespace nnc;
+using namespace nnc::format;
+using namespace nnc::rt;
+
+/// "+avx2,+fma" as names.
+static std::vector<std::string> featureNames(std::string_view text) {
+  std::vector<std::string> names;
+  while (!text.empty()) {
+    size_t end = std::min(text.find(','), text.size());
+    std::string_view name = text.substr(0, end);
+    if (name.starts_with('+'))
+      names.emplace_back(name.substr(1));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return names;
+}
+
+Result<std::shared_ptr<CpuModel>> CpuModel::load(const ModelT &model, const Container &container) {
+  std::string_view triple = model.cpu->triple;
+  if (!triple.starts_with("x86_64"))
+    return Error{fmt::format("it is compiled for {}, this machine is x86_64", triple)};
+  if (Result<void> checked = checkCpuFeatures(featureNames(model.cpu->features)); !checked)
+    return checked.error();
+  if (model.kernels.empty() && container.section(section::Cpu).empty())
+    return std::shared_ptr<CpuModel>(nullptr);
+  Result<LoadedObject> object = LoadedObject::load(container.section(section::Cpu));
+  if (!object)
+    return object.error();
+  std::shared_ptr<CpuModel> loaded(new CpuModel(std::move(*object)));
+  for (const std::unique_ptr<KernelT> &kernel : model.kernels) {
+    CpuKernelFn function = loaded->object.find(kernel->symbol);
+    if (!function)
+      return Error{fmt::format("its code lacks the kernel `{}`", kernel->symbol)};
+    loaded->kernels.push_back(function);
+  }
+  return loaded;
+}
+
+namespace {
+
+class CpuExecutor : public Executor {
+public:
+  CpuExecutor(std::shared_ptr<EngineState> engine, std::shared_ptr<CpuModel> code)
+      : engine(std::move(engine)), code(std::move(code)) {}
+
+  Result<void> prepare();
+  Device device() const override { return Device::cpu(); }
+  Result<void> run(const Call &call) override;
+  Result<void> profile(const Call &call, std::span<double> milliseconds) override;
+  Result<Tensor> allocate(DType type, std::span<const int64_t> shape) override {
+    return Tensor::empty(type, shape);
+  }
+  Result<void> upload(const Tensor &host, const Tensor &device) override;
+
+private:
+  void *addressOf(const BufferT &buffer, const Call &call);
+  void resolveBuffers(const EntryT &entry, const Call &call);
+  void runStep(const EntryT &entry, const StepT &step, const Call &call);
+  void launch(const LaunchT &launch, const Call &call);
+
+  const ModelT &model() const { return engine->model(); }
+
+  std::shared_ptr<EngineState> engine;
+  std::shared_ptr<CpuModel> code;
+  MappedFile arena;               // of the largest entry
+  std::vector<MappedFile> states; // by index of Model.states
+  std::vector<void *> buffers;    // of the running call, by index of Entry.buffers
+  std::vector<void *> operands;   // of the running launch
+};
+
+/// Gets all memory that any call needs.
+Result<void> CpuExecutor::prepare() {
+  uint64_t arenaBytes = 0;
+  size_t mostBuffers = 0, mostOperands = 0;
+  for (const std::unique_ptr<EntryT> &entry : model().entries) {
+    arenaBytes = std::max(arenaBytes, entry->arena_bytes);
+    mostBuffers = std::max(mostBuffers, entry->buffers.size());
+    for (const std::unique_ptr<StepT> &step : entry->steps)
+      if (const LaunchT *launch = step->what.AsLaunch())
+        mostOperands = std::max(mostOperands, launch->buffers.size());
+  }
+  buffers.resize(mostBuffers);
+  operands.resize(mostOperands);
+  Result<MappedFile> memory = MappedFile::anonymous(arenaBytes);
+  if (!memory)
+    return Error{fmt::format("cannot open a session of {}: {} for its arena", engine->name(),
+                             memory.error().message)};
+  arena = std::move(*memory);
+  for (const std::unique_ptr<StateT> &state : model().states) {
+    Result<MappedFile> kept = MappedFile::anonymous(state->bytes);
+    if (!kept)
+      return Error{fmt::format("cannot open a session of {}: {} for the state `{}`", engine->name(),
+                               kept.error().message, state->name)};
+    states.push_back(std::move(*kept));
+  }
+  return {};
+}
+
+/// Weights are read-only memory; kernels take all buffers as `void *`.
+static void *mutableAddress(const std::byte *address) { return const_cast<std::byte *>(address); }
+
+void *CpuExecutor::addressOf(const BufferT &buffer, const Call &call) {
+  switch (buffer.kind) {
+  case BufferKind::Arena:
+    return arena.writable().data() + buffer.offset;
+  case BufferKind::Weight:
+    return mutableAddress(engine->container().section(section::Weights).data() +
+                          model().weights[buffer.index]->offset);
+  case BufferKind::Input:
+    return call.inputs[buffer.index].data();
+  case BufferKind::Output:
+    return call.outputs[buffer.index].data();
+  case BufferKind::State:
+    return states[buffer.index].writable().data();
+  }
+  __builtin_unreachable();
+}
+
+void CpuExecutor::resolveBuffers(const EntryT &entry, const Call &call) {
+  for (size_t i = 0; i < entry.buffers.size(); ++i)
+    buffers[i] = addressOf(*entry.buffers[i], call);
+}
+
+void CpuExecutor::launch(const LaunchT &launch, const Call &call) {
+  for (size_t i = 0; i < launch.buffers.size(); ++i)
+    operands[i] = buffers[launch.buffers[i]];
+  CpuKernelFn kernel = code->kernel(launch.kernel);
+  void *const *pointers = operands.data();
+  const int64_t *dims = call.sizes.dims().data();
+  ThreadPool::shared().forEach(call.sizes.value(launch.grid[0]),
+                               [=](int64_t block) { kernel(pointers, dims, block); });
+}
+
+void CpuExecutor::runStep(const EntryT &entry, const StepT &step, const Call &call) {
+  if (const LaunchT *what = step.what.AsLaunch())
+    return launch(*what, call);
+  const CopyT &copy = *step.what.AsCopy();
+  auto bytes = static_cast<size_t>(call.sizes.value(copy.bytes));
+  if (bytes > 0)
+    std::memmove(buffers[copy.dst], buffers[copy.src], bytes);
+}
+
+Result<void> CpuExecutor::run(const Call &call) {
+  const EntryT &entry = *model().entries[call.entry];
+  resolveBuffers(entry, call);
+  for (const std::unique_ptr<StepT> &step : entry.steps)
+    runStep(entry, *step, call);
+  return {};
+}
+
+Result<void> CpuExecutor::profile(const Call &call, std::span<double> milliseconds) {
+  using Clock = std::chrono::steady_clock;
+  const EntryT &entry = *model().entries[call.entry];
+  resolveBuffers(entry, call);
+  for (size_t i = 0; i < entry.steps.size(); ++i) {
+    Clock::time_point start = Clock::now();
+    runStep(entry, *entry.steps[i], call);
+    milliseconds[i] += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  }
+  return {};
+}
+
+Result<void> CpuExecutor::upload(const Tensor &host, const Tensor &device) {
+  if (host.bytes() > 0)
+    std::memcpy(device.data(), host.data(), host.bytes());
+  return {};
+}
+
+} // namespace
+
+Result<std::unique_ptr<Executor>> rt::makeCpuExecutor(std::shared_ptr<EngineState> engine,
+                                                      std::shared_ptr<CpuModel> code) {
+  auto executor = std::make_unique<CpuExecutor>(std::move(engine), std::move(code));
+  if (Result<void> prepared = executor->prepare(); !prepared)
+    return prepared.error();
+  return std::unique_ptr<Executor>(std::move(executor));
+}

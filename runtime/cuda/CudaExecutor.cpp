@@ -1,0 +1,287 @@
+#include "runtime/cuda/CudaExecutor.h"
+#include "runtime/cuda/PortMemory.h"
+#include "runtime/cuda/PreparedCall.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+using namespace nnc;
+using namespace nnc::format;
+using namespace nnc::rt;
+
+namespace {
+
+/// How many sets of sizes (and addresses) keep their graphs; the least recently used one goes.
+constexpr size_t MaxPreparedCalls = 64;
+
+/// What cuBLASLt's documentation recommends for Hopper and later, and before it.
+size_t workspaceBytes(int capability) { return (capability >= 90 ? 32 : 4) * size_t{1 << 20}; }
+
+class CudaExecutor : public Executor {
+public:
+  CudaExecutor(std::shared_ptr<EngineState> engine, std::shared_ptr<CudaModel> shared)
+      : engine(std::move(engine)), shared(std::move(shared)), gpu(this->shared->device()) {}
+
+  Result<void> prepare();
+  Device device() const override { return Device::cuda(gpu->index()); }
+  Result<void> run(const Call &call) override;
+  Result<void> profile(const Call &call, std::span<double> milliseconds) override;
+  Result<Tensor> allocate(DType type, std::span<const int64_t> shape) override;
+  Result<void> upload(const Tensor &host, const Tensor &device) override;
+
+private:
+  struct Ports {
+    std::vector<PortMemory> inputs, outputs;
+  };
+
+  Result<void> allocateMemory();
+  Result<void> placePorts(const Call &call);
+  CUdeviceptr addressOf(const BufferT &buffer);
+  Result<PreparedCall *> prepareCall(const Call &call);
+  Result<PreparedCall *> addPrepared(std::unique_ptr<PreparedCall> made);
+  Result<void> send(const Call &call);
+  Result<void> fetch(const Call &call);
+  Result<void> synchronize(const Call &call);
+  Result<void> timeSteps(PreparedCall &prepared, std::span<double> milliseconds);
+  Result<void> reserveEvents(size_t count);
+
+  const EntryT &entryOf(const Call &call) const { return *engine->model().entries[call.entry]; }
+
+  std::shared_ptr<EngineState> engine;
+  std::shared_ptr<CudaModel> shared;
+  std::shared_ptr<CudaDevice> gpu;
+  DeviceMemory arena, workspace;
+  size_t workspaceSize = 0;
+  std::vector<DeviceMemory> states;                  // by index of Model.states
+  std::vector<Ports> ports;                          // by index of Model.entries
+  std::vector<CUdeviceptr> inputs, outputs, buffers; // of the running call
+  std::vector<std::unique_ptr<PreparedCall>> cache;
+  uint64_t useCount = 0;
+  std::vector<EventOwner> events; // of profiles
+  StreamOwner owner;              // last: destroyed first
+  CUstream stream = nullptr;
+};
+
+Result<void> CudaExecutor::prepare() {
+  ContextScope scope(*gpu);
+  NNC_CUDA_TRY(gpu->api(), cuStreamCreate, &stream, CU_STREAM_NON_BLOCKING);
+  owner = StreamOwner(gpu, stream);
+  size_t most = 0;
+  for (const std::unique_ptr<EntryT> &entry : engine->model().entries) {
+    Ports &made = ports.emplace_back();
+    for (const std::unique_ptr<PortT> &port : entry->inputs)
+      made.inputs.emplace_back(gpu, *entry, *port);
+    for (const std::unique_ptr<PortT> &port : entry->outputs)
+      made.outputs.emplace_back(gpu, *entry, *port);
+    most = std::max({most, entry->buffers.size(), entry->inputs.size(), entry->outputs.size()});
+  }
+  for (std::vector<CUdeviceptr> *list : {&inputs, &outputs, &buffers})
+    list->reserve(most);
+  cache.reserve(MaxPreparedCalls);
+  return allocateMemory();
+}
+
+Result<void> CudaExecutor::allocateMemory() {
+  uint64_t arenaBytes = 0;
+  for (const std::unique_ptr<EntryT> &entry : engine->model().entries)
+    arenaBytes = std::max(arenaBytes, entry->arena_bytes);
+  Result<DeviceMemory> memory = gpu->allocate(arenaBytes, "the arena of " + engine->name());
+  if (!memory)
+    return memory.error();
+  arena = std::move(*memory);
+  for (const std::unique_ptr<StateT> &state : engine->model().states) {
+    Result<DeviceMemory> kept = gpu->allocate(state->bytes, "the state `" + state->name + "`");
+    if (!kept)
+      return kept.error();
+    states.push_back(std::move(*kept));
+    if (state->bytes > 0)
+      NNC_CUDA_TRY(gpu->api(), cuMemsetD8Async, states.back().get(), 0, state->bytes, stream);
+  }
+  if (!shared->blasHandle())
+    return {};
+  workspaceSize = workspaceBytes(gpu->capability());
+  Result<DeviceMemory> scratch = gpu->allocate(workspaceSize, "cuBLASLt's workspace");
+  if (!scratch)
+    return scratch.error();
+  workspace = std::move(*scratch);
+  return {};
+}
+
+/// The device addresses of all inputs and outputs of the call.
+Result<void> CudaExecutor::placePorts(const Call &call) {
+  auto placeAll = [](std::vector<PortMemory> &memory, std::span<const Tensor> tensors,
+                     std::vector<CUdeviceptr> &addresses) -> Result<void> {
+    addresses.clear();
+    for (size_t i = 0; i < tensors.size(); ++i) {
+      Result<CUdeviceptr> address = memory[i].place(tensors[i]);
+      if (!address)
+        return address.error();
+      addresses.push_back(*address);
+    }
+    return {};
+  };
+  Ports &own = ports[call.entry];
+  if (Result<void> placed = placeAll(own.inputs, call.inputs, inputs); !placed)
+    return placed;
+  return placeAll(own.outputs, call.outputs, outputs);
+}
+
+CUdeviceptr CudaExecutor::addressOf(const BufferT &buffer) {
+  switch (buffer.kind) {
+  case BufferKind::Arena:
+    return arena.get() + buffer.offset;
+  case BufferKind::Weight:
+    return shared->weight(*engine->model().weights[buffer.index]);
+  case BufferKind::Input:
+    return inputs[buffer.index];
+  case BufferKind::Output:
+    return outputs[buffer.index];
+  case BufferKind::State:
+    return states[buffer.index].get();
+  }
+  __builtin_unreachable();
+}
+
+/// The call's steps at its sizes and addresses, from the cache or made now.
+Result<PreparedCall *> CudaExecutor::prepareCall(const Call &call) {
+  if (Result<void> placed = placePorts(call); !placed)
+    return placed.error();
+  const EntryT &entry = entryOf(call);
+  buffers.clear();
+  for (const std::unique_ptr<BufferT> &buffer : entry.buffers)
+    buffers.push_back(addressOf(*buffer));
+  for (std::unique_ptr<PreparedCall> &known : cache)
+    if (known->matches(entry, call.sizes, buffers)) {
+      known->lastUse = ++useCount;
+      return known.get();
+    }
+  Result<std::unique_ptr<PreparedCall>> made = PreparedCall::make(
+      *shared, engine->model(), entry, call.sizes, buffers, {workspace.get(), workspaceSize});
+  if (!made)
+    return made.error();
+  return addPrepared(std::move(*made));
+}
+
+Result<PreparedCall *> CudaExecutor::addPrepared(std::unique_ptr<PreparedCall> made) {
+  made->lastUse = ++useCount;
+  if (cache.size() < MaxPreparedCalls) {
+    cache.push_back(std::move(made));
+    return cache.back().get();
+  }
+  auto oldest = std::ranges::min_element(cache, {}, [](const auto &call) { return call->lastUse; });
+  *oldest = std::move(made);
+  return oldest->get();
+}
+
+Result<void> CudaExecutor::send(const Call &call) {
+  for (size_t i = 0; i < call.inputs.size(); ++i)
+    if (Result<void> sent = ports[call.entry].inputs[i].send(call.inputs[i], stream); !sent)
+      return sent;
+  return {};
+}
+
+Result<void> CudaExecutor::fetch(const Call &call) {
+  for (size_t i = 0; i < call.outputs.size(); ++i)
+    if (Result<void> got = ports[call.entry].outputs[i].fetch(call.outputs[i], stream); !got)
+      return got;
+  if (Result<void> done = synchronize(call); !done)
+    return done;
+  for (size_t i = 0; i < call.outputs.size(); ++i)
+    ports[call.entry].outputs[i].finish(call.outputs[i]);
+  return {};
+}
+
+Result<void> CudaExecutor::synchronize(const Call &call) {
+  CUresult status = gpu->api().cuStreamSynchronize(stream);
+  if (Result<void> done = check(gpu->api(), status, "cuStreamSynchronize"); !done)
+    return Error{fmt::format("running `{}`: {}", entryOf(call).name, done.error().message)};
+  return {};
+}
+
+/// The first call with given sizes runs step by step, so that libraries load what they need; then
+/// its graph is made for the calls to come.
+Result<void> CudaExecutor::run(const Call &call) {
+  ContextScope scope(*gpu);
+  Result<PreparedCall *> prepared = prepareCall(call);
+  if (!prepared)
+    return prepared.error();
+  if (Result<void> sent = send(call); !sent)
+    return sent;
+  if (Result<void> ran = (*prepared)->run(stream); !ran)
+    return ran;
+  if (Result<void> fetched = fetch(call); !fetched)
+    return fetched;
+  if ((*prepared)->isCaptured())
+    return {};
+  return (*prepared)->capture(stream);
+}
+
+Result<void> CudaExecutor::reserveEvents(size_t count) {
+  while (events.size() < count) {
+    CUevent event = nullptr;
+    NNC_CUDA_TRY(gpu->api(), cuEventCreate, &event, CU_EVENT_DEFAULT);
+    events.emplace_back(gpu, event);
+  }
+  return {};
+}
+
+Result<void> CudaExecutor::timeSteps(PreparedCall &prepared, std::span<double> milliseconds) {
+  if (Result<void> reserved = reserveEvents(milliseconds.size() + 1); !reserved)
+    return reserved;
+  NNC_CUDA_TRY(gpu->api(), cuEventRecord, events[0].get(), stream);
+  for (size_t step = 0; step < milliseconds.size(); ++step) {
+    if (Result<void> ran = prepared.runStep(step, stream); !ran)
+      return ran;
+    NNC_CUDA_TRY(gpu->api(), cuEventRecord, events[step + 1].get(), stream);
+  }
+  NNC_CUDA_TRY(gpu->api(), cuEventSynchronize, events[milliseconds.size()].get());
+  for (size_t step = 0; step < milliseconds.size(); ++step) {
+    float elapsed = 0;
+    NNC_CUDA_TRY(gpu->api(), cuEventElapsedTime, &elapsed, events[step].get(),
+                 events[step + 1].get());
+    milliseconds[step] += elapsed;
+  }
+  return {};
+}
+
+Result<void> CudaExecutor::profile(const Call &call, std::span<double> milliseconds) {
+  ContextScope scope(*gpu);
+  Result<PreparedCall *> prepared = prepareCall(call);
+  if (!prepared)
+    return prepared.error();
+  if (Result<void> sent = send(call); !sent)
+    return sent;
+  return timeSteps(**prepared, milliseconds);
+}
+
+Result<Tensor> CudaExecutor::allocate(DType type, std::span<const int64_t> shape) {
+  Result<size_t> bytes = byteSize(type, shape);
+  if (!bytes)
+    return bytes.error();
+  Result<DeviceMemory> memory = gpu->allocate(*bytes, tensorText(type, shape));
+  if (!memory)
+    return memory.error();
+  auto *address = reinterpret_cast<void *>(memory->get());
+  auto keep = std::make_shared<DeviceMemory>(std::move(*memory));
+  return Tensor::owned(type, shape, std::shared_ptr<void>(keep, address), device());
+}
+
+Result<void> CudaExecutor::upload(const Tensor &host, const Tensor &device) {
+  if (host.bytes() == 0)
+    return {};
+  ContextScope scope(*gpu);
+  NNC_CUDA_TRY(gpu->api(), cuMemcpyHtoDAsync, reinterpret_cast<CUdeviceptr>(device.data()),
+               host.data(), host.bytes(), stream);
+  NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, stream);
+  return {};
+}
+
+} // namespace
+
+Result<std::unique_ptr<Executor>> rt::makeCudaExecutor(std::shared_ptr<EngineState> engine,
+                                                       std::shared_ptr<CudaModel> model) {
+  auto executor = std::make_unique<CudaExecutor>(std::move(engine), std::move(model));
+  if (Result<void> prepared = executor->prepare(); !prepared)
+    return prepared.error();
+  return std::unique_ptr<Executor>(std::move(executor));
+}

@@ -1,0 +1,56 @@
+// A model on one GPU, shared by all sessions there: its weights and its code.
+#ifndef NNC_RUNTIME_CUDA_CUDAMODEL_H
+#define NNC_RUNTIME_CUDA_CUDAMODEL_H
+
+#include "runtime/cuda/BlasLt.h"
+#include "runtime/cuda/CudaDevice.h"
+#include "runtime/format/Plan.h"
+
+namespace nnc::rt {
+
+class CudaModel {
+public:
+  /// Copies the weights and loads each module: the cubin that fits the GPU best, else the source,
+  /// compiled by NVRTC. Errors: no such GPU, too little memory, no code for it and no NVRTC.
+  static Result<std::shared_ptr<CudaModel>> load(const format::ModelT &model,
+                                                 const format::Container &container,
+                                                 const std::string &name, int gpu);
+  ~CudaModel();
+
+  const std::shared_ptr<CudaDevice> &device() const { return gpu; }
+  CUdeviceptr weight(const format::WeightT &weight) const { return weights.get() + weight.offset; }
+  /// By index of Model.kernels.
+  CUfunction kernel(size_t index) const { return functions[index]; }
+  /// Only of models with gemms.
+  const BlasLtApi &blas() const { return *blasApi; }
+  cublasLtHandle_t blasHandle() const { return handle; }
+
+private:
+  CudaModel(std::shared_ptr<CudaDevice> gpu, const format::ModelT &model,
+            const format::Container &container, const std::string &name)
+      : gpu(std::move(gpu)), model(model), container(container), name(name) {}
+
+  Result<void> copyWeights();
+  Result<void> loadModules();
+  Result<ModuleOwner> loadModule(const format::CudaModuleT &module) const;
+  Result<ModuleOwner> loadImage(const void *image, const std::string &symbol,
+                                bool &isUnusable) const;
+  Result<ModuleOwner> compileModule(const format::CudaModuleT &module) const;
+  Result<void> findKernels();
+  Result<void> allowSharedMemory();
+  Result<void> openBlas();
+
+  std::shared_ptr<CudaDevice> gpu;
+  const format::ModelT &model;
+  const format::Container &container;
+  std::string name;
+  DeviceMemory weights;
+  std::vector<ModuleOwner> modules;
+  std::vector<CUfunction> functions;
+  const BlasLtApi *blasApi = nullptr;
+  cublasLtHandle_t handle = nullptr;
+};
+
+} // namespace nnc::rt
+
+#endif

@@ -1,0 +1,134 @@
+#include "runtime/cuda/PreparedCall.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+using namespace nnc;
+using namespace nnc::format;
+using namespace nnc::rt;
+
+PreparedCall::PreparedCall(const CudaModel &model, const ModelT &plan, const EntryT &entry,
+                           const CallSizes &sizes, std::span<const CUdeviceptr> buffers)
+    : model(model), plan(plan), entry(entry), dims(sizes.dims().begin(), sizes.dims().end()),
+      values(sizes.values().begin(), sizes.values().end()), buffers(buffers.begin(), buffers.end()),
+      gemms(entry.steps.size()) {
+  size_t mostArguments = 0;
+  for (const std::unique_ptr<StepT> &step : entry.steps)
+    if (const LaunchT *launch = step->what.AsLaunch())
+      mostArguments = std::max(mostArguments, launch->buffers.size() + dims.size());
+  arguments.resize(mostArguments);
+}
+
+Result<std::unique_ptr<PreparedCall>> PreparedCall::make(const CudaModel &model, const ModelT &plan,
+                                                         const EntryT &entry,
+                                                         const CallSizes &sizes,
+                                                         std::span<const CUdeviceptr> buffers,
+                                                         const GemmWorkspace &workspace) {
+  std::unique_ptr<PreparedCall> call(new PreparedCall(model, plan, entry, sizes, buffers));
+  if (Result<void> planned = call->planGemms(sizes, workspace); !planned)
+    return planned.error();
+  return call;
+}
+
+Result<void> PreparedCall::planGemms(const CallSizes &sizes, const GemmWorkspace &workspace) {
+  for (size_t i = 0; i < entry.steps.size(); ++i) {
+    const GemmT *gemm = entry.steps[i]->what.AsGemm();
+    if (!gemm)
+      continue;
+    auto optional = [&](int32_t index) {
+      return index < 0 ? 0 : buffers[static_cast<size_t>(index)];
+    };
+    GemmPointers pointers = {buffers[gemm->a], buffers[gemm->b], optional(gemm->bias),
+                             optional(gemm->residual), buffers[gemm->d]};
+    Result<std::unique_ptr<GemmPlan>> made =
+        GemmPlan::make(model, entry, *gemm, sizes, pointers, workspace);
+    if (!made)
+      return inStep(*entry.steps[i], made.error());
+    gemms[i] = std::move(*made);
+  }
+  return {};
+}
+
+bool PreparedCall::matches(const EntryT &otherEntry, const CallSizes &sizes,
+                           std::span<const CUdeviceptr> otherBuffers) const {
+  return &entry == &otherEntry && std::ranges::equal(dims, sizes.dims()) &&
+         std::ranges::equal(buffers, otherBuffers);
+}
+
+Error PreparedCall::inStep(const StepT &step, const Error &error) const {
+  std::string where = locationText(step.location.get());
+  const LaunchT *launch = step.what.AsLaunch();
+  return Error{fmt::format("{}{}{}{}: {}", step.name, where.empty() ? "" : " (" + where + ")",
+                           launch ? ", kernel " : "",
+                           launch ? plan.kernels[launch->kernel]->symbol : "", error.message)};
+}
+
+Result<void> PreparedCall::launch(const LaunchT &launch, CUstream stream) {
+  unsigned grid[3] = {1, 1, 1};
+  for (size_t axis = 0; axis < launch.grid.size(); ++axis) {
+    int64_t blocks = values[launch.grid[axis]];
+    if (blocks == 0)
+      return {};
+    if (blocks < 0 || blocks > INT32_MAX)
+      return Error{fmt::format("a grid of {} blocks", blocks)};
+    grid[axis] = static_cast<unsigned>(blocks);
+  }
+  size_t count = 0;
+  for (uint32_t buffer : launch.buffers)
+    arguments[count++] = &buffers[buffer];
+  for (int64_t &dim : dims)
+    arguments[count++] = &dim;
+  NNC_CUDA_TRY(model.device()->api(), cuLaunchKernel, model.kernel(launch.kernel), grid[0], grid[1],
+               grid[2], launch.block[0], launch.block[1], launch.block[2], launch.shared_bytes,
+               stream, arguments.data(), nullptr);
+  return {};
+}
+
+Result<void> PreparedCall::copy(const CopyT &copy, CUstream stream) {
+  auto bytes = static_cast<size_t>(values[copy.bytes]);
+  if (bytes > 0)
+    NNC_CUDA_TRY(model.device()->api(), cuMemcpyDtoDAsync, buffers[copy.dst], buffers[copy.src],
+                 bytes, stream);
+  return {};
+}
+
+Result<void> PreparedCall::runStep(size_t index, CUstream stream) {
+  const StepT &step = *entry.steps[index];
+  Result<void> ran = step.what.AsLaunch() ? launch(*step.what.AsLaunch(), stream)
+                     : step.what.AsGemm() ? gemms[index]->run(stream)
+                                          : copy(*step.what.AsCopy(), stream);
+  if (!ran)
+    return inStep(step, ran.error());
+  return {};
+}
+
+Result<void> PreparedCall::runAll(CUstream stream) {
+  for (size_t step = 0; step < entry.steps.size(); ++step)
+    if (Result<void> ran = runStep(step, stream); !ran)
+      return ran;
+  return {};
+}
+
+Result<void> PreparedCall::run(CUstream stream) {
+  if (!graph)
+    return runAll(stream);
+  NNC_CUDA_TRY(model.device()->api(), cuGraphLaunch, graph.get(), stream);
+  return {};
+}
+
+Result<void> PreparedCall::capture(CUstream stream) {
+  const DriverApi &api = model.device()->api();
+  NNC_CUDA_TRY(api, cuStreamBeginCapture, stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
+  Result<void> recorded = runAll(stream);
+  CUgraph captured = nullptr;
+  CUresult ended = api.cuStreamEndCapture(stream, &captured);
+  GraphOwner owner(model.device(), captured);
+  if (!recorded)
+    return recorded;
+  if (Result<void> status = check(api, ended, "cuStreamEndCapture"); !status)
+    return status;
+  CUgraphExec executable = nullptr;
+  NNC_CUDA_TRY(api, cuGraphInstantiateWithFlags, &executable, captured, 0);
+  graph = GraphExecOwner(model.device(), executable);
+  return {};
+}

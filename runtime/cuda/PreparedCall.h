@@ -1,0 +1,53 @@
+// An entry point with given sizes at given addresses: first run step by step, then captured into a
+// CUDA graph that later calls launch.
+#ifndef NNC_RUNTIME_CUDA_PREPAREDCALL_H
+#define NNC_RUNTIME_CUDA_PREPAREDCALL_H
+
+#include "runtime/cuda/GemmPlan.h"
+
+namespace nnc::rt {
+
+class PreparedCall {
+public:
+  /// `buffers` are the addresses by index of Entry.buffers. Plans the gemms.
+  static Result<std::unique_ptr<PreparedCall>>
+  make(const CudaModel &model, const format::ModelT &plan, const format::EntryT &entry,
+       const CallSizes &sizes, std::span<const CUdeviceptr> buffers,
+       const GemmWorkspace &workspace);
+
+  /// True if this was made for these sizes and addresses.
+  bool matches(const format::EntryT &entry, const CallSizes &sizes,
+               std::span<const CUdeviceptr> buffers) const;
+
+  /// Enqueues the whole call: as a graph if it was captured.
+  Result<void> run(CUstream stream);
+  /// Enqueues one step.
+  Result<void> runStep(size_t step, CUstream stream);
+  /// Makes the graph; does not run it.
+  Result<void> capture(CUstream stream);
+  bool isCaptured() const { return static_cast<bool>(graph); }
+
+  uint64_t lastUse = 0; ///< for the cache that owns this
+
+private:
+  PreparedCall(const CudaModel &model, const format::ModelT &plan, const format::EntryT &entry,
+               const CallSizes &sizes, std::span<const CUdeviceptr> buffers);
+  Result<void> planGemms(const CallSizes &sizes, const GemmWorkspace &workspace);
+  Result<void> launch(const format::LaunchT &launch, CUstream stream);
+  Result<void> copy(const format::CopyT &copy, CUstream stream);
+  Result<void> runAll(CUstream stream);
+  Error inStep(const format::StepT &step, const Error &error) const;
+
+  const CudaModel &model;
+  const format::ModelT &plan;
+  const format::EntryT &entry;
+  std::vector<int64_t> dims, values;
+  std::vector<CUdeviceptr> buffers;
+  std::vector<std::unique_ptr<GemmPlan>> gemms; // by step; null for other steps
+  std::vector<void *> arguments;                // of the launch being made
+  GraphExecOwner graph;
+};
+
+} // namespace nnc::rt
+
+#endif
