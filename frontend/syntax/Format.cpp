@@ -1,0 +1,234 @@
+//===- Format.cpp - `nnc fmt`: tokens, comments, bodies
+//-------------------------------------------===//
+
+#include "frontend/syntax/Format.h"
+
+#include "frontend/syntax/FormatImpl.h"
+#include "frontend/syntax/Parser.h"
+#include "frontend/syntax/Pattern.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace nnc::syntax {
+namespace {
+
+constexpr unsigned kWidth = 100;
+
+/// The tokens that formatting keeps: all but line ends, commas before a closing bracket and
+/// parentheses. Strings are compared without spaces, which patterns may lose.
+std::vector<std::string> essence(const SourceManager &sources, FileId file) {
+  TokenStream stream = lex(sources, file);
+  std::vector<std::string> kept;
+  for (size_t i = 0; i < stream.tokens.size(); ++i) {
+    const Token &token = stream.tokens[i];
+    Tok next = stream.tokens[std::min(i + 1, stream.tokens.size() - 1)].kind;
+    bool isTrailingComma =
+        token.kind == Tok::Comma && (next == Tok::RParen || next == Tok::RBracket);
+    bool isDropped = token.kind == Tok::Newline || token.kind == Tok::LParen ||
+                     token.kind == Tok::RParen || isTrailingComma;
+    if (isDropped)
+      continue;
+    std::string word(sources.text(Span{file, token.begin, token.end}));
+    if (token.kind == Tok::String)
+      std::erase(word, ' ');
+    kept.push_back(std::move(word));
+  }
+  return kept;
+}
+
+/// Whether the result says the same as the source: a guard against mistakes of the formatter.
+bool saysTheSame(const SourceManager &sources, FileId file, const std::string &result) {
+  SourceManager scratch;
+  Diagnostics diags;
+  std::optional<FileId> again = scratch.addText("formatted", result, diags);
+  if (!again)
+    return false;
+  parseFile(scratch, *again, diags);
+  return !diags.hasErrors() && essence(sources, file) == essence(scratch, *again);
+}
+
+} // namespace
+
+std::optional<std::string> formatSource(const SourceManager &sources, FileId file,
+                                        Diagnostics &diags) {
+  Diagnostics own;
+  std::unique_ptr<File> tree = parseFile(sources, file, own);
+  if (own.hasErrors()) {
+    parseFile(sources, file, diags);
+    return std::nullopt;
+  }
+  Formatter formatter(sources, file);
+  std::string result = printDoc(formatter.format(*tree), kWidth);
+  if (!saysTheSame(sources, file, result)) {
+    diags.error(fmt::format("formatting would change the meaning of '{}'; it is left as it is",
+                            sources.name(file)));
+    return std::nullopt;
+  }
+  return result;
+}
+
+Formatter::Formatter(const SourceManager &sources, FileId file)
+    : sources(sources), stream(lex(sources, file)), text(sources.text(file)) {}
+
+Doc Formatter::format(const File &file) {
+  Doc items = statements(file.items, Tok::EndOfFile);
+  return items;
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Tokens and comments
+//===----------------------------------------------------------------------------------------------===//
+
+void Formatter::skipNewlines() {
+  while (at(Tok::Newline))
+    ++index;
+}
+
+Doc Formatter::take() {
+  skipNewlines();
+  return takeAs(std::string(text.substr(token().begin, token().end - token().begin)));
+}
+
+Doc Formatter::takeAs(std::string word) {
+  skipNewlines();
+  Doc before = leadingComments();
+  uint32_t end = token().end;
+  index += index + 1 < stream.tokens.size();
+  Doc after = trailingComments(end);
+  return b.concat({before, b.text(std::move(word)), after});
+}
+
+Doc Formatter::skip() {
+  skipNewlines();
+  bool before = endedWithComment;
+  Doc leading = leadingComments();
+  uint32_t end = token().end;
+  index += index + 1 < stream.tokens.size();
+  Doc after = trailingComments(end);
+  endedWithComment |= before;
+  return b.concat({leading, after});
+}
+
+bool Formatter::hasCommentBefore(uint32_t offset) const {
+  return comment < stream.comments.size() && stream.comments[comment].begin < offset;
+}
+
+uint32_t Formatter::nextBegin() const {
+  uint32_t begin = token().begin;
+  return hasCommentBefore(begin) ? stream.comments[comment].begin : begin;
+}
+
+bool Formatter::hasBlankLine(uint32_t begin, uint32_t end) const {
+  if (begin >= end)
+    return false;
+  std::string_view between = text.substr(begin, end - begin);
+  return std::count(between.begin(), between.end(), '\n') > 1;
+}
+
+Doc Formatter::leadingComments() {
+  std::vector<Doc> docs;
+  uint32_t begin = token().begin;
+  while (hasCommentBefore(begin)) {
+    const Comment &next = stream.comments[comment++];
+    docs.push_back(b.freshLine());
+    docs.push_back(b.text(std::string(text.substr(next.begin, next.end - next.begin))));
+    uint32_t following = nextBegin();
+    docs.push_back(hasBlankLine(next.end, following) ? b.blankLine() : b.hardLine());
+  }
+  return docs.empty() ? b.empty() : b.concat(std::move(docs));
+}
+
+/// A comment on the line of the token that was just taken.
+Doc Formatter::trailingComments(uint32_t tokenEnd) {
+  endedWithComment = false;
+  if (comment >= stream.comments.size())
+    return b.empty();
+  const Comment &next = stream.comments[comment];
+  uint32_t nextToken =
+      token().kind == Tok::Newline ? stream.tokens[index + 1].begin : token().begin;
+  if (next.ownLine || next.begin < tokenEnd || next.begin > nextToken)
+    return b.empty();
+  ++comment;
+  endedWithComment = true;
+  return b.lineSuffix("  " + std::string(text.substr(next.begin, next.end - next.begin)));
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Lists and bodies
+//===----------------------------------------------------------------------------------------------===//
+
+Doc Formatter::joined(size_t count, const std::function<Doc(size_t)> &element) {
+  std::vector<Doc> parts;
+  for (size_t i = 0; i < count; ++i) {
+    Doc content = element(i);
+    skipNewlines();
+    bool isLast = i + 1 == count;
+    if (!isLast)
+      content = b.concat({content, take()});
+    parts.push_back(content);
+    if (!isLast)
+      parts.push_back(lineAfterComma());
+  }
+  return b.fill(std::move(parts));
+}
+
+Doc Formatter::filled(size_t count, const std::function<Doc(size_t)> &element) {
+  Doc open = take();
+  Doc first = endedWithComment ? b.hardLine() : b.empty();
+  Doc elements = joined(count, element);
+  skipNewlines();
+  Doc comma = at(Tok::Comma) ? skip() : b.empty();
+  Doc last = endedWithComment ? b.hardLine() : b.empty();
+  return b.concat({open, b.align(b.concat({first, elements, comma, last, take()}))});
+}
+
+/// Statements, one per line, with at most one empty line between them, up to `close`.
+Doc Formatter::statements(const std::vector<StmtPtr> &stmts, Tok close) {
+  std::vector<Doc> docs;
+  uint32_t end = 0;
+  auto separate = [&] {
+    skipNewlines();
+    if (!docs.empty())
+      docs.push_back(hasBlankLine(end, nextBegin()) ? b.blankLine() : b.hardLine());
+  };
+  auto previousEnd = [&] {
+    uint32_t tokenEnd = 0;
+    for (size_t i = index; i-- > 0 && tokenEnd == 0;)
+      if (stream.tokens[i].kind != Tok::Newline)
+        tokenEnd = stream.tokens[i].end;
+    return comment > 0 ? std::max(tokenEnd, stream.comments[comment - 1].end) : tokenEnd;
+  };
+  for (const StmtPtr &each : stmts) {
+    separate();
+    docs.push_back(stmt(*each));
+    end = previousEnd();
+  }
+  skipNewlines();
+  while (at(close) && hasCommentBefore(token().begin)) {
+    separate();
+    const Comment &next = stream.comments[comment++];
+    docs.push_back(b.text(std::string(text.substr(next.begin, next.end - next.begin))));
+    end = next.end;
+  }
+  return b.concat(std::move(docs));
+}
+
+Doc Formatter::body(const std::vector<StmtPtr> &stmts) {
+  skipNewlines();
+  uint32_t open = token().end;
+  Doc brace = take();
+  bool startsWithComment = endedWithComment;
+  skipNewlines();
+  if (stmts.empty() && !hasCommentBefore(token().begin))
+    return b.concat({brace, startsWithComment ? b.hardLine() : b.empty(), take()});
+  std::string_view between = text.substr(open, nextBegin() - open);
+  bool isOneLine = stmts.size() == 1 && between.find('\n') == between.npos && !startsWithComment;
+  Doc inner = statements(stmts, Tok::RBrace);
+  Doc line = isOneLine ? b.line() : b.hardLine();
+  Doc block = b.concat({brace, b.indent(b.concat({line, inner})), line, take()});
+  return isOneLine ? b.group(block) : block;
+}
+
+} // namespace nnc::syntax
