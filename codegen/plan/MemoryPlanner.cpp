@@ -5,6 +5,7 @@
 #include <numeric>
 #include <queue>
 #include <set>
+#include <tuple>
 
 namespace nnc::codegen {
 namespace {
@@ -81,10 +82,9 @@ MemoryPlan planMemory(std::span<const Lifetime> buffers, int64_t alignment) {
   std::vector<size_t> order(buffers.size());
   std::iota(order.begin(), order.end(), 0);
   // Of buffers that start together the largest is placed first: it is the hardest to place.
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    if (buffers[a].first != buffers[b].first)
-      return buffers[a].first < buffers[b].first;
-    return buffers[a].bytes > buffers[b].bytes;
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::tuple(buffers[a].first, -buffers[a].bytes, a) <
+           std::tuple(buffers[b].first, -buffers[b].bytes, b);
   });
 
   using Ending = std::pair<int64_t, size_t>; // last step, buffer

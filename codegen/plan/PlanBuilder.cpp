@@ -11,6 +11,8 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 
+#include "llvm/ADT/MapVector.h"
+
 #include <fmt/format.h>
 
 using namespace mlir;

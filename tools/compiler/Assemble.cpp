@@ -126,7 +126,7 @@ private:
     plan().cpu = std::make_unique<format::CpuT>();
     plan().cpu->triple = object->triple;
     plan().cpu->cpu = object->cpu;
-    plan().cpu->features = llvm::join(object->features, ",");
+    plan().cpu->features = fmt::format("{}", fmt::join(object->features, ","));
     return {};
   }
 
@@ -143,7 +143,7 @@ private:
                                                  emitted.sharedBytes};
       if (!isNew)
         continue;
-      plan().kernels[number]->module = plan().cuda->modules.size();
+      plan().kernels[number]->cuda_module = plan().cuda->modules.size();
       sources.push_back(emitted.source);
       addModule(emitted);
       assembly.cudaKernels.push_back(std::move(emitted));
@@ -157,8 +157,7 @@ private:
     auto cudaModule = std::make_unique<format::CudaModuleT>();
     cudaModule->symbol = kernel.symbol;
     std::string unit = codegen::translationUnit(kernel.source);
-    cudaModule->source =
-        std::make_unique<format::Blob>(append(assembly.source, unit), unit.size());
+    cudaModule->source = format::Blob(append(assembly.source, unit), unit.size());
     plan().cuda->modules.push_back(std::move(cudaModule));
   }
 
@@ -172,8 +171,7 @@ private:
     for (auto [index, cubin] : llvm::enumerate(*cubins)) {
       auto image = std::make_unique<format::ImageT>();
       image->arch = cubin.arch;
-      image->blob =
-          std::make_unique<format::Blob>(append(assembly.cubins, cubin.bytes), cubin.bytes.size());
+      image->blob = format::Blob(append(assembly.cubins, cubin.bytes), cubin.bytes.size());
       plan().cuda->modules[index / options.archs.size()]->images.push_back(std::move(image));
     }
     return {};

@@ -3,9 +3,9 @@
 #include "codegen/plan/PlanBuilder.h"
 #include "frontend/syntax/Render.h"
 #include "ir/NNOps.h"
-#include "runtime/cuda/Driver.h"
 #include "runtime/format/model_generated.h"
 #include "tools/compiler/Checkpoint.h"
+#include "tools/compiler/LocalGpu.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
@@ -86,7 +86,7 @@ bool Compilation::runPhase(Phase phase, syntax::FileId file) {
 bool Compilation::chooseTarget() {
   std::optional<std::string> local;
   if (options.target.empty() || (options.target == "cuda" && options.archs.empty()))
-    local = rt::localArchitecture();
+    local = localArchitecture();
   if (options.target.empty())
     options.target = local || !options.archs.empty() ? "cuda" : "cpu";
   if (options.target != "cpu" && options.target != "cuda")

@@ -4,6 +4,7 @@
 #include "runtime/format/AtomicFile.h"
 #include "runtime/format/PlanText.h"
 
+#include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassInstrumentation.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
