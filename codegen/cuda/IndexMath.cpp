@@ -51,7 +51,7 @@ void IndexSum::add(const Product &factors, int64_t coefficient) {
     parts.push_back({factors, coefficient});
 }
 
-void IndexSum::add(const IndexSum &other, int64_t scale) {
+void IndexSum::addAll(const IndexSum &other, int64_t scale) {
   for (const Term &term : other.parts)
     add(term.factors, term.coefficient * scale);
 }
@@ -112,7 +112,7 @@ IndexSum IndexMath::sumOf(AffineExpr expr) const {
   IndexSum left = sumOf(binary.getLHS());
   switch (expr.getKind()) {
   case AffineExprKind::Add:
-    left.add(sumOf(binary.getRHS()));
+    left.addAll(sumOf(binary.getRHS()));
     recombine(left);
     return left;
   case AffineExprKind::Mul:
@@ -121,9 +121,9 @@ IndexSum IndexMath::sumOf(AffineExpr expr) const {
     return floorDivOf(left, simplify(binary.getRHS()));
   case AffineExprKind::CeilDiv: { // ceil(a / b) = -floor(-a / b)
     IndexSum negated;
-    negated.add(left, -1);
+    negated.addAll(left, -1);
     IndexSum result;
-    result.add(floorDivOf(negated, simplify(binary.getRHS())), -1);
+    result.addAll(floorDivOf(negated, simplify(binary.getRHS())), -1);
     return result;
   }
   default:
@@ -221,14 +221,14 @@ IndexSum IndexMath::floorDivOf(const IndexSum &sum, AffineExpr divisor) const {
   takeCommonFactor(division);
   AffineExpr rest = exprOf(division.rest), by = division.divisor;
   if (division.scale != 1 && constantOf(by) == 1) {
-    division.quotient.add(division.rest);
+    division.quotient.addAll(division.rest);
     return division.quotient;
   }
   // (x / a) / b = x / (a * b).
   auto inner = dyn_cast<AffineBinaryOpExpr>(rest);
   IndexSum result = division.quotient;
   if (inner && inner.getKind() == AffineExprKind::FloorDiv)
-    result.add(floorDivOf(sumOf(inner.getLHS()), simplify(inner.getRHS() * by)));
+    result.addAll(floorDivOf(sumOf(inner.getLHS()), simplify(inner.getRHS() * by)));
   else
     result.add({rest.floorDiv(by)}, 1);
   return result;
@@ -276,9 +276,9 @@ void IndexMath::recombine(IndexSum &sum) const {
         continue;
       IndexSum removed;
       removed.add(term.factors, term.coefficient);
-      removed.add(wanted);
-      sum.add(removed, -1);
-      sum.add(numerator.times(scale));
+      removed.addAll(wanted);
+      sum.addAll(removed, -1);
+      sum.addAll(numerator.times(scale));
       changed = true;
       break;
     }
@@ -373,7 +373,7 @@ std::optional<IndexSum> IndexMath::greatest(const IndexSum &sum) const {
         return std::nullopt;
       product = product.times(bound);
     }
-    result.add(product);
+    result.addAll(product);
   }
   return result;
 }
@@ -390,13 +390,13 @@ bool IndexMath::isInside(const IndexSum &rest, AffineExpr divisor) const {
   if (!bound)
     return false;
   IndexSum slack = sumOf(divisor - 1);
-  slack.add(*bound, -1);
+  slack.addAll(*bound, -1);
   return isNonNegative(slack);
 }
 
 bool IndexMath::isEqual(AffineExpr a, AffineExpr b) const {
   IndexSum difference = sumOf(a);
-  difference.add(sumOf(b), -1);
+  difference.addAll(sumOf(b), -1);
   return difference.constant() == 0;
 }
 
@@ -410,7 +410,7 @@ bool IndexMath::isLess(AffineExpr a, AffineExpr b) const {
   if (!bound)
     return false;
   slack = sumOf(b - 1);
-  slack.add(*bound, -1);
+  slack.addAll(*bound, -1);
   return isNonNegative(slack);
 }
 

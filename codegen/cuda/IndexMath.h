@@ -11,6 +11,7 @@
 #define NNC_CODEGEN_CUDA_INDEXMATH_H
 
 #include "mlir/IR/AffineExpr.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
 #include <cstdint>
 #include <optional>
@@ -36,7 +37,7 @@ public:
     int64_t coefficient;
   };
   void add(const Product &factors, int64_t coefficient);
-  void add(const IndexSum &other, int64_t scale = 1);
+  void addAll(const IndexSum &other, int64_t scale = 1);
   IndexSum times(const IndexSum &other) const;
   int64_t coefficientOf(const Product &factors) const;
   std::optional<int64_t> constant() const; ///< if it is one

@@ -33,7 +33,7 @@ KernelBody describeKernel(nn::KernelOp kernel) {
   body.name = kernel.getKernelName().str();
   body.anchor = kernel.getAnchor().str();
   body.op = kernel;
-  body.block = &kernel.getBody().front();
+  body.block = &kernel->getRegion(0).front();
   body.argumentDims = dimsOf(kernel.getOperandTypes());
   body.resultDims = dimsOf(kernel.getResultTypes());
   Operation *entry = entryOf(kernel);

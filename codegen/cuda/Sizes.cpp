@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -48,7 +49,7 @@ AffineExpr Sizes::computeIndex(Operation *op) {
   }
   if (auto dim = dyn_cast<tensor::DimOp>(op)) {
     std::optional<int64_t> axis = dim.getConstantIndex();
-    const IndexList &dims = dimsOf(dim.getSource());
+    IndexList dims = dimsOf(dim.getSource());
     return axis && *axis >= 0 && *axis < (int64_t)dims.size() ? dims[*axis] : AffineExpr();
   }
   if (!isa<affine::AffineDialect, arith::ArithDialect>(op->getDialect()))
@@ -86,7 +87,7 @@ IndexList Sizes::indicesOf(ArrayRef<OpFoldResult> values) {
   return result;
 }
 
-const IndexList &Sizes::dimsOf(Value tensor) {
+IndexList Sizes::dimsOf(Value tensor) {
   auto place = known.find(tensor);
   if (place != known.end())
     return place->second;
@@ -104,6 +105,7 @@ IndexList Sizes::computeDims(Value tensor) {
     return argument.getOwner() == body.block ? body.argumentDims[argument.getArgNumber()]
                                              : IndexList();
   Operation *op = tensor.getDefiningOp();
+  Builder builder(op->getContext());
   return llvm::TypeSwitch<Operation *, IndexList>(op)
       .Case([&](linalg::LinalgOp structured) {
         unsigned number = cast<OpResult>(tensor).getResultNumber();
@@ -112,7 +114,10 @@ IndexList Sizes::computeDims(Value tensor) {
       .Case([&](tensor::EmptyOp empty) { return indicesOf(empty.getMixedSizes()); })
       .Case([&](tensor::CastOp cast) { return dimsOf(cast.getSource()); })
       .Case([&](tensor::InsertSliceOp insert) { return dimsOf(insert.getDest()); })
-      .Case([&](tensor::ExpandShapeOp expand) { return indicesOf(expand.getMixedOutputShape()); })
+      .Case([&](tensor::ExpandShapeOp expand) {
+        return indicesOf(
+            getMixedValues(expand.getStaticOutputShape(), expand.getOutputShape(), builder));
+      })
       .Case([&](tensor::CollapseShapeOp collapse) {
         IndexList dims, source = dimsOf(collapse.getSrc());
         for (const ReassociationIndices &group : collapse.getReassociationIndices()) {
@@ -148,7 +153,7 @@ IndexList Sizes::extentsOf(linalg::LinalgOp op) {
   for (OpOperand &operand : op->getOpOperands()) {
     if (!isa<RankedTensorType>(operand.get().getType()))
       continue;
-    const IndexList dims = dimsOf(operand.get());
+    IndexList dims = dimsOf(operand.get());
     for (auto [axis, expr] : llvm::enumerate(op.getMatchingIndexingMap(&operand).getResults()))
       if (auto loop = dyn_cast<AffineDimExpr>(expr); loop && !extents[loop.getPosition()])
         extents[loop.getPosition()] = dims[axis];

@@ -23,7 +23,7 @@ public:
   Sizes(const KernelBody &body, const IndexMath &math) : body(body), math(math) {}
 
   /// One expression per axis; null where an axis is not known.
-  const IndexList &dimsOf(mlir::Value tensor);
+  IndexList dimsOf(mlir::Value tensor);
   /// The index that `value` always has; null if it is not an expression over symbols.
   mlir::AffineExpr indexOf(mlir::Value value);
   mlir::AffineExpr indexOf(mlir::OpFoldResult value);

@@ -25,9 +25,11 @@ NNC_INLINE T blockReduce(T value, Combine combine) {
   return value;
 }
 
-/// Threads that share one row: `Threads` is 32 (a warp) or the whole block.
+/// Combines the values of the threads that share one row: one, a warp's 32, or the whole block.
 template <int Threads, class T, class Combine> NNC_INLINE T rowReduce(T value, Combine combine) {
-  if constexpr (Threads == 32)
+  if constexpr (Threads == 1)
+    return value;
+  else if constexpr (Threads == 32)
     return warpReduce(value, combine);
   else
     return blockReduce<Threads>(value, combine);

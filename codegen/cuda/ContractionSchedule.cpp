@@ -1,0 +1,379 @@
+//===- ContractionSchedule.cpp - Products and convolutions on the tile template
+//-------------------===//
+//
+// Any sum of products is a matrix product of two operands, batched: parallel loops that only one
+// factor depends on are that factor's side, loops that both depend on are the batch, reduction
+// loops are the depth. For a convolution this is the implicit GEMM: weights times the im2col view
+// of the input, whose padding and strides are part of how the element is read.
+//
+//===----------------------------------------------------------------------------------------------===//
+#include "codegen/cuda/GemmTiles.h"
+#include "codegen/cuda/ScalarOps.h"
+#include "codegen/cuda/Schedule.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+
+namespace nnc::codegen {
+namespace {
+
+nnc::Error notOfThisForm(const std::string &why) { return nnc::Error{why}; }
+
+/// What a factor of the products depends on.
+struct Factor {
+  Value value;                ///< in the body
+  llvm::SmallBitVector loops; ///< that it depends on
+  bool alongDepth = false;    ///< its memory runs along the depth, not along its side
+};
+
+/// Which part of the product a loop or an axis of the results belongs to.
+enum Part { Batch, Rows, Columns, Depth };
+
+class ContractionWriter {
+public:
+  explicit ContractionWriter(const KernelBody &body)
+      : body(body), writing(body), math(writing.math), out(writing.out),
+        evaluator(writing.evaluator) {}
+
+  Result<Scheduled> write();
+
+private:
+  bool findProduct();
+  Factor factorOf(Value value);
+  bool trace(const Output &output);
+  std::optional<std::string> classify();
+  AffineExpr extentOf(Part part) const;
+  GemmTile chooseTile() const;
+
+  void writeTiling(const GemmTile &tile);
+  void writeFactor(const std::string &name, const Factor &factor, const std::string &side);
+  void writeStore();
+  /// The loops of the product, when the parts have these indices (null: not known here).
+  IndexList loopsAt(AffineExpr row, AffineExpr column, AffineExpr depth);
+  IndexList axesAt(AffineExpr row, AffineExpr column);
+  IndexList placeAt(const IndexList &axes) const;
+
+  const KernelBody &body;
+  Writing writing;
+  IndexMath &math;
+  CodeWriter &out;
+  Evaluator &evaluator;
+
+  std::vector<Output> outputs;
+  linalg::LinalgOp product;
+  Type element;
+  IndexList extents;              ///< of the product's loops
+  Factor left, right;             ///< left's side is the rows
+  std::vector<Part> loopParts;    ///< by loop
+  std::vector<Part> axisParts;    ///< by axis of the results
+  std::optional<IndexList> place; ///< the product's element, over the results' axes as variables
+  AffineExpr batch;
+};
+
+//===----------------------------------------------------------------------------------------------===//
+// Understanding
+//===----------------------------------------------------------------------------------------------===//
+
+/// The factors of the products that `op` adds up; null values if it does something else.
+std::pair<Value, Value> factorsOf(linalg::LinalgOp op) {
+  Operation *sum = op.getNumReductionLoops() > 0 ? findCombiner(op) : nullptr;
+  if (!sum || !isa<arith::AddFOp, arith::AddIOp>(sum))
+    return {};
+  BlockArgument total = op->getRegion(0).front().getArgument(op.getNumDpsInputs());
+  Operation *times = sum->getOperand(sum->getOperand(0) == total ? 1 : 0).getDefiningOp();
+  if (!times || times->getBlock() != sum->getBlock() || !isa<arith::MulFOp, arith::MulIOp>(times))
+    return {};
+  return {times->getOperand(0), times->getOperand(1)};
+}
+
+bool ContractionWriter::findProduct() {
+  for (auto op : body.block->getOps<linalg::LinalgOp>()) {
+    if (!factorsOf(op).first)
+      continue;
+    if (product)
+      return false;
+    product = op;
+  }
+  if (!product)
+    return false;
+  extents = evaluator.sizes.extentsOf(product);
+  element = getElementTypeOrSelf(product.getDpsInits()[0].getType());
+  bool isSized = !llvm::is_contained(extents, AffineExpr());
+  return isSized && (element.isF32() || element.isF64() || isa<IntegerType>(element));
+}
+
+Factor ContractionWriter::factorOf(Value value) {
+  Factor factor{value, llvm::SmallBitVector(product.getNumLoops()), false};
+  SmallVector<Value> pending{value};
+  bool isPlaced = false;
+  while (!pending.empty()) {
+    Value next = pending.pop_back_val();
+    if (Operation *op = next.getDefiningOp()) {
+      if (op->getParentOp() != product)
+        continue;
+      if (auto index = dyn_cast<linalg::IndexOp>(op))
+        factor.loops.set(index.getDim());
+      llvm::append_range(pending, op->getOperands());
+      continue;
+    }
+    OpOperand &operand = product->getOpOperand(cast<BlockArgument>(next).getArgNumber());
+    AffineMap map = product.getMatchingIndexingMap(&operand);
+    for (unsigned loop = 0; loop < product.getNumLoops(); ++loop)
+      if (map.isFunctionOfDim(loop))
+        factor.loops.set(loop);
+    if (isPlaced || map.getNumResults() == 0)
+      continue;
+    isPlaced = true;
+    factor.alongDepth = true;
+    for (auto [loop, kind] : llvm::enumerate(product.getIteratorTypesArray()))
+      if (kind == utils::IteratorType::parallel && map.getResults().back().isFunctionOfDim(loop))
+        factor.alongDepth = false;
+  }
+  return factor;
+}
+
+/// Where an output reads the product, which must be one place for each of its elements, and the
+/// same for all outputs.
+bool ContractionWriter::trace(const Output &output) {
+  Writing dry(body);
+  IndexList axes;
+  for (auto [axis, dim] : llvm::enumerate(output.dims))
+    axes.push_back(dry.evaluator.declare("v" + std::to_string(axis), dim));
+  bool isSame = true;
+  dry.evaluator.intercept = [&](Value tensor, const IndexList &at) -> std::optional<std::string> {
+    if (tensor.getDefiningOp() != product)
+      return std::nullopt;
+    if (!place)
+      place = at;
+    isSame = isSame && *place == at;
+    for (AffineExpr index : at)
+      for (unsigned variable : dry.math.variablesOf(index))
+        isSame = isSame && variable < output.dims.size();
+    return "0";
+  };
+  dry.evaluator.element(output.tensor, axes);
+  return isSame && place && !dry.evaluator.error();
+}
+
+/// Sorts loops and axes into parts; says what does not fit.
+std::optional<std::string> ContractionWriter::classify() {
+  auto [first, second] = factorsOf(product);
+  left = factorOf(first);
+  right = factorOf(second);
+  auto partOf = [&](unsigned loop) {
+    if (product.getIteratorTypesArray()[loop] == utils::IteratorType::reduction)
+      return Depth;
+    if (left.loops.test(loop) && right.loops.test(loop))
+      return Batch;
+    return left.loops.test(loop) ? Rows : Columns;
+  };
+  for (unsigned loop = 0; loop < product.getNumLoops(); ++loop)
+    loopParts.push_back(partOf(loop));
+
+  AffineMap map = product.getMatchingIndexingMap(product.getDpsInitOperand(0));
+  axisParts.assign(outputs[0].dims.size(), Depth);
+  for (auto [expr, index] : llvm::zip(map.getResults(), *place)) {
+    auto loop = dyn_cast<AffineDimExpr>(expr);
+    if (!loop)
+      return "the product's result is not indexed by its loops";
+    bool isClear = true;
+    index.walk([&](AffineExpr part) {
+      auto axis = dyn_cast<AffineDimExpr>(part);
+      if (!axis)
+        return;
+      Part &known = axisParts[axis.getPosition()];
+      isClear = isClear && (known == Depth || known == loopParts[loop.getPosition()]);
+      known = loopParts[loop.getPosition()];
+    });
+    if (!isClear)
+      return "an axis of the result mixes both sides of the product";
+  }
+  for (auto [part, dim] : llvm::zip(axisParts, outputs[0].dims)) {
+    if (part == Depth && math.constantOf(dim) != 1)
+      return "an axis of the result does not depend on the product";
+    if (part == Depth)
+      part = Batch;
+  }
+  // Threads run along the columns when they store: these get the last axis.
+  for (auto [part, dim] : llvm::reverse(llvm::zip(axisParts, outputs[0].dims))) {
+    if (math.constantOf(dim) == 1 || part == Batch)
+      continue;
+    if (part == Rows) {
+      std::swap(left, right);
+      for (std::vector<Part> *parts : {&axisParts, &loopParts})
+        for (Part &other : *parts)
+          other = other == Rows ? Columns : other == Columns ? Rows : other;
+    }
+    break;
+  }
+  return std::nullopt;
+}
+
+AffineExpr ContractionWriter::extentOf(Part part) const {
+  IndexList dims;
+  if (part == Depth) {
+    for (auto [loop, extent] : llvm::enumerate(extents))
+      if (loopParts[loop] == Depth)
+        dims.push_back(extent);
+  } else {
+    for (auto [axis, dim] : llvm::enumerate(outputs[0].dims))
+      if (axisParts[axis] == part)
+        dims.push_back(dim);
+  }
+  return math.product(dims);
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Writing
+//===----------------------------------------------------------------------------------------------===//
+
+GemmTile ContractionWriter::chooseTile() const {
+  return chooseGemmTile(typicalValue(body, math, extentOf(Rows)),
+                        typicalValue(body, math, extentOf(Columns)),
+                        typicalValue(body, math, extentOf(Batch)));
+}
+
+IndexList ContractionWriter::axesAt(AffineExpr row, AffineExpr column) {
+  IndexList axes(axisParts.size());
+  for (auto [part, index] :
+       {std::pair(Batch, batch), std::pair(Rows, row), std::pair(Columns, column)}) {
+    if (!index)
+      continue;
+    IndexList dims;
+    for (auto [axis, dim] : llvm::enumerate(outputs[0].dims))
+      if (axisParts[axis] == part)
+        dims.push_back(dim);
+    IndexList indices = math.delinearize(index, dims);
+    unsigned next = 0;
+    for (auto [axis, value] : llvm::enumerate(axes))
+      if (axisParts[axis] == part)
+        value = indices[next++];
+  }
+  return axes;
+}
+
+/// The place in the product's result, null where it depends on an axis that is null.
+IndexList ContractionWriter::placeAt(const IndexList &axes) const {
+  IndexList result;
+  for (AffineExpr index : *place) {
+    bool isKnown = true;
+    index.walk([&](AffineExpr part) {
+      if (auto axis = dyn_cast<AffineDimExpr>(part))
+        isKnown = isKnown && axes[axis.getPosition()];
+    });
+    IndexList filled = axes;
+    for (AffineExpr &axis : filled)
+      if (!axis)
+        axis = math.constant(0);
+    result.push_back(isKnown ? math.simplify(index.replaceDims(filled)) : AffineExpr());
+  }
+  return result;
+}
+
+IndexList ContractionWriter::loopsAt(AffineExpr row, AffineExpr column, AffineExpr depth) {
+  IndexList loops(product.getNumLoops()), depths;
+  AffineMap map = product.getMatchingIndexingMap(product.getDpsInitOperand(0));
+  for (auto [expr, index] : llvm::zip(map.getResults(), placeAt(axesAt(row, column))))
+    loops[cast<AffineDimExpr>(expr).getPosition()] = index;
+  for (auto [loop, extent] : llvm::enumerate(extents))
+    if (loopParts[loop] == Depth)
+      depths.push_back(extent);
+  IndexList indices = math.delinearize(depth, depths);
+  unsigned next = 0;
+  for (auto [loop, index] : llvm::enumerate(loops))
+    if (loopParts[loop] == Depth)
+      index = indices[next++];
+  return loops;
+}
+
+void ContractionWriter::writeTiling(const GemmTile &tile) {
+  auto yesNo = [](bool value) { return value ? "true" : "false"; };
+  out.line("// " + std::string(yesNo(left.alongDepth)) + " and " + yesNo(right.alongDepth) +
+           ": whether the operands' memory runs along the depth");
+  out.line("using Tile = GemmTile<" + tile.text() + ", " + yesNo(left.alongDepth) + ", " +
+           yesNo(right.alongDepth) + ">;");
+  out.line("const Index M = " + math.text(extentOf(Rows)) +
+           ", N = " + math.text(extentOf(Columns)) + ", K = " + math.text(extentOf(Depth)) + ";");
+  out.line("const Index tilesM = (M + Tile::BM - 1) / Tile::BM;");
+  out.line("const Index tilesN = (N + Tile::BN - 1) / Tile::BN;");
+  out.line("const Index tile = blockIdx.x;");
+  batch = math.constant(0);
+  if (AffineExpr count = extentOf(Batch); math.constantOf(count) != 1) {
+    out.line("const Index batch = tile / (tilesM * tilesN);");
+    batch = evaluator.declare("batch", count);
+  }
+}
+
+void ContractionWriter::writeFactor(const std::string &name, const Factor &factor,
+                                    const std::string &side) {
+  bool isRows = side == "m";
+  evaluator.openBlock("auto " + name + " = [&](Index " + side + ", Index k) -> " +
+                      *typeText(element));
+  AffineExpr index = evaluator.declare(side, extentOf(isRows ? Rows : Columns));
+  AffineExpr depth = evaluator.declare("k", extentOf(Depth));
+  IndexList loops = isRows ? loopsAt(index, {}, depth) : loopsAt({}, index, depth);
+  out.line("return " + evaluator.bodyValue(product, factor.value, loops) + ";");
+  evaluator.closeScope("};");
+}
+
+void ContractionWriter::writeStore() {
+  evaluator.openBlock("auto store = [&](Index m, Index n, " + *typeText(element) + " sum)");
+  AffineExpr row = evaluator.declare("m", extentOf(Rows));
+  AffineExpr column = evaluator.declare("n", extentOf(Columns));
+  IndexList axes = axesAt(row, column), at = placeAt(axes);
+  Value init = product.getDpsInits()[0];
+  std::string initial = evaluator.element(init, at), sum = "sum";
+  if (initial != "0.0f" && initial != "0" && initial != "0LL") {
+    sum = evaluator.freshName("sum");
+    out.line("const " + *typeText(element) + " " + sum + " = sum + " + initial + ";");
+  }
+  evaluator.intercept = [&](Value tensor, const IndexList &) -> std::optional<std::string> {
+    if (tensor.getDefiningOp() == product)
+      return sum; // traced before: there is one place only
+    return std::nullopt;
+  };
+  for (const Output &output : outputs) {
+    std::string value = evaluator.element(output.tensor, axes);
+    out.line(output.pointer + "[" + math.text(math.linearize(axes, output.dims)) + "] = " + value +
+             ";");
+  }
+  evaluator.intercept = nullptr;
+  evaluator.closeScope("};");
+}
+
+Result<Scheduled> ContractionWriter::write() {
+  Result<std::vector<Output>> found = outputsOf(body, evaluator);
+  if (!found)
+    return found.error();
+  outputs = std::move(*found);
+  if (!findProduct())
+    return notOfThisForm("there is not exactly one sum of products");
+  for (const Output &output : outputs)
+    if (!sameDims(math, output.dims, outputs[0].dims) || !trace(output))
+      return notOfThisForm("the results read the product at several places");
+  if (std::optional<std::string> why = classify())
+    return notOfThisForm(*why);
+
+  GemmTile tile = chooseTile();
+  writeTiling(tile);
+  writeFactor("a", left, "m");
+  writeFactor("b", right, "n");
+  writeStore();
+  out.line("gemm<Tile, " + *typeText(element) +
+           ">(tile % tilesM * Tile::BM, tile / tilesM % tilesN * Tile::BN, M, N, K, a, b, store);");
+  if (evaluator.error())
+    return *evaluator.error();
+  AffineExpr blocks =
+      extentOf(Rows).ceilDiv(tile.rows) * extentOf(Columns).ceilDiv(tile.columns) * extentOf(Batch);
+  return Scheduled{out.take(), blocks, tile.threads(), {"gemm.cuh"}};
+}
+
+} // namespace
+
+Result<Scheduled> scheduleContraction(const KernelBody &body) {
+  return ContractionWriter(body).write();
+}
+
+} // namespace nnc::codegen

@@ -1,0 +1,191 @@
+//===- Evaluator.cpp - Elements, scopes and loads
+//-------------------------------------------------===//
+#include "codegen/cuda/Evaluator.h"
+
+#include "codegen/cuda/ScalarOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace nnc::codegen;
+
+namespace {
+/// Producers within producers: deeper than any kernel that fusion forms.
+constexpr unsigned MaxNesting = 400;
+} // namespace
+
+Evaluator::Evaluator(const KernelBody &body, IndexMath &math, CodeWriter &out)
+    : math(math), out(out), sizes(body, math), body(body) {}
+
+std::string Evaluator::fail(Operation *op, const std::string &why) {
+  if (!failure)
+    failure = nnc::Error{"cannot make CUDA code of " + op->getName().getStringRef().str() +
+                         " in kernel \"" + body.name + "\" at " + describeLocation(op->getLoc()) +
+                         ": " + why};
+  return "0";
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Scopes and names
+//===----------------------------------------------------------------------------------------------===//
+
+std::string Evaluator::freshName(const std::string &stem) {
+  return stem + std::to_string(nextName++);
+}
+
+void Evaluator::openBlock(const std::string &header) {
+  out.open(header);
+  scopes.emplace_back();
+}
+
+AffineExpr Evaluator::declare(const std::string &name, AffineExpr extent) {
+  declaredAt.push_back(out.depth());
+  return math.addVariable(name, extent);
+}
+
+AffineExpr Evaluator::openLoop(const std::string &stem, AffineExpr extent,
+                               llvm::function_ref<std::string(const std::string &)> header) {
+  std::string name = freshName(stem);
+  openBlock(header(name));
+  return declare(name, extent);
+}
+
+AffineExpr Evaluator::openLoop(const std::string &stem, AffineExpr extent) {
+  return openLoop(stem, extent, [&](const std::string &name) {
+    return "for (Index " + name + " = 0; " + name + " < " + math.operandText(extent) + "; ++" +
+           name + ")";
+  });
+}
+
+void Evaluator::closeScope(const std::string &closing) {
+  scopes.pop_back();
+  out.close(closing);
+  commented = nullptr;
+}
+
+bool Evaluator::isKnownAt(AffineExpr expr, unsigned depth) const {
+  return llvm::all_of(math.variablesOf(expr),
+                      [&](unsigned variable) { return declaredAt[variable] <= depth; });
+}
+
+std::string Evaluator::define(const std::string &type, const std::string &stem,
+                              const std::string &text) {
+  std::string name = freshName(stem);
+  out.line("const " + type + " " + name + " = " + text + ";");
+  return name;
+}
+
+void Evaluator::commentOn(Operation *op) {
+  if (commented == op)
+    return;
+  commented = op;
+  std::string place = describeLocation(op->getLoc());
+  if (!place.empty())
+    out.comment(place);
+}
+
+//===----------------------------------------------------------------------------------------------===//
+// Elements
+//===----------------------------------------------------------------------------------------------===//
+
+std::optional<std::string> Evaluator::findMemo(Value tensor, const IndexList &indices) const {
+  for (const Scope &scope : llvm::reverse(scopes))
+    for (const Memo &memo : scope.memos)
+      if (memo.tensor == tensor && memo.indices == indices)
+        return memo.text;
+  return std::nullopt;
+}
+
+void Evaluator::remember(Value tensor, const IndexList &indices, const std::string &text) {
+  scopes.back().memos.push_back({tensor, indices, text});
+}
+
+std::string Evaluator::element(Value tensor, IndexList indices) {
+  if (failure)
+    return "0";
+  for (AffineExpr &index : indices) {
+    if (!index)
+      return fail(tensor.getParentBlock()->getParentOp(), "an index or a size is not known");
+    index = math.simplify(index);
+  }
+  if (std::optional<std::string> known = findMemo(tensor, indices))
+    return *known;
+  if (intercept)
+    if (std::optional<std::string> text = intercept(tensor, indices))
+      return *text;
+  if (nesting == MaxNesting)
+    return fail(tensor.getParentBlock()->getParentOp(), "producers are nested too deeply");
+  ++nesting;
+  std::string text = compute(tensor, indices);
+  --nesting;
+  remember(tensor, indices, text);
+  return text;
+}
+
+std::string Evaluator::compute(Value tensor, const IndexList &indices) {
+  if (auto argument = dyn_cast<BlockArgument>(tensor))
+    return load(argument, indices);
+  Operation *op = tensor.getDefiningOp();
+  return llvm::TypeSwitch<Operation *, std::string>(op)
+      .Case([&](linalg::LinalgOp structuredOp) {
+        return structured(structuredOp, cast<OpResult>(tensor).getResultNumber(), indices);
+      })
+      .Case([&](tensor::ExpandShapeOp view) { return expand(view, indices); })
+      .Case([&](tensor::CollapseShapeOp view) { return collapse(view, indices); })
+      .Case([&](tensor::ExtractSliceOp view) { return slice(view, indices); })
+      .Case([&](tensor::InsertSliceOp view) { return insert(view, indices); })
+      .Case([&](tensor::PadOp view) { return pad(view, indices); })
+      .Case([&](tensor::CastOp view) { return element(view.getSource(), indices); })
+      // Nobody may depend on what an empty tensor holds.
+      .Case([&](tensor::EmptyOp) { return std::string("0"); })
+      .Case([&](arith::ConstantOp constant) {
+        std::optional<std::string> text = constantText(constant.getValue());
+        return text ? *text : fail(op, "only constants with one value are supported");
+      })
+      .Default([&](Operation *) { return fail(op, "the operation is not supported"); });
+}
+
+std::string Evaluator::load(BlockArgument argument, const IndexList &indices) {
+  Operation *owner = argument.getOwner()->getParentOp();
+  std::optional<std::string> type = typeText(getElementTypeOrSelf(argument.getType()));
+  if (argument.getOwner() != body.block)
+    return fail(owner, "a tensor comes from an inner block");
+  if (!type)
+    return fail(owner, "an operand has an element type that is not supported");
+  std::string pointer = "in" + std::to_string(argument.getArgNumber());
+  AffineExpr linear = math.linearize(indices, sizes.dimsOf(argument));
+  if (std::optional<std::string> text = loadFromVector(argument, pointer, linear))
+    return *text;
+  return define(*type, "x", pointer + "[" + math.text(linear) + "]");
+}
+
+/// Elements base + lane of an argument, base being a multiple of the width, are one vector.
+std::optional<std::string>
+Evaluator::loadFromVector(BlockArgument argument, const std::string &pointer, AffineExpr linear) {
+  if (!lane)
+    return std::nullopt;
+  AffineExpr variable = getAffineDimExpr(lane->variable, linear.getContext());
+  AffineExpr base = math.simplify(linear - variable);
+  bool isConditional = llvm::any_of(llvm::drop_begin(scopes, lane->depth),
+                                    [](const Scope &scope) { return !scope.condition.empty(); });
+  if (isConditional || llvm::is_contained(math.variablesOf(base), lane->variable) ||
+      !isKnownAt(base, lane->depth - 1) || math.divisorOf(base) % lane->width != 0)
+    return std::nullopt;
+  std::string name;
+  Scope &outer = scopes[lane->depth - 1];
+  for (const Memo &memo : outer.memos)
+    if (memo.tensor == argument && memo.indices.size() == 1 && memo.indices[0] == base)
+      name = memo.text;
+  if (name.empty()) {
+    std::vector<std::string> inner = out.suspend(lane->depth - 1);
+    name = freshName("v");
+    out.line("const auto " + name + " = loadVector<" + std::to_string(lane->width) + ">(" +
+             pointer + " + " + math.text(base) + ");");
+    out.resume(std::move(inner));
+    outer.memos.push_back({argument, {base}, name});
+  }
+  return name + "[" + math.nameOf(lane->variable) + "]";
+}

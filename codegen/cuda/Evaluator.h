@@ -1,0 +1,170 @@
+//===- Evaluator.h - One element of a tensor as CUDA statements -------------------------*- C++
+//-*-===//
+//
+// Fusion by demand: asked for the element of a tensor at an index, the evaluator writes the
+// statements that compute it from the kernel's arguments, walking through all that produces it.
+// Schedules decide who asks for which elements, and may offer better ways for some tensors: a row's
+// threads together for a reduction, a tile of a contraction, vectors for neighbouring elements.
+//
+//===----------------------------------------------------------------------------------------------===//
+#ifndef NNC_CODEGEN_CUDA_EVALUATOR_H
+#define NNC_CODEGEN_CUDA_EVALUATOR_H
+
+#include "codegen/cuda/CodeWriter.h"
+#include "codegen/cuda/Sizes.h"
+#include "runtime/format/Result.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include <functional>
+
+namespace mlir::linalg {
+class LinalgOp;
+} // namespace mlir::linalg
+namespace mlir::tensor {
+class CollapseShapeOp;
+class ExpandShapeOp;
+class ExtractSliceOp;
+class InsertSliceOp;
+class PadOp;
+} // namespace mlir::tensor
+
+namespace nnc::codegen {
+
+class Evaluator {
+public:
+  Evaluator(const KernelBody &body, IndexMath &math, CodeWriter &out);
+
+  /// The name of a variable, or the literal, that holds the element of `tensor` at `indices`.
+  /// Statements are added to the innermost scope; what is already known there is not computed
+  /// again. After a failure (see error) the text means nothing.
+  std::string element(mlir::Value tensor, IndexList indices);
+
+  /// The value that `value`, inside the body of `op`, has in the iteration `loops`; loops on which
+  /// it does not depend may be null.
+  std::string bodyValue(mlir::linalg::LinalgOp op, mlir::Value value, const IndexList &loops);
+
+  // Scopes: everything between is in braces; names made inside are forgotten at the end.
+  void openBlock(const std::string &header);
+  /// `for (Index name = ...)` that `header` writes for the new variable's name; see closeScope.
+  mlir::AffineExpr openLoop(const std::string &stem, mlir::AffineExpr extent,
+                            llvm::function_ref<std::string(const std::string &)> header);
+  /// The usual loop from 0 to `extent`.
+  mlir::AffineExpr openLoop(const std::string &stem, mlir::AffineExpr extent);
+  void closeScope(const std::string &closing = "}");
+  /// Declares a variable of the innermost scope; the caller writes its declaration.
+  mlir::AffineExpr declare(const std::string &name, mlir::AffineExpr extent);
+  std::string freshName(const std::string &stem);
+
+  /// Asked before an element is computed; may give its text.
+  std::function<std::optional<std::string>(mlir::Value, const IndexList &)> intercept;
+
+  /// Set while the threads of a row work together: reductions whose place does not depend on the
+  /// thread are done by all of them. `threads` run through a row, each from `lane` on.
+  struct RowThreads {
+    unsigned threads;
+    std::string lane;
+  };
+  std::optional<RowThreads> row;
+  /// Marks the innermost scope as one in which the threads of a row do different things.
+  void divergeHere() { scopes.back().uniform = false; }
+
+  /// Set in the scope that runs `width` times for neighbouring elements: loads that run along
+  /// `variable` become one vector load before it.
+  struct VectorLane {
+    unsigned variable;
+    unsigned depth;
+    int64_t width;
+  };
+  std::optional<VectorLane> lane;
+
+  IndexMath &math;
+  CodeWriter &out;
+  Sizes sizes;
+
+  /// The first reason why something could not be written.
+  const std::optional<Error> &error() const { return failure; }
+  std::string fail(mlir::Operation *op, const std::string &why);
+
+private:
+  struct Memo {
+    mlir::Value tensor;
+    IndexList indices;
+    std::string text;
+  };
+  struct Scope {
+    std::vector<Memo> memos;
+    bool uniform = true;
+    llvm::SmallVector<unsigned> condition; ///< variables that decide whether it is entered
+  };
+  /// A value of a body: index arithmetic stays symbolic as long as it is affine.
+  struct Scalar {
+    std::string text;
+    mlir::AffineExpr index;
+  };
+  /// One evaluation of an operation's body.
+  struct Frame {
+    mlir::Operation *op = nullptr;
+    IndexList loops; ///< the iteration
+    llvm::DenseMap<mlir::Value, Scalar> values;
+  };
+
+  // Evaluator.cpp: elements, scopes, loads.
+  std::optional<std::string> findMemo(mlir::Value tensor, const IndexList &indices) const;
+  void remember(mlir::Value tensor, const IndexList &indices, const std::string &text);
+  std::string compute(mlir::Value tensor, const IndexList &indices);
+  std::string load(mlir::BlockArgument argument, const IndexList &indices);
+  std::optional<std::string> loadFromVector(mlir::BlockArgument argument,
+                                            const std::string &pointer, mlir::AffineExpr linear);
+  bool isKnownAt(mlir::AffineExpr expr, unsigned depth) const;
+  void commentOn(mlir::Operation *op);
+  std::string define(const std::string &type, const std::string &stem, const std::string &text);
+
+  // EvaluateBodies.cpp: scalar code.
+  std::string structured(mlir::linalg::LinalgOp op, unsigned result, const IndexList &indices);
+  void runBody(mlir::Block &block, Frame &frame);
+  Scalar scalar(mlir::Value value, Frame &frame);
+  Scalar computeScalar(mlir::Operation *op, Frame &frame);
+  Scalar input(mlir::BlockArgument argument, Frame &frame);
+  std::string textOf(const Scalar &scalar, mlir::Type type);
+  mlir::AffineExpr indexOf(const Scalar &scalar);
+
+  // EvaluateReductions.cpp.
+  std::string reduce(mlir::linalg::LinalgOp op, unsigned result, const IndexList &indices,
+                     Frame frame, const IndexList &extents);
+  void reduceAlone(mlir::linalg::LinalgOp op, const std::vector<std::string> &sums, Frame &frame,
+                   const IndexList &extents);
+  bool canReduceTogether(mlir::linalg::LinalgOp op) const;
+  std::string reduceTogether(mlir::linalg::LinalgOp op, const IndexList &indices, Frame &frame,
+                             const IndexList &extents);
+  std::optional<unsigned> togetherDepth(const IndexList &indices) const;
+  void accumulate(mlir::linalg::LinalgOp op, const std::vector<std::string> &sums, Frame &frame);
+
+  // EvaluateViews.cpp.
+  std::string expand(mlir::tensor::ExpandShapeOp op, const IndexList &indices);
+  std::string collapse(mlir::tensor::CollapseShapeOp op, const IndexList &indices);
+  std::string slice(mlir::tensor::ExtractSliceOp op, const IndexList &indices);
+  std::string insert(mlir::tensor::InsertSliceOp op, const IndexList &indices);
+  std::string pad(mlir::tensor::PadOp op, const IndexList &indices);
+  /// The condition that each index is in [low, high); empty if it always is.
+  std::string insideText(const IndexList &indices, const IndexList &low, const IndexList &high,
+                         llvm::SmallVectorImpl<unsigned> &variables) const;
+  /// `name = inside ? yes : no` with branches that compute only what is needed.
+  std::string choose(mlir::Operation *op, mlir::Type element, const std::string &condition,
+                     llvm::ArrayRef<unsigned> variables, llvm::function_ref<std::string()> yes,
+                     llvm::function_ref<std::string()> no, const std::string &initial);
+
+  const KernelBody &body;
+  std::vector<Scope> scopes{1};
+  std::vector<unsigned> declaredAt; ///< by variable: depth of its scope
+  unsigned nextName = 0;
+  unsigned nesting = 0;
+  mlir::Operation *commented = nullptr;
+  std::optional<Error> failure;
+};
+
+/// The operation that adds the elements of reduction `op` up in any order, if that is what its body
+/// does, and null otherwise.
+mlir::Operation *findCombiner(mlir::linalg::LinalgOp op);
+
+} // namespace nnc::codegen
+
+#endif // NNC_CODEGEN_CUDA_EVALUATOR_H

@@ -1,0 +1,187 @@
+//===- RowSchedule.cpp - Reductions, one row at a time
+//--------------------------------------------===//
+//
+// The axes of a result on which some reduction's place depends make a row's number; a thread, a
+// warp or a block takes one row, reduces what it needs together, and then writes the rest of the
+// axes.
+//
+//===----------------------------------------------------------------------------------------------===//
+#include "codegen/cuda/Schedule.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+using namespace mlir;
+
+namespace nnc::codegen {
+namespace {
+
+/// Rows up to this length are a warp's; longer ones a block's.
+constexpr int64_t WarpRow = 1024;
+
+/// How many threads share a row, and how many rows a block has.
+struct Sharing {
+  unsigned threads = 32, rows = 8;
+};
+
+class RowWriter {
+public:
+  explicit RowWriter(const KernelBody &body)
+      : body(body), writing(body), math(writing.math), out(writing.out),
+        evaluator(writing.evaluator) {}
+
+  Result<Scheduled> write();
+
+private:
+  /// What an output needs of the reductions, found by evaluating it without keeping the text.
+  struct Trace {
+    llvm::SmallBitVector rowAxes;
+    std::vector<linalg::LinalgOp> reductions;
+  };
+  Trace trace(const Output &output) const;
+  bool planRows(const std::vector<Output> &outputs);
+  Sharing chooseSharing();
+  void writeOutput(const Output &output, const llvm::SmallBitVector &rowAxes, AffineExpr row);
+
+  const KernelBody &body;
+  Writing writing;
+  IndexMath &math;
+  CodeWriter &out;
+  Evaluator &evaluator;
+  std::vector<llvm::SmallBitVector> rowAxes; ///< by output
+  std::vector<linalg::LinalgOp> reductions;
+  IndexList rowDims;
+  Sharing sharing;
+};
+
+RowWriter::Trace RowWriter::trace(const Output &output) const {
+  Writing dry(body);
+  Trace result;
+  result.rowAxes.resize(output.dims.size());
+  IndexList indices;
+  for (auto [axis, dim] : llvm::enumerate(output.dims))
+    indices.push_back(dry.evaluator.declare("v" + std::to_string(axis), dim));
+  dry.evaluator.intercept = [&](Value tensor, const IndexList &at) -> std::optional<std::string> {
+    auto op = tensor.getDefiningOp<linalg::LinalgOp>();
+    if (!op || op.getNumReductionLoops() == 0)
+      return std::nullopt;
+    result.reductions.push_back(op);
+    for (AffineExpr index : at)
+      for (unsigned variable : dry.math.variablesOf(index))
+        if (variable < result.rowAxes.size())
+          result.rowAxes.set(variable);
+    return "0";
+  };
+  dry.evaluator.element(output.tensor, indices);
+  return result;
+}
+
+/// Finds the axes that number rows; all outputs must agree on their sizes.
+bool RowWriter::planRows(const std::vector<Output> &outputs) {
+  bool isPlanned = false;
+  for (const Output &output : outputs) {
+    Trace found = trace(output);
+    llvm::append_range(reductions, found.reductions);
+    rowAxes.push_back(found.rowAxes);
+    if (found.reductions.empty())
+      continue;
+    IndexList dims;
+    for (unsigned axis : found.rowAxes.set_bits())
+      dims.push_back(output.dims[axis]);
+    if (isPlanned && !sameDims(math, dims, rowDims))
+      return false;
+    rowDims = dims;
+    isPlanned = true;
+  }
+  // Outputs without reductions are cut into the same rows if they start with the same axes.
+  for (auto [output, axes] : llvm::zip(outputs, rowAxes)) {
+    if (axes.count() == rowDims.size())
+      continue;
+    if (output.dims.size() < rowDims.size() ||
+        !sameDims(math, IndexList(ArrayRef(output.dims).take_front(rowDims.size())), rowDims))
+      return false;
+    axes.set(0, rowDims.size());
+  }
+  return isPlanned;
+}
+
+/// One thread per row where neighbouring rows are neighbours in memory, else 32 or 256.
+Sharing RowWriter::chooseSharing() {
+  int64_t longest = 1;
+  bool isAlongRows = true;
+  for (linalg::LinalgOp op : reductions) {
+    IndexList extents = evaluator.sizes.extentsOf(op);
+    int64_t length = 1;
+    for (auto [extent, kind] : llvm::zip(extents, op.getIteratorTypesArray()))
+      if (kind == utils::IteratorType::reduction && extent)
+        length *= typicalValue(body, math, extent);
+    longest = std::max(longest, length);
+    AffineMap map = op.getIndexingMapsArray().front();
+    for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray()))
+      if (kind == utils::IteratorType::reduction && map.getNumResults() > 0 &&
+          map.getResults().back().isFunctionOfDim(loop))
+        isAlongRows = false;
+  }
+  int64_t rows = typicalValue(body, math, math.product(rowDims));
+  if (longest <= 4 || (isAlongRows && rows >= 32))
+    return {1, 128};
+  if (longest > WarpRow || (rows <= 64 && longest > 256))
+    return {256, 1};
+  return {32, 8};
+}
+
+Result<Scheduled> RowWriter::write() {
+  Result<std::vector<Output>> outputs = outputsOf(body, evaluator);
+  if (!outputs)
+    return outputs.error();
+  if (!planRows(*outputs))
+    return nnc::Error{"the results have no rows in common"};
+  sharing = chooseSharing();
+  std::string threads = std::to_string(sharing.threads);
+  AffineExpr rows = math.product(rowDims);
+  out.line("const Index row = (Index)blockIdx.x * " + std::to_string(sharing.rows) +
+           " + threadIdx.x / " + threads + ";");
+  out.line("const Index lane = threadIdx.x % " + threads + ";");
+  evaluator.openBlock("if (row < " + math.operandText(rows) + ")");
+  evaluator.row = {sharing.threads, "lane"};
+  AffineExpr row = evaluator.declare("row", rows);
+  for (auto [output, axes] : llvm::zip(*outputs, rowAxes))
+    writeOutput(output, axes, row);
+  evaluator.closeScope();
+  if (evaluator.error())
+    return *evaluator.error();
+  return Scheduled{
+      out.take(), rows.ceilDiv(sharing.rows), sharing.threads * sharing.rows, {"reduce.cuh"}};
+}
+
+void RowWriter::writeOutput(const Output &output, const llvm::SmallBitVector &axes,
+                            AffineExpr row) {
+  IndexList restDims, rowIndices = math.delinearize(row, rowDims);
+  for (auto [axis, dim] : llvm::enumerate(output.dims))
+    if (!axes.test(axis))
+      restDims.push_back(dim);
+  bool isRest = math.constantOf(math.product(restDims)) != 1;
+  AffineExpr rest = math.constant(0), count = math.product(restDims);
+  if (isRest) {
+    rest = evaluator.openLoop("k", count, [&](const std::string &name) {
+      return "for (Index " + name + " = lane; " + name + " < " + math.operandText(count) + "; " +
+             name + " += " + std::to_string(sharing.threads) + ")";
+    });
+    evaluator.divergeHere();
+  }
+  IndexList restIndices = math.delinearize(rest, restDims), indices;
+  unsigned nextRow = 0, nextRest = 0;
+  for (unsigned axis = 0; axis < output.dims.size(); ++axis)
+    indices.push_back(axes.test(axis) ? rowIndices[nextRow++] : restIndices[nextRest++]);
+  std::string value = evaluator.element(output.tensor, indices);
+  std::string place = math.text(math.linearize(indices, output.dims));
+  std::string guard = isRest || sharing.threads == 1 ? "" : "if (lane == 0) ";
+  out.line(guard + output.pointer + "[" + place + "] = " + value + ";");
+  if (isRest)
+    evaluator.closeScope();
+}
+
+} // namespace
+
+Result<Scheduled> scheduleRows(const KernelBody &body) { return RowWriter(body).write(); }
+
+} // namespace nnc::codegen

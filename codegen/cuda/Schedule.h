@@ -1,0 +1,64 @@
+//===- Schedule.h - Who computes which elements -----------------------------------------*- C++
+//-*-===//
+//
+// Ways to spread a kernel over blocks and threads. Each writes the statements of the kernel's body;
+// the signature around them is CudaTarget.cpp's.
+//
+//===----------------------------------------------------------------------------------------------===//
+#ifndef NNC_CODEGEN_CUDA_SCHEDULE_H
+#define NNC_CODEGEN_CUDA_SCHEDULE_H
+
+#include "codegen/cuda/Evaluator.h"
+
+namespace nnc::codegen {
+
+/// A kernel's body and how it is launched.
+struct Scheduled {
+  std::string statements;           ///< at indentation 0
+  mlir::AffineExpr blocks;          ///< over symbols
+  unsigned threads = 0;             ///< of a block
+  std::vector<std::string> headers; ///< device files needed besides the prelude
+};
+
+/// Each thread computes one element of the results, or four neighbours. Takes every kernel:
+/// reductions are loops of the thread.
+Result<Scheduled> schedulePointwise(const KernelBody &body);
+
+/// Rows: what is needed by a reduction is read by a warp or a block together. Fails, with a reason
+/// that is not the user's business, if the kernel is not of that form.
+Result<Scheduled> scheduleRows(const KernelBody &body);
+
+/// One contraction or convolution with what is fused around it, on the template gemm.cuh. Fails as
+/// above.
+Result<Scheduled> scheduleContraction(const KernelBody &body);
+
+/// What a schedule works with, while it writes.
+struct Writing {
+  explicit Writing(const KernelBody &body)
+      : math(body.op->getContext(), body.symbolRanges), evaluator(body, math, out) {}
+  IndexMath math;
+  CodeWriter out;
+  Evaluator evaluator;
+};
+
+/// A result of the kernel. Reshapes at the end do not move anything, so `tensor` is what lies
+/// before them.
+struct Output {
+  mlir::Value tensor;
+  std::string pointer; ///< "out0"
+  IndexList dims;
+};
+Result<std::vector<Output>> outputsOf(const KernelBody &body, Evaluator &evaluator);
+
+/// Whether two lists of sizes are provably the same.
+bool sameDims(const IndexMath &math, const IndexList &a, const IndexList &b);
+
+/// A plausible value of an expression over symbols, for choices that do not change results.
+int64_t typicalValue(const KernelBody &body, const IndexMath &math, mlir::AffineExpr expr);
+
+/// Whether 32 bits hold every position in every tensor of the body.
+bool fitsInt(const KernelBody &body);
+
+} // namespace nnc::codegen
+
+#endif // NNC_CODEGEN_CUDA_SCHEDULE_H
