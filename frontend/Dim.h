@@ -131,6 +131,8 @@ bool provablyNonNegative(const Dim &value, const DimFacts &facts);
 /// Sizes that the facts allow at which two dimensions differ, the smallest first; for the note
 /// `they differ when H = 24`. A bounded search: nothing found proves nothing.
 std::optional<DimSizes> findDifference(const Dim &a, const Dim &b, const DimFacts &facts);
+/// The same for sizes at which a dimension is below 0.
+std::optional<DimSizes> findNegative(const Dim &value, const DimFacts &facts);
 /// `H = 24, W = 16`.
 std::string formatSizes(const DimSizes &sizes);
 
@@ -146,6 +148,8 @@ std::optional<DimSubstitution> solveEquation(const Dim &a, const Dim &b);
 /// Guards that would make two dimensions equal, as the user would write them: `H % 16 == 0` where
 /// they round differently, `T == S` where they are two variables. Empty where none is obvious.
 std::vector<std::string> suggestGuards(const Dim &a, const Dim &b);
+/// `value >= 0` as the user would write it: `H >= 5`, `B + T <= 2048`.
+std::string formatNonNegative(const Dim &value);
 
 /// `[B, 10, H // 2]`, as shapes print everywhere.
 std::string formatShape(std::span<const Dim> dims);

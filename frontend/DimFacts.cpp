@@ -5,6 +5,7 @@
 #include "frontend/DimNormal.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace nnc::frontend {
 namespace {
@@ -140,15 +141,16 @@ Candidate makeCandidate(const DimVariable &variable, const DimFacts &facts) {
   return {variable.name, low + up, variable.divisor, std::min(range.high, INT64_MAX / 2)};
 }
 
-class DifferenceSearch {
+/// Looks for sizes with some property, the smallest first, within a budget.
+class SizeSearch {
 public:
-  DifferenceSearch(const Dim &a, const Dim &b, const DimFacts &facts) : a(a), b(b), facts(facts) {
-    std::vector<DimVariable> variables = a.getVariables();
-    for (const DimVariable &variable : b.getVariables())
-      variables.push_back(variable);
+  using Property = std::function<bool(const DimSizes &)>;
+
+  SizeSearch(std::vector<DimVariable> variables, const DimFacts &facts, Property property)
+      : facts(facts), property(std::move(property)) {
     std::sort(variables.begin(), variables.end());
     for (const DimVariable &variable : variables) {
-      // Of H and H', which is rarely seen together, the one with more conditions comes last.
+      // Of H and H', which are rarely seen together, the one with more conditions comes last.
       if (!candidates.empty() && candidates.back().name == variable.name)
         candidates.pop_back();
       candidates.push_back(makeCandidate(variable, facts));
@@ -170,14 +172,12 @@ public:
   }
 
 private:
-  bool differs() const {
-    std::optional<int64_t> x = a.evaluate(sizes), y = b.evaluate(sizes);
-    if (!x || !y || *x == *y)
-      return false;
-    return std::all_of(facts.nonNegative.begin(), facts.nonNegative.end(), [&](const Dim &fact) {
-      std::optional<int64_t> value = fact.evaluate(sizes);
-      return !value || *value >= 0;
-    });
+  bool matches() const {
+    return property(sizes) &&
+           std::all_of(facts.nonNegative.begin(), facts.nonNegative.end(), [&](const Dim &fact) {
+             std::optional<int64_t> value = fact.evaluate(sizes);
+             return !value || *value >= 0;
+           });
   }
 
   bool tryAlong(const Candidate &candidate, int64_t steps) {
@@ -186,7 +186,7 @@ private:
       if (size > candidate.last)
         return false;
       sizes[candidate.name] = size;
-      if (differs())
+      if (matches())
         return true;
     }
     return false;
@@ -195,7 +195,7 @@ private:
   /// All combinations of the first few sizes of each variable, as far as the budget reaches.
   bool tryGrid(size_t axis, int64_t perAxis) {
     if (axis == candidates.size())
-      return budget-- > 0 && differs();
+      return budget-- > 0 && matches();
     const Candidate &candidate = candidates[axis];
     for (int64_t i = 0; i < perAxis && budget > 0; ++i) {
       int64_t size = candidate.first + i * candidate.step;
@@ -208,8 +208,8 @@ private:
     return false;
   }
 
-  const Dim &a, &b;
   const DimFacts &facts;
+  Property property;
   std::vector<Candidate> candidates;
   DimSizes sizes;
   int64_t budget = 20'000;
@@ -360,7 +360,23 @@ bool provablyNonNegative(const Dim &value, const DimFacts &facts) {
 }
 
 std::optional<DimSizes> findDifference(const Dim &a, const Dim &b, const DimFacts &facts) {
-  return DifferenceSearch(a, b, facts).run();
+  std::vector<DimVariable> variables = a.getVariables(), more = b.getVariables();
+  variables.insert(variables.end(), more.begin(), more.end());
+  return SizeSearch(std::move(variables), facts,
+                    [&](const DimSizes &sizes) {
+                      std::optional<int64_t> x = a.evaluate(sizes), y = b.evaluate(sizes);
+                      return x && y && *x != *y;
+                    })
+      .run();
+}
+
+std::optional<DimSizes> findNegative(const Dim &value, const DimFacts &facts) {
+  return SizeSearch(value.getVariables(), facts,
+                    [&](const DimSizes &sizes) {
+                      std::optional<int64_t> at = value.evaluate(sizes);
+                      return at && *at < 0;
+                    })
+      .run();
 }
 
 std::optional<DimSubstitution> solveEquation(const Dim &a, const Dim &b) {

@@ -156,6 +156,18 @@ std::string Dim::str() const {
   return text;
 }
 
+std::string formatNonNegative(const Dim &value) {
+  Dim::Terms above, below;
+  for (const Dim::Term &term : value.presented().getTerms()) {
+    bool negative = term.coefficient < 0;
+    (negative ? below : above).push_back(term);
+  }
+  Dim left = DimBuilder::fromTerms(above), right = -DimBuilder::fromTerms(below);
+  if (left.isConstant() && !right.isConstant())
+    return fmt::format("{} <= {}", right.str(), left.str());
+  return fmt::format("{} >= {}", left.str(), right.str());
+}
+
 std::string formatShape(std::span<const Dim> dims) {
   std::string text = "[";
   for (size_t i = 0; i < dims.size(); ++i)

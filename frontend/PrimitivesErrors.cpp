@@ -68,12 +68,8 @@ std::string SizeCheck::describe(const SizedOperand &side) const {
   return fmt::format("of {} is {}", describeOperand(context, side.operand), side.size.str());
 }
 
-void SizeCheck::addGuards(syntax::Diagnostic &diag) const {
-  std::vector<std::string> guards;
-  for (const Failure &failure : failures)
-    for (std::string &guard : suggestGuards(failure.a.size, failure.b.size))
-      if (std::find(guards.begin(), guards.end(), guard) == guards.end())
-        guards.push_back(std::move(guard));
+void addGuardFix(const Context &context, syntax::Diagnostic &diag,
+                 const std::vector<std::string> &guards) {
   if (guards.empty())
     return;
   std::string text = fmt::format("{}", fmt::join(guards, ", "));
@@ -82,6 +78,15 @@ void SizeCheck::addGuards(syntax::Diagnostic &diag) const {
                {{context.guardPlace, (context.hasGuards ? ", " : " requires ") + text}});
   else
     diag.help(fmt::format("require what the network relies on: `{}`", text));
+}
+
+void SizeCheck::addGuards(syntax::Diagnostic &diag) const {
+  std::vector<std::string> guards;
+  for (const Failure &failure : failures)
+    for (std::string &guard : suggestGuards(failure.a.size, failure.b.size))
+      if (std::find(guards.begin(), guards.end(), guard) == guards.end())
+        guards.push_back(std::move(guard));
+  addGuardFix(context, diag, guards);
 }
 
 bool SizeCheck::finish(bool withLabels) {
@@ -111,18 +116,32 @@ bool SizeCheck::finish(bool withLabels) {
   return false;
 }
 
-bool requireValidShape(Context &context, syntax::Span at, std::span<const Dim> shape) {
-  for (size_t axis = 0; axis < shape.size(); ++axis) {
-    if (!shape[axis].isValid()) {
-      context.error("E0309", at, fmt::format("the size of axis {} is out of range", axis))
-          .note("sizes are 64-bit integers, and formulas of reasonable length");
-      return false;
-    }
-    if (std::optional<int64_t> size = shape[axis].getConstant(); size && *size < 0) {
-      context.error("E0309", at, fmt::format("the size of axis {} would be {}", axis, *size));
-      return false;
-    }
+bool requireNonNegative(Context &context, syntax::Span at, std::string_view what,
+                        const Dim &value) {
+  if (!value.isValid()) {
+    context.error("E0309", at, fmt::format("{} is out of range", what))
+        .note("sizes are 64-bit integers, and formulas of reasonable length");
+    return false;
   }
+  if (provablyNonNegative(value, context.facts))
+    return true;
+  if (value.bounds(context.facts).high < 0) {
+    context.error("E0309", at, fmt::format("{} would be {}", what, value.str()));
+    return false;
+  }
+  syntax::Diagnostic &diag =
+      context.error("E0304", at, fmt::format("cannot prove that {} is not negative", what));
+  diag.primaryLabel("it is " + value.str());
+  if (std::optional<DimSizes> sizes = findNegative(value, context.facts))
+    diag.note(fmt::format("it is {} when {}", *value.evaluate(*sizes), formatSizes(*sizes)));
+  addGuardFix(context, diag, {formatNonNegative(value)});
+  return false;
+}
+
+bool requireValidShape(Context &context, syntax::Span at, std::span<const Dim> shape) {
+  for (size_t axis = 0; axis < shape.size(); ++axis)
+    if (!requireNonNegative(context, at, fmt::format("the size of axis {}", axis), shape[axis]))
+      return false;
   return true;
 }
 

@@ -70,7 +70,15 @@ bool accepts(Elements accepted, Element element);
 bool requireElements(Context &context, Elements accepted, std::string_view what,
                      const Operand &operand, syntax::Span at);
 
-/// E0309: a size that overflows, is negative, or is too long a formula.
+/// Adds the fix that writes guards into the entry point's `requires`.
+void addGuardFix(const Context &context, syntax::Diagnostic &diag,
+                 const std::vector<std::string> &guards);
+
+/// True if a dimension is at least 0 at all sizes. Reports otherwise, E0309 if it never is, else
+/// E0304; `what` must not be negative ("the size of axis 2").
+bool requireNonNegative(Context &context, syntax::Span at, std::string_view what, const Dim &value);
+
+/// The same for all sizes of a shape, which may also overflow.
 bool requireValidShape(Context &context, syntax::Span at, std::span<const Dim> shape);
 
 /// E0306 unless the tensor has so many axes.

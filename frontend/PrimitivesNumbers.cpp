@@ -31,7 +31,7 @@ public:
 
 private:
   std::optional<Value> fail(std::string message) {
-    context.error("E0508", opSpan, std::move(message))
+    context.error("E0509", opSpan, std::move(message))
         .primaryLabel(fmt::format("{} {} {}", formatValue(left.value), syntax::spelling(op),
                                   formatValue(right.value)));
     return std::nullopt;
@@ -97,8 +97,9 @@ private:
 
   std::optional<Value> power(const Dim &a, const Dim &b) {
     std::optional<int64_t> exponent = b.getConstant();
+    // Large powers of other numbers than 0, 1 and -1 overflow; of -1 only the parity matters.
     if (exponent && *exponent >= 0)
-      return integer(a.pow(static_cast<unsigned>(std::min<int64_t>(*exponent, 1000))));
+      return integer(a.pow(*exponent > 1000 ? 1000 + *exponent % 2 : *exponent));
     if (exponent && a.isConstant())
       return foldFloats(static_cast<double>(*a.getConstant()), static_cast<double>(*exponent));
     return refuseFraction();

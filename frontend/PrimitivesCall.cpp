@@ -1,0 +1,266 @@
+#include "frontend/PrimitivesCall.h"
+
+#include "frontend/Suggest.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace nnc::frontend {
+
+//===- Binding
+//----------------------------------------------------------------------------------===//
+
+std::string PrimitiveCall::quotedName() const { return fmt::format("`{}`", name); }
+
+std::optional<size_t> PrimitiveCall::indexOf(std::string_view formal) const {
+  for (size_t i = 0; i < formals.size(); ++i)
+    if (formals[i].name == formal)
+      return i;
+  return std::nullopt;
+}
+
+bool PrimitiveCall::assign(size_t index, Argument &argument) {
+  if (bound[index]) {
+    error("E0510", argument.span,
+          fmt::format("`{}` of {} is given twice", formals[index].name, quotedName()));
+    return false;
+  }
+  bound[index] = Operand{std::move(argument.value), argument.span, argument.expr};
+  return true;
+}
+
+bool PrimitiveCall::bind(std::vector<Argument> arguments) {
+  size_t position = 0;
+  for (Argument &argument : arguments) {
+    std::optional<size_t> index = position++;
+    if (!argument.name.empty())
+      index = indexOf(argument.name);
+    if (!index) {
+      std::vector<std::string_view> names;
+      for (const PrimitiveParameter &formal : formals)
+        names.push_back(formal.name);
+      syntax::Diagnostic &diag =
+          error("E0510", argument.span,
+                fmt::format("{} has no argument `{}`", quotedName(), argument.name));
+      if (auto close = closestName(argument.name, names))
+        diag.help(fmt::format("did you mean `{}`?", *close));
+      return false;
+    }
+    if (*index >= formals.size()) {
+      error("E0510", argument.span,
+            fmt::format("{} takes at most {} arguments", quotedName(), formals.size()));
+      return false;
+    }
+    if (!assign(*index, argument))
+      return false;
+  }
+  for (size_t i = 0; i < formals.size(); ++i)
+    if (formals[i].required && !bound[i]) {
+      error("E0510", callee,
+            fmt::format("{} needs the argument `{}`", quotedName(), formals[i].name));
+      return false;
+    }
+  return true;
+}
+
+bool PrimitiveCall::has(std::string_view formal) const {
+  const std::optional<Operand> &operand = bound[*indexOf(formal)];
+  return operand && !operand->value.isNone();
+}
+
+const Operand &PrimitiveCall::operand(std::string_view formal) const {
+  const std::optional<Operand> &operand = bound[*indexOf(formal)];
+  assert(operand && "asked for an argument that is not there");
+  return *operand;
+}
+
+std::nullopt_t PrimitiveCall::wrongKind(const Operand &operand, std::string_view expected) const {
+  error("E0511", operand.span,
+        fmt::format("{} needs {} here, found {}", quotedName(), expected,
+                    describeKind(operand.value)));
+  return std::nullopt;
+}
+
+//===- Tensors
+//----------------------------------------------------------------------------------===//
+
+std::optional<TensorValue> PrimitiveCall::tensor(std::string_view formal, Elements accepted) {
+  const Operand &given = operand(formal);
+  if (!given.value.isTensor())
+    return wrongKind(given, "a tensor");
+  if (!requireElements(context, accepted, quotedName(), given, given.span))
+    return std::nullopt;
+  return given.value.get<TensorValue>();
+}
+
+std::vector<Operand> PrimitiveCall::elementsOf(const Operand &list) const {
+  std::span<const Value> values = list.value.elements();
+  const auto *written = list.expr ? list.expr->as<syntax::ListExpr>() : nullptr;
+  const auto *tuple = list.expr ? list.expr->as<syntax::TupleExpr>() : nullptr;
+  std::vector<Operand> operands;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const syntax::Expr *expr = nullptr;
+    if (written && written->elements.size() == values.size())
+      expr = written->elements[i].expr.get();
+    else if (tuple && tuple->elements.size() == values.size())
+      expr = tuple->elements[i].get();
+    operands.push_back({values[i], expr ? expr->span : list.span, expr});
+  }
+  return operands;
+}
+
+std::optional<std::vector<Operand>> PrimitiveCall::tensors(std::string_view formal) {
+  const Operand &list = operand(formal);
+  if (!list.value.isSequence() || list.value.elements().empty())
+    return wrongKind(list, "a list of tensors");
+  std::vector<Operand> operands = elementsOf(list);
+  for (const Operand &element : operands)
+    if (!element.value.isTensor())
+      return wrongKind(element, "a tensor");
+  return operands;
+}
+
+//===- Numbers
+//----------------------------------------------------------------------------------===//
+
+std::optional<Dim> PrimitiveCall::dim(std::string_view formal) {
+  const Operand &given = operand(formal);
+  if (!given.value.isInt())
+    return wrongKind(given, "an int");
+  return given.value.get<Dim>();
+}
+
+std::optional<int64_t> PrimitiveCall::toInteger(const Operand &operand) const {
+  if (std::optional<int64_t> number = operand.value.asInt())
+    return number;
+  return wrongKind(operand, "an int that is known when compiling");
+}
+
+std::optional<int64_t> PrimitiveCall::integer(std::string_view formal) {
+  return toInteger(operand(formal));
+}
+
+std::optional<int64_t> PrimitiveCall::integerOr(std::string_view formal, int64_t otherwise) {
+  return has(formal) ? integer(formal) : otherwise;
+}
+
+std::optional<double> PrimitiveCall::numberOr(std::string_view formal, double otherwise) {
+  if (!has(formal))
+    return otherwise;
+  if (std::optional<double> number = operand(formal).value.asFloat())
+    return number;
+  return wrongKind(operand(formal), "a number that is known when compiling");
+}
+
+std::optional<bool> PrimitiveCall::booleanOr(std::string_view formal, bool otherwise) {
+  if (!has(formal))
+    return otherwise;
+  if (const bool *value = operand(formal).value.as<bool>())
+    return *value;
+  return wrongKind(operand(formal), "a bool");
+}
+
+std::optional<Element> PrimitiveCall::elementOr(std::string_view formal, Element otherwise) {
+  if (!has(formal))
+    return otherwise;
+  const Operand &given = operand(formal);
+  const Element *element = given.value.as<Element>();
+  if (!element)
+    return wrongKind(given, "an element type");
+  if (context.elementType(*element))
+    return *element;
+  error("E0590", given.span,
+        fmt::format("tensors of {} cannot be computed yet", syntax::spelling(*element)));
+  return std::nullopt;
+}
+
+std::optional<std::array<int64_t, 2>> PrimitiveCall::pair(std::string_view formal, int64_t least) {
+  const Operand &given = operand(formal);
+  std::vector<Operand> parts;
+  if (given.value.isSequence())
+    parts = elementsOf(given);
+  else
+    parts = {given, given};
+  if (parts.size() != 2)
+    return wrongKind(given, "an int or a pair of ints");
+  std::array<int64_t, 2> result;
+  for (size_t i = 0; i < 2; ++i) {
+    std::optional<int64_t> number = toInteger(parts[i]);
+    if (!number)
+      return std::nullopt;
+    if (*number < least || *number > INT32_MAX) {
+      error("E0511", parts[i].span,
+            fmt::format("`{}` of {} is {}, but must be at least {}{}", formal, quotedName(),
+                        *number, least, *number > INT32_MAX ? " and of a reasonable size" : ""));
+      return std::nullopt;
+    }
+    result[i] = *number;
+  }
+  return result;
+}
+
+std::optional<std::array<int64_t, 2>> PrimitiveCall::pairOr(std::string_view formal, int64_t least,
+                                                            std::array<int64_t, 2> otherwise) {
+  return has(formal) ? pair(formal, least) : otherwise;
+}
+
+//===- Axes and shapes
+//--------------------------------------------------------------------------===//
+
+std::optional<size_t> PrimitiveCall::toAxis(const Operand &operand, size_t rank) const {
+  std::optional<int64_t> axis = toInteger(operand);
+  if (!axis)
+    return std::nullopt;
+  int64_t count = static_cast<int64_t>(rank);
+  if (*axis >= -count && *axis < count)
+    return static_cast<size_t>(*axis < 0 ? *axis + count : *axis);
+  error("E0306", operand.span, fmt::format("axis {} does not exist", *axis))
+      .primaryLabel(rank == 0 ? "the tensor has no axes"
+                              : fmt::format("the tensor has {} {}: {} to {}", rank,
+                                            rank == 1 ? "axis" : "axes", -count, count - 1));
+  return std::nullopt;
+}
+
+std::optional<size_t> PrimitiveCall::axis(std::string_view formal, size_t rank) {
+  return toAxis(operand(formal), rank);
+}
+
+std::optional<std::vector<size_t>> PrimitiveCall::axesOrAll(std::string_view formal, size_t rank) {
+  std::vector<size_t> axes;
+  if (!has(formal)) {
+    for (size_t axis = 0; axis < rank; ++axis)
+      axes.push_back(axis);
+    return axes;
+  }
+  const Operand &given = operand(formal);
+  std::vector<Operand> parts = {given};
+  if (given.value.isSequence())
+    parts = elementsOf(given);
+  for (const Operand &part : parts) {
+    std::optional<size_t> axis = toAxis(part, rank);
+    if (!axis)
+      return std::nullopt;
+    if (std::find(axes.begin(), axes.end(), *axis) != axes.end()) {
+      error("E0306", part.span, fmt::format("axis {} is named twice", *axis));
+      return std::nullopt;
+    }
+    axes.push_back(*axis);
+  }
+  std::sort(axes.begin(), axes.end());
+  return axes;
+}
+
+std::optional<Shape> PrimitiveCall::shape(std::string_view formal) {
+  const Operand &given = operand(formal);
+  if (!given.value.isSequence())
+    return wrongKind(given, "a list of sizes");
+  Shape shape;
+  for (const Operand &part : elementsOf(given)) {
+    if (!part.value.isInt())
+      return wrongKind(part, "an int");
+    shape.push_back(part.value.get<Dim>());
+  }
+  return shape;
+}
+
+} // namespace nnc::frontend

@@ -1,0 +1,286 @@
+// Elements moved, not computed: other shapes, joined and split tensors, borders, gathers.
+#include "frontend/PrimitivesCall.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace nnc::frontend {
+namespace {
+
+Dim product(std::span<const Dim> shape) {
+  Dim result = 1;
+  for (const Dim &size : shape)
+    result *= size;
+  return result;
+}
+
+//===- reshape, broadcast
+//-----------------------------------------------------------------------===//
+
+/// Puts the size in that makes the products equal, for the one -1 of a shape.
+bool inferSize(PrimitiveCall &call, const TensorValue &x, Shape &shape) {
+  auto wanted = std::find(shape.begin(), shape.end(), Dim(-1));
+  if (wanted == shape.end())
+    return true;
+  *wanted = 1;
+  std::optional<Dim> size = product(x.shape).exactDiv(product(shape));
+  if (size && std::find(shape.begin(), shape.end(), Dim(-1)) == shape.end()) {
+    *wanted = *size;
+    return true;
+  }
+  call.error("E0301", call.operand("shape").span, "the size for -1 cannot be found")
+      .primaryLabel(fmt::format("{} has {} elements", formatTensorType(x), product(x.shape).str()));
+  return false;
+}
+
+std::optional<Value> reshape(PrimitiveCall &call) {
+  std::optional<TensorValue> x = call.tensor("x");
+  std::optional<Shape> shape = call.shape("shape");
+  if (!x || !shape || !inferSize(call, *x, *shape) ||
+      !requireValidShape(call.context, call.operand("shape").span, *shape))
+    return std::nullopt;
+  Dim before = product(x->shape), after = product(*shape);
+  if (before == after)
+    return Value::tensor(call.emit.reshape(*x, *shape));
+  bool different = provablyDifferent(before, after, call.context.facts);
+  syntax::Diagnostic &diag =
+      call.error(different ? "E0301" : "E0304", call.operand("shape").span,
+                 different ? "`reshape` keeps the number of elements"
+                           : "cannot prove that `reshape` keeps the number of elements");
+  diag.primaryLabel(
+      fmt::format("{} elements, {} has {}", after.str(), formatTensorType(*x), before.str()));
+  if (different)
+    return std::nullopt;
+  if (auto sizes = findDifference(before, after, call.context.facts))
+    diag.note("they differ when " + formatSizes(*sizes));
+  addGuardFix(call.context, diag, suggestGuards(before, after));
+  return std::nullopt;
+}
+
+std::optional<Value> broadcast(PrimitiveCall &call) {
+  std::optional<TensorValue> x = call.tensor("x");
+  std::optional<Shape> shape = call.shape("shape");
+  if (!x || !shape || !requireValidShape(call.context, call.operand("shape").span, *shape))
+    return std::nullopt;
+  if (shape->size() < x->rank()) {
+    call.error("E0306", call.operand("shape").span,
+               fmt::format("`broadcast` cannot drop axes of {}", formatTensorType(*x)));
+    return std::nullopt;
+  }
+  TensorValue target = *x;
+  target.shape = *shape;
+  Operand wanted{Value::tensor(target), call.operand("shape").span, nullptr};
+  SizeCheck check(call.context, call.callee, call.quotedName());
+  for (size_t axis = 0; axis < x->rank(); ++axis)
+    if (!(x->shape[axis] == Dim(1)))
+      check.expectEqual(call.operand("x"), axis, wanted, axis + shape->size() - x->rank());
+  if (!check.finish())
+    return std::nullopt;
+  return Value::tensor(call.emit.broadcast(*x, *shape));
+}
+
+//===- concat, stack, split
+//-----------------------------------------------------------------------===//
+
+/// The parts agree in element and rank, and in all sizes but those along `axis` (if any).
+bool checkParts(PrimitiveCall &call, std::span<const Operand> parts, std::optional<size_t> axis) {
+  if (!commonElement(call.context, call.callee, call.quotedName(), parts))
+    return false;
+  const TensorValue &first = parts[0].value.get<TensorValue>();
+  std::string what = call.quotedName() + (axis ? fmt::format(" along axis {}", *axis) : "");
+  SizeCheck check(call.context, call.callee, what);
+  for (const Operand &part : parts.subspan(1)) {
+    const TensorValue &tensor = part.value.get<TensorValue>();
+    if (tensor.rank() != first.rank()) {
+      syntax::Diagnostic &diag =
+          call.error("E0306", call.callee,
+                     fmt::format("{} needs tensors with equally many axes", call.quotedName()));
+      labelTypes(diag, {parts[0], part});
+      return false;
+    }
+    for (size_t i = 0; i < first.rank(); ++i)
+      if (i != axis)
+        check.expectEqual(parts[0], i, part, i);
+  }
+  return check.finish();
+}
+
+std::optional<Value> concat(PrimitiveCall &call) {
+  std::optional<std::vector<Operand>> parts = call.tensors("tensors");
+  if (!parts)
+    return std::nullopt;
+  std::optional<size_t> axis = call.axis("axis", parts->front().value.get<TensorValue>().rank());
+  if (!axis || !checkParts(call, *parts, axis))
+    return std::nullopt;
+  std::vector<TensorValue> tensors;
+  Dim size = 0;
+  for (const Operand &part : *parts) {
+    tensors.push_back(part.value.get<TensorValue>());
+    size += tensors.back().shape[*axis];
+  }
+  if (!requireNonNegative(call.context, call.span, fmt::format("the size of axis {}", *axis), size))
+    return std::nullopt;
+  return Value::tensor(call.emit.concat(tensors, *axis, size));
+}
+
+std::optional<Value> stack(PrimitiveCall &call) {
+  std::optional<std::vector<Operand>> parts = call.tensors("tensors");
+  if (!parts)
+    return std::nullopt;
+  Shape shape = parts->front().value.get<TensorValue>().shape;
+  std::optional<size_t> axis = call.axis("axis", shape.size() + 1);
+  if (!axis || !checkParts(call, *parts, std::nullopt))
+    return std::nullopt;
+  shape.insert(shape.begin() + *axis, 1);
+  std::vector<TensorValue> tensors;
+  for (const Operand &part : *parts)
+    tensors.push_back(call.emit.reshape(part.value.get<TensorValue>(), shape));
+  return Value::tensor(call.emit.concat(tensors, *axis, static_cast<int64_t>(tensors.size())));
+}
+
+/// The sizes of the parts: `parts` is their number, or lists them.
+std::optional<Shape> partSizes(PrimitiveCall &call, const Dim &whole) {
+  const Operand &parts = call.operand("parts");
+  if (parts.value.isSequence()) {
+    std::optional<Shape> sizes = call.shape("parts");
+    if (!sizes || !requireValidShape(call.context, parts.span, *sizes))
+      return std::nullopt;
+    Dim sum = 0;
+    for (const Dim &size : *sizes)
+      sum += size;
+    if (sum == whole)
+      return sizes;
+    call.error(
+        "E0301", parts.span,
+        fmt::format("the parts of `split` add up to {}, the axis has {}", sum.str(), whole.str()));
+    return std::nullopt;
+  }
+  std::optional<int64_t> count = call.integer("parts");
+  if (!count)
+    return std::nullopt;
+  constexpr int64_t mostParts = 10'000;
+  if (*count < 1 || *count > mostParts) {
+    call.error("E0511", parts.span, fmt::format("`split` makes 1 to {} parts", mostParts));
+    return std::nullopt;
+  }
+  if (std::optional<Dim> size = whole.exactDiv(*count))
+    return Shape(static_cast<size_t>(*count), *size);
+  bool never = whole.isConstant();
+  syntax::Diagnostic &diag = call.error(
+      never ? "E0301" : "E0304", parts.span,
+      never ? fmt::format("{} cannot be split into {} equal parts", whole.str(), *count)
+            : fmt::format("cannot prove that {} splits into {} equal parts", whole.str(), *count));
+  if (!never)
+    addGuardFix(call.context, diag, suggestGuards(whole.floorDiv(*count) * *count, whole));
+  return std::nullopt;
+}
+
+std::optional<Value> split(PrimitiveCall &call) {
+  std::optional<TensorValue> x = call.tensor("x");
+  if (!x)
+    return std::nullopt;
+  std::optional<size_t> axis = call.axis("axis", x->rank());
+  if (!axis)
+    return std::nullopt;
+  std::optional<Shape> sizes = partSizes(call, x->shape[*axis]);
+  if (!sizes)
+    return std::nullopt;
+  std::vector<Value> parts;
+  Shape starts(x->rank(), 0), lengths = x->shape;
+  std::vector<int64_t> steps(x->rank(), 1);
+  for (const Dim &size : *sizes) {
+    lengths[*axis] = size;
+    parts.push_back(Value::tensor(call.emit.slice(*x, starts, lengths, steps)));
+    starts[*axis] += size;
+  }
+  return Value::tuple(std::move(parts));
+}
+
+//===- pad, flip, gather
+//--------------------------------------------------------------------------===//
+
+/// One width per axis: an int for both sides, or a pair (before, after).
+struct Widths {
+  std::vector<int64_t> low, high;
+};
+
+std::optional<Widths> getWidths(PrimitiveCall &call, size_t rank) {
+  const Operand &given = call.operand("widths");
+  if (!given.value.isSequence() || given.value.elements().size() != rank) {
+    call.error("E0511", given.span,
+               fmt::format("`pad` needs one width, or pair of widths, for each of {} axes", rank));
+    return std::nullopt;
+  }
+  Widths widths;
+  for (const Operand &part : call.elementsOf(given)) {
+    std::vector<Operand> sides = {part, part};
+    if (part.value.isSequence())
+      sides = call.elementsOf(part);
+    if (sides.size() != 2)
+      return call.wrongKind(part, "an int or a pair (before, after)");
+    for (size_t i = 0; i < 2; ++i) {
+      std::optional<int64_t> width = sides[i].value.asInt();
+      if (!width || *width < 0 || *width > INT32_MAX)
+        return call.wrongKind(sides[i], "a width of at least 0");
+      (i == 0 ? widths.low : widths.high).push_back(*width);
+    }
+  }
+  return widths;
+}
+
+std::optional<Value> pad(PrimitiveCall &call) {
+  std::optional<TensorValue> x = call.tensor("x", Elements::Numbers);
+  if (!x)
+    return std::nullopt;
+  std::optional<Widths> widths = getWidths(call, x->rank());
+  std::optional<double> value = call.numberOr("value", 0);
+  if (!widths || !value)
+    return std::nullopt;
+  // What the border is made of must fit the elements, as any number beside a tensor.
+  if (call.has("value") && !isFloating(x->element) &&
+      !numberToTensor(call.context, call.operand("value"), x->element, {}))
+    return std::nullopt;
+  return Value::tensor(call.emit.pad(*x, widths->low, widths->high, *value));
+}
+
+/// Gathers every axis backwards: there are no negative steps.
+std::optional<Value> flip(PrimitiveCall &call) {
+  std::optional<TensorValue> x = call.tensor("x");
+  if (!x)
+    return std::nullopt;
+  std::optional<std::vector<size_t>> axes = call.axesOrAll("axis", x->rank());
+  if (!axes)
+    return std::nullopt;
+  TensorValue result = *x;
+  for (size_t axis : *axes) {
+    Shape shape = {x->shape[axis]};
+    TensorValue last = call.emit.size(x->shape[axis] - 1, Element::I32, shape);
+    TensorValue places = call.emit.binary("sub", last, call.emit.iota(Element::I32, shape, 0));
+    result = call.emit.gather(result, places, axis);
+  }
+  return Value::tensor(result);
+}
+
+std::optional<Value> gather(PrimitiveCall &call) {
+  std::optional<TensorValue> table = call.tensor("x");
+  std::optional<TensorValue> ids = call.tensor("ids", Elements::Indices);
+  if (!table || !ids)
+    return std::nullopt;
+  std::optional<size_t> axis = call.axis("axis", table->rank());
+  if (!axis)
+    return std::nullopt;
+  return Value::tensor(call.emit.gather(*table, *ids, *axis));
+}
+
+constexpr PrimitiveRow rows[] = {
+    {"reshape", "x shape", reshape},    {"broadcast", "x shape", broadcast},
+    {"concat", "tensors axis", concat}, {"stack", "tensors axis", stack},
+    {"split", "x parts axis", split},   {"pad", "x widths value?", pad},
+    {"flip", "x axis?", flip},          {"gather", "x ids axis", gather},
+};
+
+} // namespace
+
+std::span<const PrimitiveRow> shapePrimitives() { return rows; }
+
+} // namespace nnc::frontend
