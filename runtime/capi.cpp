@@ -1,0 +1,132 @@
+// The C interface, on top of the C++ one. No exception and no C++ type crosses it.
+#include "runtime/Engine.h"
+#include "runtime/nnc.h"
+
+#include <fmt/format.h>
+#include <new>
+
+using namespace nnc;
+
+struct nnc_engine {
+  Engine engine;
+};
+
+struct nnc_session {
+  Session session;
+};
+
+struct nnc_outputs {
+  TensorMap tensors;
+};
+
+static_assert(static_cast<int>(DType::F8E5M2) == NNC_F8E5M2 && NumDTypes == NNC_F8E5M2 + 1);
+
+namespace {
+
+thread_local std::string lastError;
+
+void fail(const Error &error) { lastError = error.message; }
+
+/// The C++ object behind a handle, or null after noting the error.
+template <typename Handle, typename Value> Handle *makeHandle(Result<Value> value) {
+  if (!value) {
+    fail(value.error());
+    return nullptr;
+  }
+  return new Handle{std::move(*value)};
+}
+
+Result<Tensor> toTensor(const nnc_tensor &tensor) {
+  std::optional<DType> type = dtypeFromNumber(static_cast<unsigned>(tensor.dtype));
+  if (!tensor.name || !type || (tensor.rank > 0 && !tensor.shape))
+    return Error{"an nnc_tensor lacks its name, type or shape"};
+  Device device =
+      tensor.device.kind == NNC_CUDA ? Device::cuda(tensor.device.index) : Device::cpu();
+  return Tensor::view(*type, {tensor.shape, tensor.rank}, tensor.data, device);
+}
+
+Result<TensorMap> toMap(const nnc_tensor *tensors, size_t count) {
+  TensorMap map;
+  for (size_t i = 0; i < count; ++i) {
+    Result<Tensor> tensor = toTensor(tensors[i]);
+    if (!tensor)
+      return tensor.error();
+    map.add(tensors[i].name, std::move(*tensor));
+  }
+  return map;
+}
+
+void describe(const NamedTensor &item, nnc_tensor &out) {
+  const Tensor &tensor = item.tensor;
+  out = {item.name.c_str(), static_cast<nnc_dtype>(tensor.dtype()),
+         tensor.rank(),     tensor.shape().data(),
+         tensor.data(),     {NNC_CPU, 0}};
+}
+
+} // namespace
+
+const char *nnc_last_error(void) { return lastError.c_str(); }
+
+nnc_engine *nnc_engine_load(const char *path) { return makeHandle<nnc_engine>(Engine::load(path)); }
+
+nnc_engine *nnc_engine_from_memory(const void *bytes, size_t size) {
+  return makeHandle<nnc_engine>(Engine::fromMemory({static_cast<const std::byte *>(bytes), size}));
+}
+
+void nnc_engine_free(nnc_engine *engine) { delete engine; }
+
+nnc_session *nnc_session_open(const nnc_engine *engine) {
+  return makeHandle<nnc_session>(engine->engine.session());
+}
+
+nnc_session *nnc_session_open_on(const nnc_engine *engine, nnc_device device) {
+  return makeHandle<nnc_session>(
+      engine->engine.session(device.kind == NNC_CUDA ? Device::cuda(device.index) : Device::cpu()));
+}
+
+void nnc_session_free(nnc_session *session) { delete session; }
+
+nnc_outputs *nnc_run(nnc_session *session, const char *entry, const nnc_tensor *inputs,
+                     size_t num_inputs) {
+  Result<TensorMap> map = toMap(inputs, num_inputs);
+  if (!map) {
+    fail(map.error());
+    return nullptr;
+  }
+  return makeHandle<nnc_outputs>(session->session.run(entry, *map));
+}
+
+int nnc_run_into(nnc_session *session, const char *entry, const nnc_tensor *inputs,
+                 size_t num_inputs, const nnc_tensor *outputs, size_t num_outputs) {
+  Result<TensorMap> in = toMap(inputs, num_inputs);
+  Result<TensorMap> out = toMap(outputs, num_outputs);
+  Result<void> ran = !in    ? Result<void>(in.error())
+                     : !out ? Result<void>(out.error())
+                            : session->session.runInto(entry, *in, *out);
+  if (!ran)
+    fail(ran.error());
+  return ran ? 0 : 1;
+}
+
+size_t nnc_outputs_count(const nnc_outputs *outputs) { return outputs->tensors.size(); }
+
+int nnc_outputs_get(const nnc_outputs *outputs, size_t index, nnc_tensor *tensor) {
+  if (index >= outputs->tensors.size()) {
+    fail({fmt::format("there is no output {}; there are {}", index, outputs->tensors.size())});
+    return 1;
+  }
+  describe(outputs->tensors.begin()[static_cast<ptrdiff_t>(index)], *tensor);
+  return 0;
+}
+
+int nnc_outputs_find(const nnc_outputs *outputs, const char *name, nnc_tensor *tensor) {
+  for (const NamedTensor &item : outputs->tensors)
+    if (item.name == name) {
+      describe(item, *tensor);
+      return 0;
+    }
+  fail({fmt::format("there is no output `{}`", name)});
+  return 1;
+}
+
+void nnc_outputs_free(nnc_outputs *outputs) { delete outputs; }

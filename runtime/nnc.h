@@ -1,0 +1,95 @@
+/* The C interface of the runtime: load a model.bin, open a session, run entry points by name.
+ *
+ * Every function that can fail returns NULL or a non-zero value then, and nnc_last_error() of the
+ * same thread says why in one sentence. Nothing throws or exits. Pointers passed in are only read
+ * during the call, except the memory of a session's tensors, which is read and written by
+ * nnc_run_into.
+ */
+#ifndef NNC_H
+#define NNC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define NNC_API __attribute__((visibility("default")))
+#else
+#define NNC_API
+#endif
+
+/* Element types; the numbers never change. A bool is one byte, 0 or 1. */
+typedef enum nnc_dtype {
+  NNC_F32 = 0,
+  NNC_F16 = 1,
+  NNC_BF16 = 2,
+  NNC_F64 = 3,
+  NNC_I8 = 4,
+  NNC_I16 = 5,
+  NNC_I32 = 6,
+  NNC_I64 = 7,
+  NNC_U8 = 8,
+  NNC_BOOL = 9,
+  NNC_F8E4M3 = 10,
+  NNC_F8E5M2 = 11
+} nnc_dtype;
+
+typedef enum nnc_device_kind { NNC_CPU = 0, NNC_CUDA = 1 } nnc_device_kind;
+
+typedef struct nnc_device {
+  nnc_device_kind kind;
+  int index; /* of the GPU */
+} nnc_device;
+
+/* Dense row-major memory that belongs to someone else. */
+typedef struct nnc_tensor {
+  const char *name; /* of an input or output of the entry point */
+  nnc_dtype dtype;
+  size_t rank; /* at most 16 */
+  const int64_t *shape;
+  void *data;
+  nnc_device device;
+} nnc_tensor;
+
+typedef struct nnc_engine nnc_engine;   /* a loaded model; threads may share it */
+typedef struct nnc_session nnc_session; /* one caller's use of it; one thread at a time */
+typedef struct nnc_outputs nnc_outputs; /* the results of one call, on the host */
+
+/* Why the last failed call of this thread failed; "" if none did. Valid until the next one does. */
+NNC_API const char *nnc_last_error(void);
+
+/* Maps and verifies a model.bin. NULL on failure. */
+NNC_API nnc_engine *nnc_engine_load(const char *path);
+/* The same from memory, which is copied. NULL on failure. */
+NNC_API nnc_engine *nnc_engine_from_memory(const void *bytes, size_t size);
+/* Sessions may outlive their engine. NULL is allowed. */
+NNC_API void nnc_engine_free(nnc_engine *engine);
+
+/* Opens a session where the model's target is (the first GPU for cuda). NULL on failure. */
+NNC_API nnc_session *nnc_session_open(const nnc_engine *engine);
+/* Opens a session on a device. NULL on failure. */
+NNC_API nnc_session *nnc_session_open_on(const nnc_engine *engine, nnc_device device);
+NNC_API void nnc_session_free(nnc_session *session);
+
+/* Runs an entry point. NULL on failure. */
+NNC_API nnc_outputs *nnc_run(nnc_session *session, const char *entry, const nnc_tensor *inputs,
+                             size_t num_inputs);
+/* The same into memory of the caller, one tensor for each output, in host memory or that of the
+ * session's GPU. 0 on success. */
+NNC_API int nnc_run_into(nnc_session *session, const char *entry, const nnc_tensor *inputs,
+                         size_t num_inputs, const nnc_tensor *outputs, size_t num_outputs);
+
+NNC_API size_t nnc_outputs_count(const nnc_outputs *outputs);
+/* Describes an output; its pointers are valid until nnc_outputs_free. 0 on success. */
+NNC_API int nnc_outputs_get(const nnc_outputs *outputs, size_t index, nnc_tensor *tensor);
+NNC_API int nnc_outputs_find(const nnc_outputs *outputs, const char *name, nnc_tensor *tensor);
+NNC_API void nnc_outputs_free(nnc_outputs *outputs);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,88 @@
+#include "tools/nnc-run/Measure.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fmt/format.h>
+
+using namespace nnc;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double millisecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+/// Times calls for about a second, after two that prepare and warm up.
+Result<std::vector<double>> timeCalls(Session &session, const std::string &entry,
+                                      const TensorMap &inputs, const TensorMap &outputs) {
+  constexpr int WarmUps = 2;
+  constexpr size_t Least = 5, Most = 10'000;
+  constexpr double Budget = 1000;
+  for (int i = 0; i < WarmUps; ++i)
+    if (Result<void> ran = session.runInto(entry, inputs, outputs); !ran)
+      return ran.error();
+  std::vector<double> times;
+  Clock::time_point begin = Clock::now();
+  while (times.size() < Least || (millisecondsSince(begin) < Budget && times.size() < Most)) {
+    Clock::time_point start = Clock::now();
+    if (Result<void> ran = session.runInto(entry, inputs, outputs); !ran)
+      return ran.error();
+    times.push_back(millisecondsSince(start));
+  }
+  return times;
+}
+
+Result<void> benchWhere(Session &session, const std::string &entry, const TensorMap &inputs,
+                        Device where) {
+  Result<TensorMap> outputs = session.makeOutputs(entry, inputs, where);
+  if (!outputs)
+    return outputs.error();
+  Result<std::vector<double>> times = timeCalls(session, entry, inputs, *outputs);
+  if (!times)
+    return times.error();
+  std::ranges::sort(*times);
+  double sum = 0;
+  for (double time : *times)
+    sum += time;
+  fmt::print("{} on {}, tensors on {}: median {:.4f} ms, min {:.4f} ms, mean {:.4f} ms, {} calls\n",
+             entry, session.device().text(), where.text(), (*times)[times->size() / 2],
+             times->front(), sum / static_cast<double>(times->size()), times->size());
+  return {};
+}
+
+} // namespace
+
+Result<void> run::bench(Session &session, const std::string &entry, const TensorMap &inputs) {
+  Result<void> done = benchWhere(session, entry, inputs, Device::cpu());
+  if (!done || session.device().kind == Device::Kind::Cpu)
+    return done;
+  TensorMap onDevice;
+  for (const NamedTensor &input : inputs) {
+    Result<Tensor> copy = session.toDevice(input.tensor);
+    if (!copy)
+      return copy.error();
+    onDevice.add(input.name, std::move(*copy));
+  }
+  return benchWhere(session, entry, onDevice, session.device());
+}
+
+Result<void> run::profile(Session &session, const std::string &entry, const TensorMap &inputs) {
+  constexpr unsigned Iterations = 20;
+  Result<std::vector<StepTime>> steps = session.profile(entry, inputs, Iterations);
+  if (!steps)
+    return steps.error();
+  double total = 0;
+  for (const StepTime &step : *steps)
+    total += step.milliseconds;
+  std::ranges::sort(*steps, std::greater(), &StepTime::milliseconds);
+  fmt::print("{:>10}  {:>6}  {:<28} {:<28} {}\n", "ms", "share", "step", "kernel", "source");
+  for (const StepTime &step : *steps)
+    fmt::print("{:>10.4f}  {:>5.1f}%  {:<28} {:<28} {}\n", step.milliseconds,
+               total > 0 ? 100 * step.milliseconds / total : 0, step.name, step.what,
+               step.location);
+  fmt::print("{:>10.4f}  total of {} steps, mean of {} calls without a graph\n", total,
+             steps->size(), Iterations);
+  return {};
+}

@@ -1,0 +1,102 @@
+#include "tools/nnc-run/Options.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <fmt/format.h>
+
+using namespace nnc;
+using namespace nnc::run;
+
+int run::report(const Error &error) {
+  fmt::print(stderr, "nnc-run: error: {}\n", error.message);
+  return 1;
+}
+
+namespace {
+
+/// What the command line says, as text.
+struct Texts {
+  std::string device;
+  std::vector<std::string> inputs, outputs, compares, dims;
+};
+
+std::vector<Place> placesOf(const std::vector<std::string> &texts) {
+  std::vector<Place> places;
+  for (const std::string &text : texts) {
+    size_t equals = text.find('=');
+    if (equals == std::string::npos)
+      places.push_back({"", text});
+    else
+      places.push_back({text.substr(0, equals), text.substr(equals + 1)});
+  }
+  return places;
+}
+
+Result<void> parseDims(const std::vector<std::string> &texts, Options &options) {
+  for (const std::string &text : texts) {
+    size_t equals = std::min(text.find('='), text.size());
+    const char *begin = text.data() + std::min(equals + 1, text.size());
+    const char *end = text.data() + text.size();
+    int64_t size = 0;
+    auto [stop, failure] = std::from_chars(begin, end, size);
+    if (equals == 0 || failure != std::errc() || stop != end || size < 0)
+      return Error{fmt::format("--dim takes NAME=SIZE, found `{}`", text)};
+    options.dims[text.substr(0, equals)] = size;
+  }
+  return {};
+}
+
+void declare(CLI::App &app, Options &options, Texts &texts) {
+  app.add_option("model", options.model, "the model.bin to run")->required();
+  app.add_option("--entry", options.entry, "entry point (default: the only one, or `forward`)");
+  app.add_option("--device", texts.device, "cpu, cuda or cuda:N (default: what the model is for)");
+  app.add_option("--input", texts.inputs,
+                 "NAME=FILE.npy, NAME=FILE.safetensors, or a .safetensors with all inputs");
+  app.add_option("--output", texts.outputs,
+                 "where to write: NAME=FILE.npy, or a .safetensors for all outputs");
+  app.add_option("--random", options.randomSeed, "fill the inputs that are not given, from a seed");
+  app.add_option("--dim", texts.dims, "NAME=SIZE: a size of the random inputs");
+  app.add_option("--compare", texts.compares, "[NAME=]FILE: fail if the output differs");
+  app.add_option("--rtol", options.rtol, "relative tolerance of --compare")->capture_default_str();
+  app.add_option("--atol", options.atol, "absolute tolerance of --compare")->capture_default_str();
+  app.add_flag("--info", options.info, "print entry points, ranges, memory and steps");
+  app.add_flag("--bench", options.bench, "measure the time of a call");
+  app.add_flag("--profile", options.profile, "measure the time of every step");
+}
+
+Result<void> convert(const Texts &texts, Options &options) {
+  options.inputs = placesOf(texts.inputs);
+  options.outputs = placesOf(texts.outputs);
+  options.compares = placesOf(texts.compares);
+  if (!texts.device.empty()) {
+    Result<Device> device = Device::parse(texts.device);
+    if (!device)
+      return device.error();
+    options.device = *device;
+  }
+  return parseDims(texts.dims, options);
+}
+
+} // namespace
+
+std::optional<Options> run::parseOptions(int argc, char **argv, int &status) {
+  Options options;
+  Texts texts;
+  CLI::App app("Runs a model.bin that nnc compiled.", "nnc-run");
+  declare(app, options, texts);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp &) {
+    fmt::print("{}", app.help());
+    status = 0;
+    return std::nullopt;
+  } catch (const CLI::ParseError &error) {
+    status = report({error.what()});
+    return std::nullopt;
+  }
+  if (Result<void> converted = convert(texts, options); !converted) {
+    status = report(converted.error());
+    return std::nullopt;
+  }
+  return options;
+}

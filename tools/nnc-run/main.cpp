@@ -1,0 +1,114 @@
+// nnc-run: runs a model.bin from the command line.
+#include "runtime/Engine.h"
+#include "runtime/Suggest.h"
+#include "runtime/format/Plan.h"
+#include "tools/nnc-run/Compare.h"
+#include "tools/nnc-run/Measure.h"
+#include "tools/nnc-run/Options.h"
+#include "tools/nnc-run/TensorFiles.h"
+
+#include <fmt/format.h>
+
+using namespace nnc;
+using namespace nnc::run;
+
+/// The entry point to run: as asked for, the only one, or `forward`.
+static Result<const format::EntryT *> chooseEntry(const format::ModelT &model,
+                                                  const std::string &asked) {
+  std::vector<std::string_view> names;
+  for (const std::unique_ptr<format::EntryT> &entry : model.entries) {
+    bool isOnly = asked.empty() && model.entries.size() == 1;
+    if (isOnly || entry->name == (asked.empty() ? "forward" : asked))
+      return entry.get();
+    names.push_back(entry->name);
+  }
+  if (asked.empty())
+    return Error{fmt::format("choose an entry point with --entry: `{}`", fmt::join(names, "`, `"))};
+  return Error{fmt::format("there is no entry point `{}`{}", asked, rt::suggestion(asked, names))};
+}
+
+/// The first elements of an output that is not written anywhere.
+static void printOutput(const NamedTensor &output) {
+  constexpr size_t Shown = 8;
+  std::string type = tensorText(output.tensor.dtype(), output.tensor.shape());
+  Result<std::vector<double>> values = toDoubles(output.tensor);
+  if (!values) {
+    fmt::print("{}: {}\n", output.name, type);
+    return;
+  }
+  bool isCut = values->size() > Shown;
+  values->resize(std::min(values->size(), Shown));
+  fmt::print("{}: {} = {:g}{}\n", output.name, type, fmt::join(*values, ", "),
+             isCut ? ", ..." : "");
+}
+
+static Result<void> compareOutputs(const Options &options, const format::EntryT &entry,
+                                   const TensorMap &outputs) {
+  Result<TensorMap> expected = readPorts("output", options.compares, entry.outputs);
+  if (!expected)
+    return expected.error();
+  if (expected->size() == 0)
+    return Error{"the file of --compare has none of the outputs"};
+  for (const NamedTensor &item : *expected) {
+    const Tensor *found = outputs.find(item.name);
+    if (!found)
+      return Error{fmt::format("there is no output `{}` to compare", item.name)};
+    Result<std::string> line = compare(item.name, *found, item.tensor, options.rtol, options.atol);
+    if (!line)
+      return line.error();
+    fmt::print("{}\n", *line);
+  }
+  return {};
+}
+
+/// Runs once, then writes, compares or shows the outputs.
+static Result<void> runOnce(Session &session, const Options &options, const format::EntryT &entry,
+                            const TensorMap &inputs) {
+  Result<TensorMap> outputs = session.run(entry.name, inputs);
+  if (!outputs)
+    return outputs.error();
+  if (Result<void> written = writeOutputs(options.outputs, *outputs); !written)
+    return written;
+  if (!options.compares.empty())
+    return compareOutputs(options, entry, *outputs);
+  if (options.outputs.empty())
+    for (const NamedTensor &output : *outputs)
+      printOutput(output);
+  return {};
+}
+
+static Result<void> runModel(const Options &options) {
+  Result<Engine> engine = Engine::load(options.model);
+  if (!engine)
+    return engine.error();
+  if (options.info) {
+    fmt::print("{}", engine->info());
+    return {};
+  }
+  Result<const format::EntryT *> entry = chooseEntry(engine->plan(), options.entry);
+  if (!entry)
+    return entry.error();
+  Result<TensorMap> inputs = readInputs(options, **entry);
+  if (!inputs)
+    return inputs.error();
+  Result<Session> session = options.device ? engine->session(*options.device) : engine->session();
+  if (!session)
+    return session.error();
+
+  if (options.bench)
+    return bench(*session, (*entry)->name, *inputs);
+  if (options.profile)
+    return profile(*session, (*entry)->name, *inputs);
+  return runOnce(*session, options, **entry, *inputs);
+}
+
+int main(int argc, char **argv) {
+  int status = 0;
+  std::optional<Options> options = parseOptions(argc, argv, status);
+  if (!options)
+    return status;
+  Result<void> done = runModel(*options);
+  if (!done)
+    return report(done.error());
+  return 0;
+}
