@@ -240,6 +240,11 @@ std::optional<Value> pad(PrimitiveCall &call) {
   if (call.has("value") && !isFloating(x->element) &&
       !numberToTensor(call.context, call.operand("value"), x->element, {}))
     return std::nullopt;
+  Shape shape = x->shape;
+  for (size_t i = 0; i < shape.size(); ++i)
+    shape[i] += widths->low[i] + widths->high[i];
+  if (!requireValidShape(call.context, call.span, shape))
+    return std::nullopt;
   return Value::tensor(call.emit.pad(*x, widths->low, widths->high, *value));
 }
 

@@ -1,0 +1,257 @@
+#include "frontend/Pattern.h"
+
+#include "frontend/PrimitivesErrors.h"
+#include "frontend/Suggest.h"
+
+#include <fmt/format.h>
+#include <set>
+
+namespace nnc::frontend {
+
+using syntax::PatternAtom;
+using syntax::PatternAxis;
+using syntax::PatternSide;
+
+Dim PatternBinder::sizeOf(const std::vector<std::string> &keys) const {
+  Dim product = 1;
+  for (const std::string &key : keys)
+    product *= sizeOf(key);
+  return product;
+}
+
+std::optional<Dim> PatternBinder::sizeInScope(std::string_view name) const {
+  std::optional<Value> value = context.lookup ? context.lookup(name) : std::nullopt;
+  return value && value->isInt() ? std::optional(value->get<Dim>()) : std::nullopt;
+}
+
+/// The size of an atom before its axis is looked at.
+std::optional<Dim> PatternBinder::knownSize(const PatternAtom &atom) const {
+  if (atom.isNumber)
+    return Dim(atom.number);
+  if (auto found = sizes.find(std::string(atom.name.text)); found != sizes.end())
+    return found->second;
+  return sizeInScope(atom.name.text);
+}
+
+std::string PatternBinder::keyOf(const PatternAtom &atom) {
+  // No name starts with a digit or a dot.
+  return atom.isNumber ? fmt::format("{}#{}", atom.number, numbered++)
+                       : std::string(atom.name.text);
+}
+
+bool PatternBinder::checkRepeats(const PatternSide &side) const {
+  std::set<std::string_view> seen;
+  for (const PatternAxis &axis : side.axes)
+    for (const PatternAtom &atom : axis.atoms)
+      if (!atom.isNumber && !seen.insert(atom.name.text).second) {
+        context.error("E0308", atom.name.span,
+                      fmt::format("axis `{}` stands twice on one side", atom.name.text));
+        return false;
+      }
+  return true;
+}
+
+//===- Left sides
+//-------------------------------------------------------------------------------===//
+
+bool PatternBinder::checkSize(const PatternAtom &atom, const Dim &known, const Dim &size) {
+  if (known == size)
+    return true;
+  std::string_view text = atom.name.text;
+  bool different = provablyDifferent(known, size, context.facts);
+  syntax::Diagnostic &diag =
+      different
+          ? context.error("E0301", atom.name.span,
+                          atom.isNumber
+                              ? fmt::format("this axis has {}, not {}", size.str(), known.str())
+                              : fmt::format("axis `{}` is {} here, this value has {}", text,
+                                            known.str(), size.str()))
+          : context.error("E0304", atom.name.span,
+                          fmt::format("cannot prove that axis `{}`, {}, equals {}", text,
+                                      known.str(), size.str()));
+  bool isScope = !atom.isNumber && !sizes.count(std::string(text));
+  if (isScope)
+    diag.note(fmt::format("`{}` is the int {} in scope; an axis of another size needs another name",
+                          text, known.str()));
+  if (!different) {
+    if (auto example = findDifference(known, size, context.facts))
+      diag.note("they differ when " + formatSizes(*example));
+    addGuardFix(context, diag, suggestGuards(known, size));
+  }
+  return false;
+}
+
+bool PatternBinder::bindAtom(const PatternAtom &atom, const Dim &size,
+                             std::vector<std::string> &keys) {
+  std::string key = keyOf(atom);
+  sizes[key] = size;
+  firstUse.emplace(key, atom.name.span);
+  keys.push_back(std::move(key));
+  return true;
+}
+
+bool PatternBinder::bindSingle(const PatternAtom &atom, const Dim &size,
+                               std::vector<std::string> &keys) {
+  std::optional<Dim> known = knownSize(atom);
+  if (known && !checkSize(atom, *known, size))
+    return false;
+  return bindAtom(atom, size, keys);
+}
+
+void PatternBinder::reportUneven(const PatternAxis &axis, const Dim &size, const Dim &known) const {
+  bool never = size.isConstant() && known.isConstant();
+  syntax::Diagnostic &diag =
+      never
+          ? context.error("E0301", axis.span,
+                          fmt::format("{} does not divide the axis of {}", known.str(), size.str()))
+          : context.error("E0304", axis.span,
+                          fmt::format("cannot prove that {} divides {}", known.str(), size.str()));
+  if (!never && known.isConstant())
+    addGuardFix(context, diag, suggestGuards(size.floorDiv(known) * known, size));
+}
+
+bool PatternBinder::bindGroup(const PatternAxis &axis, const Dim &size,
+                              std::vector<std::string> &keys) {
+  const PatternAtom *unknown = nullptr;
+  Dim product = 1;
+  for (const PatternAtom &atom : axis.atoms) {
+    std::optional<Dim> known = knownSize(atom);
+    if (known) {
+      product *= *known;
+    } else if (unknown) {
+      context
+          .error("E0308", axis.span,
+                 fmt::format("the sizes of `{}` and `{}` cannot be told apart", unknown->name.text,
+                             atom.name.text))
+          .help("one of them must be an int in scope");
+      return false;
+    } else {
+      unknown = &atom;
+    }
+  }
+  std::optional<Dim> rest = size.exactDiv(product);
+  if (!rest || (!unknown && !(*rest == Dim(1)))) {
+    reportUneven(axis, size, product);
+    return false;
+  }
+  for (const PatternAtom &atom : axis.atoms)
+    if (!bindAtom(atom, &atom == unknown ? *rest : *knownSize(atom), keys))
+      return false;
+  return true;
+}
+
+std::optional<PatternAxes> PatternBinder::bindLeft(const PatternSide &side,
+                                                   const Operand &operand) {
+  const TensorValue &x = operand.value.get<TensorValue>();
+  if (!checkRepeats(side))
+    return std::nullopt;
+  size_t packs = 0;
+  for (const PatternAxis &axis : side.axes)
+    packs += axis.kind == PatternAxis::Ellipsis;
+  size_t named = side.axes.size() - packs;
+  if (packs > 1 || x.rank() < named || (packs == 0 && x.rank() != named)) {
+    context
+        .error("E0306", side.span,
+               fmt::format("this side of the pattern has {}{} axes, the value has {}", named,
+                           packs ? " or more" : "", x.rank()))
+        .primaryLabel("found " + formatTensorType(x));
+    return std::nullopt;
+  }
+  size_t packed = x.rank() - named;
+  if (packs && hasPack && packRank != packed) {
+    context.error("E0306", side.span,
+                  fmt::format("`...` stands for {} axes on one side and for {} on another",
+                              packRank, packed));
+    return std::nullopt;
+  }
+  PatternAxes axes;
+  for (const PatternAxis &axis : side.axes) {
+    if (axis.kind == PatternAxis::Ellipsis) {
+      hasPack = true;
+      packRank = packed;
+      for (size_t i = 0; i < packed; ++i) {
+        PatternAtom atom;
+        std::string key = fmt::format("...{}", i);
+        atom.name = {key, axis.span};
+        if (!bindSingle(atom, x.shape[axes.size()], axes.emplace_back()))
+          return std::nullopt;
+      }
+      continue;
+    }
+    const Dim &size = x.shape[axes.size()];
+    std::vector<std::string> &keys = axes.emplace_back();
+    bool bound = axis.kind == PatternAxis::Single ? bindSingle(axis.atoms[0], size, keys)
+                                                  : bindGroup(axis, size, keys);
+    if (!bound)
+      return std::nullopt;
+  }
+  return axes;
+}
+
+//===- The right side
+//-----------------------------------------------------------------------------===//
+
+void PatternBinder::reportUnknown(const PatternAtom &atom) const {
+  syntax::Diagnostic &diag = context.error(
+      "E0303", atom.name.span, fmt::format("unknown axis `{}` in this pattern", atom.name.text));
+  diag.primaryLabel("not on the left side");
+  std::vector<std::string_view> names;
+  for (const auto &[key, place] : firstUse)
+    names.push_back(key);
+  if (auto close = closestName(atom.name.text, names))
+    diag.help(fmt::format("did you mean `{}`?", *close));
+}
+
+bool PatternBinder::addNew(const PatternAtom &atom, bool mayAddAxes,
+                           std::vector<std::string> &keys) {
+  std::optional<Dim> size = knownSize(atom);
+  bool isOne = atom.isNumber && atom.number == 1;
+  if (!isOne && !mayAddAxes && atom.isNumber) {
+    context
+        .error("E0308", atom.name.span,
+               fmt::format("{} cannot make an axis of {}", what, atom.number))
+        .help("to repeat elements, use `repeat`");
+    return false;
+  }
+  if (!size || (!isOne && !mayAddAxes)) {
+    reportUnknown(atom);
+    return false;
+  }
+  std::string key = keyOf(atom);
+  sizes[key] = *size;
+  keys.push_back(std::move(key));
+  return requireNonNegative(context, atom.name.span, "the size of this axis", *size);
+}
+
+std::optional<PatternAxes> PatternBinder::bindRight(const PatternSide &side, bool mayAddAxes) {
+  if (!checkRepeats(side))
+    return std::nullopt;
+  PatternAxes axes;
+  bool sawPack = false;
+  for (const PatternAxis &axis : side.axes) {
+    if (axis.kind == PatternAxis::Ellipsis) {
+      if (!hasPack || sawPack) {
+        context
+            .error("E0303", axis.span,
+                   sawPack ? "`...` stands twice on one side" : "unknown axes `...`")
+            .primaryLabel(sawPack ? "once is enough" : "not on the left side");
+        return std::nullopt;
+      }
+      sawPack = true;
+      for (size_t i = 0; i < packRank; ++i)
+        axes.push_back({fmt::format("...{}", i)});
+      continue;
+    }
+    std::vector<std::string> &keys = axes.emplace_back();
+    for (const PatternAtom &atom : axis.atoms) {
+      std::string name(atom.name.text);
+      if (!atom.isNumber && isOnLeft(name))
+        keys.push_back(name);
+      else if (!addNew(atom, mayAddAxes, keys))
+        return std::nullopt;
+    }
+  }
+  return axes;
+}
+
+} // namespace nnc::frontend

@@ -1,0 +1,62 @@
+// Patterns met by shapes: which axis of a tensor each name of `b c h w -> b (c h w)` stands for,
+// and how large it is. A name that is an int in scope is that int; other names are the pattern's
+// own.
+#pragma once
+
+#include "frontend/Context.h"
+#include "frontend/Primitives.h"
+#include "frontend/syntax/Pattern.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace nnc::frontend {
+
+/// A side with its groups kept and its `...` expanded: per axis, the keys of its parts. A key is a
+/// name, or made up for a number and for an axis of `...`.
+using PatternAxes = std::vector<std::vector<std::string>>;
+
+class PatternBinder {
+public:
+  /// `what` is the primitive in back quotes.
+  PatternBinder(Context &context, std::string what) : context(context), what(std::move(what)) {}
+
+  /// Matches a left side with a tensor and learns the sizes of its names. Reports E0301, E0304,
+  /// E0306 or E0308.
+  std::optional<PatternAxes> bindLeft(const syntax::PatternSide &side, const Operand &operand);
+
+  /// Resolves the right side. Names that are on no left side are E0303, unless they may be new:
+  /// then they must be ints in scope. Numbers other than 1 are new as well.
+  std::optional<PatternAxes> bindRight(const syntax::PatternSide &side, bool mayAddAxes);
+
+  const Dim &sizeOf(const std::string &key) const { return sizes.at(key); }
+  Dim sizeOf(const std::vector<std::string> &keys) const;
+  /// All keys of the left sides, in order.
+  bool isOnLeft(const std::string &key) const { return firstUse.count(key) != 0; }
+  /// Where a key was first named.
+  syntax::Span placeOf(const std::string &key) const { return firstUse.at(key); }
+
+private:
+  std::optional<Dim> knownSize(const syntax::PatternAtom &atom) const;
+  std::optional<Dim> sizeInScope(std::string_view name) const;
+  std::string keyOf(const syntax::PatternAtom &atom);
+  bool bindSingle(const syntax::PatternAtom &atom, const Dim &size, std::vector<std::string> &keys);
+  bool bindGroup(const syntax::PatternAxis &axis, const Dim &size, std::vector<std::string> &keys);
+  bool bindAtom(const syntax::PatternAtom &atom, const Dim &size, std::vector<std::string> &keys);
+  bool checkSize(const syntax::PatternAtom &atom, const Dim &known, const Dim &size);
+  bool addNew(const syntax::PatternAtom &atom, bool mayAddAxes, std::vector<std::string> &keys);
+  bool checkRepeats(const syntax::PatternSide &side) const;
+  void reportUnknown(const syntax::PatternAtom &atom) const;
+  void reportUneven(const syntax::PatternAxis &axis, const Dim &size, const Dim &known) const;
+
+  Context &context;
+  std::string what;
+  std::map<std::string, Dim> sizes;
+  std::map<std::string, syntax::Span> firstUse;
+  unsigned numbered = 0; ///< keys made up so far
+  size_t packRank = 0;   ///< axes of `...`
+  bool hasPack = false;
+};
+
+} // namespace nnc::frontend
