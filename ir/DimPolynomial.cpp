@@ -1,5 +1,4 @@
-//===- DimPolynomial.cpp - Normal form of dimension expressions
-//-----------------------------------===//
+//===- DimPolynomial.cpp - Normal form of dimension expressions -------------------------------===//
 
 #include "ir/DimPolynomial.h"
 

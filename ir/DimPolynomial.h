@@ -1,12 +1,11 @@
-//===- DimPolynomial.h - Normal form of dimension expressions -----------------------------*- C++
-//-*-===//
+//===- DimPolynomial.h - Normal form of dimension expressions -----------------------*- C++ -*-===//
 //
 // Dimension expressions are compared as polynomials with integer coefficients over atoms: symbols,
 // and floor divisions that do not come out whole. Modulo and ceiling division are rewritten with
 // floor division, and `(n*q + r) floordiv n` with `q + r floordiv n`. What overflows or grows
 // beyond a bound has no normal form.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_IR_DIMPOLYNOMIAL_H
 #define NNC_IR_DIMPOLYNOMIAL_H
 

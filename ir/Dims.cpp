@@ -1,5 +1,4 @@
-//===- Dims.cpp - Symbolic dimensions of tensor types
-//---------------------------------------------===//
+//===- Dims.cpp - Symbolic dimensions of tensor types -----------------------------------------===//
 
 #include "ir/Dims.h"
 

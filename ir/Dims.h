@@ -1,11 +1,10 @@
-//===- Dims.h - Symbolic dimensions of tensor types ---------------------------------------*- C++
-//-*-===//
+//===- Dims.h - Symbolic dimensions of tensor types ---------------------------------*- C++ -*-===//
 //
 // The only place that knows how dynamic sizes are represented: the encoding of a tensor type with a
 // dynamic size is an affine map without dims, with one symbol per dimension of the entry point and
 // one result per axis. Static tensors have no encoding.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_IR_DIMS_H
 #define NNC_IR_DIMS_H
 

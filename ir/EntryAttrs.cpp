@@ -1,10 +1,9 @@
-//===- EntryAttrs.cpp - Attributes of entry functions
-//---------------------------------------------===//
+//===- EntryAttrs.cpp - Attributes of entry functions -----------------------------------------===//
 //
 // An entry function names its dimensions, gives each a range and lists the guards that the runtime
 // checks before a call. Everything that later stages read from these attributes is verified here.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "ir/NNOps.h"
 

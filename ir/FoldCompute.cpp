@@ -1,5 +1,4 @@
-//===- FoldCompute.cpp - Folding of reductions and contractions
-//-----------------------------------===//
+//===- FoldCompute.cpp - Folding of reductions and contractions -------------------------------===//
 
 #include "ir/NNOps.h"
 

@@ -1,10 +1,9 @@
-//===- FoldElementwise.cpp - Folding of elementwise operations
-//------------------------------------===//
+//===- FoldElementwise.cpp - Folding of elementwise operations --------------------------------===//
 //
 // A constant operand appears here as its scalar, since all constants are nn.full. Only folds that
 // leave every bit of the result as it was: x + 0.0 is not x, for x = -0.0.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "ir/NNOps.h"
 
@@ -16,8 +15,7 @@ using namespace mlir;
 
 namespace nnc::nn {
 
-//===- Helpers
-//------------------------------------------------------------------------------------===//
+//===- Helpers --------------------------------------------------------------------------------===//
 
 static bool isFloat(Attribute operand, double value) {
   auto scalar = dyn_cast_or_null<FloatAttr>(operand);
@@ -67,8 +65,7 @@ static APFloat roundTo(APFloat value, APFloat::roundingMode mode) {
   return value;
 }
 
-//===- Unary
-//--------------------------------------------------------------------------------------===//
+//===- Unary ----------------------------------------------------------------------------------===//
 
 OpFoldResult NegOp::fold(FoldAdaptor adaptor) {
   if (auto scalar = dyn_cast_or_null<IntegerAttr>(adaptor.getInput()))
@@ -122,8 +119,7 @@ OpFoldResult NotOp::fold(FoldAdaptor adaptor) {
   return foldInvolution(*this);
 }
 
-//===- Binary
-//-------------------------------------------------------------------------------------===//
+//===- Binary ---------------------------------------------------------------------------------===//
 
 OpFoldResult AddOp::fold(FoldAdaptor adaptor) {
   if (isFloat(adaptor.getRhs(), -0.0) || isInt(adaptor.getRhs(), 0))
@@ -221,8 +217,7 @@ OpFoldResult OrOp::fold(FoldAdaptor adaptor) {
   return isTrue(adaptor.getRhs()) ? OpFoldResult(adaptor.getRhs()) : OpFoldResult();
 }
 
-//===- Comparison, choice, conversion
-//-------------------------------------------------------------===//
+//===- Comparison, choice, conversion ---------------------------------------------------------===//
 
 static bool holds(CmpPredicate predicate, bool less, bool equal, bool greater) {
   switch (predicate) {

@@ -1,10 +1,9 @@
-//===- FoldShape.cpp - Folding of sources and movements of elements
-//-------------------------------===//
+//===- FoldShape.cpp - Folding of sources and movements of elements ---------------------------===//
 //
 // Whatever moves the elements of a constant gives the same constant of another type; two movements
 // in a row become one where the operation can express it; movements of nothing vanish.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "ir/NNOps.h"
 

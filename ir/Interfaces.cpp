@@ -1,5 +1,4 @@
-//===- Interfaces.cpp - What passes ask of operations of the nn dialect
-//---------------------------===//
+//===- Interfaces.cpp - What passes ask of operations of the nn dialect -----------------------===//
 
 #include "ir/Interfaces.h"
 

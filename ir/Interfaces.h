@@ -1,9 +1,8 @@
-//===- Interfaces.h - What passes ask of operations of the nn dialect ---------------------*- C++
-//-*-===//
+//===- Interfaces.h - What passes ask of operations of the nn dialect ---------------*- C++ -*-===//
 //
 // Passes and code generators dispatch on these interfaces; nothing keeps a list of operation names.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_IR_INTERFACES_H
 #define NNC_IR_INTERFACES_H
 

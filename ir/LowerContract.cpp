@@ -1,5 +1,4 @@
-//===- LowerContract.cpp - Matrix products as linalg
-//----------------------------------------------===//
+//===- LowerContract.cpp - Matrix products as linalg ------------------------------------------===//
 
 #include "ir/LoweringUtils.h"
 

@@ -1,10 +1,9 @@
-//===- LowerElementwise.cpp - Elementwise operations as linalg
-//------------------------------------===//
+//===- LowerElementwise.cpp - Elementwise operations as linalg --------------------------------===//
 //
 // Each operation is one linalg.generic with identity maps. Floats of 16 bits are extended, computed
 // on as f32 and rounded once.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "ir/LoweringUtils.h"
 
@@ -57,8 +56,7 @@ static Lowered lowerPointwise(Op op, OpBuilder &builder, ValueRange operands, Bo
   return SmallVector<Value>{result};
 }
 
-//===- Operations with a counterpart
-//--------------------------------------------------------------===//
+//===- Operations with a counterpart ----------------------------------------------------------===//
 
 /// The counterpart for floats, or for integers; arguments are the elements.
 template <typename FloatOp, typename IntOp, typename Op>
@@ -132,8 +130,7 @@ Lowered OrOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   return lowerToOne<arith::OrIOp>(*this, builder, operands);
 }
 
-//===- Operations made of several
-//-----------------------------------------------------------------===//
+//===- Operations made of several -------------------------------------------------------------===//
 
 Lowered NegOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   return lowerPointwise(*this, builder, operands, [](Scalars &s, ArrayRef<Value> x) {

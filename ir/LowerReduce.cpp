@@ -1,10 +1,9 @@
-//===- LowerReduce.cpp - Reductions as linalg
-//-----------------------------------------------------===//
+//===- LowerReduce.cpp - Reductions as linalg -------------------------------------------------===//
 //
 // A reduction is a linalg.fill and a linalg.generic whose reduction loops are the axes. Floats
 // accumulate in f32.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "ir/LoweringUtils.h"
 
@@ -140,8 +139,7 @@ Lowered ArgReduceOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   return SmallVector<Value>{result};
 }
 
-//===- Softmax
-//------------------------------------------------------------------------------------===//
+//===- Softmax --------------------------------------------------------------------------------===//
 
 namespace {
 

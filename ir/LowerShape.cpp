@@ -1,5 +1,4 @@
-//===- LowerShape.cpp - Sources and movements of elements as linalg and tensor
-//--------------------===//
+//===- LowerShape.cpp - Sources and movements of elements as linalg and tensor ----------------===//
 
 #include "ir/LoweringUtils.h"
 
@@ -23,8 +22,7 @@ static Value moveElements(Lowering &lowering, RankedTensorType type, Value input
   return lowering.map(type, input, map, [](OpBuilder &, Location, ValueRange x) { return x[0]; });
 }
 
-//===- Sources
-//------------------------------------------------------------------------------------===//
+//===- Sources --------------------------------------------------------------------------------===//
 
 Lowered FullOp::lowerToLinalg(OpBuilder &builder, ValueRange) {
   Lowering lowering(builder, getLoc());
@@ -50,8 +48,7 @@ Lowered SizeOp::lowerToLinalg(OpBuilder &builder, ValueRange) {
   return SmallVector<Value>{lowering.fill(getType(), scalar)};
 }
 
-//===- Movements
-//----------------------------------------------------------------------------------===//
+//===- Movements ------------------------------------------------------------------------------===//
 
 Lowered ReshapeOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   Lowering lowering(builder, getLoc());

@@ -1,5 +1,4 @@
-//===- LowerWindow.cpp - Convolution and pooling as linalg
-//----------------------------------------===//
+//===- LowerWindow.cpp - Convolution and pooling as linalg ------------------------------------===//
 
 #include "ir/LoweringUtils.h"
 

@@ -1,5 +1,4 @@
-//===- LoweringUtils.cpp - Making linalg
-//----------------------------------------------------------===//
+//===- LoweringUtils.cpp - Making linalg ------------------------------------------------------===//
 
 #include "ir/LoweringUtils.h"
 

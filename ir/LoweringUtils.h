@@ -1,10 +1,9 @@
-//===- LoweringUtils.h - Making linalg --------------------------------------------------*- C++
-//-*-===//
+//===- LoweringUtils.h - Making linalg ----------------------------------------------*- C++ -*-===//
 //
 // What the lowerings of several operations share. Types with dimensions come in, values without
 // encodings go out. README.md lists the forms that may be made.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_IR_LOWERINGUTILS_H
 #define NNC_IR_LOWERINGUTILS_H
 

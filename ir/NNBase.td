@@ -46,7 +46,7 @@ def NN_Dialect : Dialect {
   }];
 }
 
-//===- Types ------------------------------------------------------------------------------------===//
+//===- Types ----------------------------------------------------------------------------------===//
 
 defvar NN_Floats = [F32, F16, BF16];
 defvar NN_Ints = [I8, I32, I64];
@@ -62,7 +62,7 @@ def NN_IntTensor : NN_TensorOf<NN_Ints>;
 def NN_IndexTensor : NN_TensorOf<[I32, I64]>;
 def NN_BoolTensor : NN_TensorOf<[I1]>;
 
-//===- Enumerations -----------------------------------------------------------------------------===//
+//===- Enumerations ---------------------------------------------------------------------------===//
 
 class NN_Enum<string name, string summary, list<I32EnumAttrCase> cases>
     : I32EnumAttr<name, summary, cases> {
@@ -87,7 +87,7 @@ def NN_ReduceKindAttr : EnumAttr<NN_Dialect, NN_ReduceKind, "reduce_kind">;
 def NN_ArgReduceKindAttr : EnumAttr<NN_Dialect, NN_ArgReduceKind, "arg_reduce_kind">;
 def NN_PoolKindAttr : EnumAttr<NN_Dialect, NN_PoolKind, "pool_kind">;
 
-//===- Operations -------------------------------------------------------------------------------===//
+//===- Operations -----------------------------------------------------------------------------===//
 
 class NN_Op<string mnemonic, list<Trait> traits = []> : Op<NN_Dialect, mnemonic, traits>;
 

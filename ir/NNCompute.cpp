@@ -1,5 +1,4 @@
-//===- NNCompute.cpp - Definitions and verifiers
-//-------------------------------------------------===//
+//===- NNCompute.cpp - Definitions and verifiers ----------------------------------------------===//
 
 #include "ir/NNOps.h"
 #include "ir/Verify.h"

@@ -1,5 +1,4 @@
-//===- NNElementwise.cpp - Definitions and verifiers
-//-------------------------------------------------===//
+//===- NNElementwise.cpp - Definitions and verifiers ------------------------------------------===//
 
 #include "ir/NNOps.h"
 #include "ir/Verify.h"

@@ -13,7 +13,7 @@ class NN_Elementwise<string mnemonic, list<Trait> traits = []>
 class NN_UnaryOp<string mnemonic, string formula, Type type = NN_FloatTensor>
     : NN_Elementwise<mnemonic, [SameOperandsAndResultType]> {
   let summary = "Elementwise " # formula;
-  let description = !strconcat("Computes ", formula, [{ of every element.
+  let description = !strconcat("\n    Computes ", formula, [{ of every element.
 
     1. (C1) operand and result have the same type.
 
@@ -46,7 +46,7 @@ def NN_NotOp : NN_UnaryOp<"not", "negation of truth values", NN_BoolTensor>;
 class NN_BinaryOp<string mnemonic, string formula, Type type, list<Trait> traits = []>
     : NN_Elementwise<mnemonic, !listconcat([SameOperandsAndResultType], traits)> {
   let summary = "Elementwise " # formula;
-  let description = !strconcat("Computes ", formula, [{ of every pair of elements.
+  let description = !strconcat("\n    Computes ", formula, [{ of every pair of elements.
 
     1. (C1) both operands and the result have the same type; `nn.broadcast` stretches.
 

@@ -1,5 +1,4 @@
-//===- NNKernel.cpp - Definitions and verifiers
-//-------------------------------------------------===//
+//===- NNKernel.cpp - Definitions and verifiers -----------------------------------------------===//
 
 #include "ir/NNOps.h"
 #include "ir/Verify.h"

@@ -1,9 +1,8 @@
-//===- NNOps.h - The operations of the nn dialect -----------------------------------------*- C++
-//-*-===//
+//===- NNOps.h - The operations of the nn dialect -----------------------------------*- C++ -*-===//
 //
 // One generated header per group; operations are documented in docs/ops.md.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_IR_NNOPS_H
 #define NNC_IR_NNOPS_H
 

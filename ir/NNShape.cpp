@@ -1,5 +1,4 @@
-//===- NNShape.cpp - Definitions and verifiers
-//-------------------------------------------------===//
+//===- NNShape.cpp - Definitions and verifiers ------------------------------------------------===//
 
 #include "ir/NNOps.h"
 #include "ir/Verify.h"

@@ -1,5 +1,4 @@
-//===- Verify.cpp - Checks that several verifiers share
-//-------------------------------------------===//
+//===- Verify.cpp - Checks that several verifiers share ---------------------------------------===//
 
 #include "ir/Verify.h"
 

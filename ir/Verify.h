@@ -1,9 +1,8 @@
-//===- Verify.h - Checks that several verifiers share -------------------------------------*- C++
-//-*-===//
+//===- Verify.h - Checks that several verifiers share -------------------------------*- C++ -*-===//
 //
 // Each emits a diagnostic on the operation and fails, or succeeds silently.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_IR_VERIFY_H
 #define NNC_IR_VERIFY_H
 

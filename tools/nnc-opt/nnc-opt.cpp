@@ -1,8 +1,8 @@
-//===- nnc-opt.cpp - Runs any pass on any level's text --------------------------------------------===//
+//===- nnc-opt.cpp - Runs any pass on any level's text ----------------------------------------===//
 //
 // The `mlir-opt` of nnc: tests are written against it.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "ir/NNDialect.h"
 #include "passes/Passes.h"
@@ -19,7 +19,6 @@ int main(int argc, char **argv) {
   registry.insert<mlir::bufferization::BufferizationDialect, mlir::cf::ControlFlowDialect,
                   mlir::scf::SCFDialect, mlir::vector::VectorDialect>();
   nnc::registerNNPasses();
-  return mlir::asMainReturnCode(
-      mlir::MlirOptMain(argc, argv, "nnc-opt: passes over the nn dialect and its kernels\n",
-                        registry));
+  return mlir::asMainReturnCode(mlir::MlirOptMain(
+      argc, argv, "nnc-opt: passes over the nn dialect and its kernels\n", registry));
 }
