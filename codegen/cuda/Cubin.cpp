@@ -2,7 +2,6 @@
 //---------------------------------------------------===//
 #include "codegen/cuda/Cubin.h"
 
-#include "codegen/cuda/DeviceHeaders.h"
 #include "runtime/cuda/Nvrtc.h"
 #include <algorithm>
 #include <atomic>
@@ -47,13 +46,6 @@ Result<std::string> compileOne(const rt::NvrtcApi &api, std::string_view source,
 }
 
 } // namespace
-
-std::string_view deviceHeader(std::string_view name) {
-  for (const DeviceHeader &header : deviceHeaders())
-    if (header.name == name)
-      return header.text;
-  return {};
-}
 
 std::string translationUnit(std::string_view source) {
   std::string result;

@@ -1,7 +1,7 @@
-// The device prelude: everything that a kernel may use of the machine, and nothing of CUDA's headers,
-// so that NVRTC needs a few milliseconds for it. Kernels and templates call intrinsics only through
-// the first part of this file; its host twin (host/twin.h) offers the same names, so that the very
-// same kernel source also compiles for the CPU and runs there, thread by thread.
+// The device prelude: everything that a kernel may use of the machine, and nothing of CUDA's
+// headers, so that NVRTC needs a few milliseconds for it. Kernels and templates call intrinsics
+// only through the first part of this file; its host twin (host/twin.h) offers the same names, so
+// that the very same kernel source also compiles for the CPU and runs there, thread by thread.
 
 #ifdef __CUDACC__
 
@@ -26,6 +26,15 @@ template <class T> NNC_INLINE T shuffleFrom(T value, int lane) {
   return __shfl_sync(0xffffffffu, value, lane);
 }
 
+/// The block's shared memory whose size the launch gives.
+template <class T> NNC_INLINE T *dynamicShared() {
+  extern __shared__ __align__(16) char bytes[];
+  return reinterpret_cast<T *>(bytes);
+}
+
+/// *place += value, as one step. The order among threads is not determined.
+template <class T> NNC_INLINE void addAtomically(T *place, T value) { atomicAdd(place, value); }
+
 /// Conversions of the 16-bit storage types, rounding to nearest even.
 NNC_INLINE float f16ToFloat(unsigned short bits) {
   float value;
@@ -37,9 +46,7 @@ NNC_INLINE unsigned short floatToF16(float value) {
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(value));
   return bits;
 }
-NNC_INLINE float bf16ToFloat(unsigned short bits) {
-  return __uint_as_float((unsigned)bits << 16);
-}
+NNC_INLINE float bf16ToFloat(unsigned short bits) { return __uint_as_float((unsigned)bits << 16); }
 NNC_INLINE unsigned short floatToBf16(float value) {
   unsigned short bits;
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));

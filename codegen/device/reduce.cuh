@@ -1,5 +1,5 @@
-// Reductions over the lanes of a warp and the threads of a block. The order of combination is fixed,
-// so that results are the same bits in every run.
+// Reductions over the lanes of a warp and the threads of a block. The order of combination is
+// fixed, so that results are the same bits in every run.
 
 /// Combines the values of the 32 lanes; every lane gets the result. `combine` is commutative.
 template <class T, class Combine> NNC_INLINE T warpReduce(T value, Combine combine) {
@@ -11,8 +11,7 @@ template <class T, class Combine> NNC_INLINE T warpReduce(T value, Combine combi
 
 /// Combines the values of the block's `Threads` threads; every thread gets the result. Threads must
 /// be a multiple of 32 and all of them must call.
-template <int Threads, class T, class Combine>
-NNC_INLINE T blockReduce(T value, Combine combine) {
+template <int Threads, class T, class Combine> NNC_INLINE T blockReduce(T value, Combine combine) {
   __shared__ T partial[Threads / 32];
   value = warpReduce(value, combine);
   barrier(); // the previous reduction's partial results have been read

@@ -1,8 +1,10 @@
-// The host half of the device prelude: what a kernel sees when it is compiled for the CPU. Threads of
-// a block are fibers of one OS thread (Twin.cpp); this file gives them their indices, barriers,
+// The host half of the device prelude: what a kernel sees when it is compiled for the CPU. Threads
+// of a block are fibers of one OS thread (Twin.cpp); this file gives them their indices, barriers,
 // shuffles, shared memory and arithmetic. Embedded, and put in place of the prelude's #include.
 #ifndef NNC_DEVICE_HOST_TWIN_H
 #define NNC_DEVICE_HOST_TWIN_H
+
+#include "host/state.h"
 
 #define __global__
 #define __device__
@@ -28,19 +30,6 @@ double pow(double, double), fmax(double, double), fmin(double, double), fma(doub
 double copysign(double, double), atan(double), atan2(double, double), fmod(double, double);
 double log10(double);
 
-struct NncTwinIndex {
-  unsigned x, y, z;
-};
-
-/// What the machine gives the running thread; filled by the launcher (Twin.cpp has the same layout).
-struct NncTwinState {
-  NncTwinIndex thread, block, blockSize, gridSize;
-  unsigned linearThread;
-  void (*barrier)();
-  void (*warpBarrier)();
-  unsigned long long *exchange; ///< two slots per thread of the block
-  unsigned char *parity;        ///< which slot the thread's next shuffle uses
-};
 NncTwinState *nncTwin;
 extern char __start_nnc_shared[] __attribute__((weak, visibility("hidden")));
 extern char __stop_nnc_shared[] __attribute__((weak, visibility("hidden")));
@@ -54,6 +43,11 @@ char *nncTwinSharedEnd() { return __stop_nnc_shared; }
 #define gridDim (nncTwin->gridSize)
 
 NNC_INLINE void barrier() { nncTwin->barrier(); }
+template <class T> NNC_INLINE T *dynamicShared() {
+  return reinterpret_cast<T *>(nncTwin->dynamicShared);
+}
+/// Threads take turns only at barriers, so nothing can come between.
+template <class T> NNC_INLINE void addAtomically(T *place, T value) { *place += value; }
 
 /// All lanes put their values down, wait for each other, and read one. A lane can be one shuffle
 /// ahead of another at most, so two slots suffice.

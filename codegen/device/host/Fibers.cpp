@@ -1,0 +1,162 @@
+#include "codegen/device/host/Fibers.h"
+
+#include <cstdint>
+#include <cstdlib>
+#include <sys/mman.h>
+
+// Saves the callee-saved registers and the stack pointer, and continues on another stack.
+asm(R"(
+.text
+.p2align 4
+.globl nncTwinSwitch
+.hidden nncTwinSwitch
+.type nncTwinSwitch, @function
+nncTwinSwitch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+.size nncTwinSwitch, .-nncTwinSwitch
+)");
+extern "C" void nncTwinSwitch(void **from, void *to);
+
+using namespace nnc;
+using namespace nnc::twin;
+
+namespace {
+
+constexpr size_t StackBytes = 256 << 10;
+
+/// The runner that fibers belong to: there is one at a time.
+BlockRunner *running = nullptr;
+
+char *allocateStack() {
+  void *stack = mmap(nullptr, StackBytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+  if (stack == MAP_FAILED)
+    std::abort();
+  mprotect(stack, 4096, PROT_NONE); // an overflow stops here
+  return static_cast<char *>(stack);
+}
+
+} // namespace
+
+BlockRunner::BlockRunner() { running = this; }
+
+/// Where fibers start: each runs the current thread, and when it is resumed again the next one.
+__attribute__((no_sanitize("address"))) void BlockRunner::enter() {
+  while (true) {
+    (*running->body)();
+    running->idle.push_back(running->fibers[running->current]);
+    running->yieldAs(Status::Done);
+  }
+}
+
+__attribute__((no_sanitize("address"))) void BlockRunner::yieldAs(Status next) {
+  status[current] = next;
+  nncTwinSwitch(&pool[fibers[current]].pointer, scheduler);
+}
+
+void BlockRunner::waitAtBarrier() { running->yieldAs(Status::AtBarrier); }
+void BlockRunner::waitAtWarp() { running->yieldAs(Status::AtWarp); }
+
+BlockRunner::Fiber &BlockRunner::fiberOf(unsigned thread) {
+  if (status[thread] != Status::New)
+    return pool[fibers[thread]];
+  if (idle.empty()) {
+    Fiber fiber{allocateStack(), nullptr};
+    // As if enter() had been called from nowhere and then switched away from.
+    auto *top = reinterpret_cast<uintptr_t *>(fiber.stack + StackBytes) - 1;
+    *--top = reinterpret_cast<uintptr_t>(&BlockRunner::enter);
+    top -= 6;
+    fiber.pointer = top;
+    idle.push_back(static_cast<unsigned>(pool.size()));
+    pool.push_back(fiber);
+  }
+  fibers[thread] = idle.back();
+  idle.pop_back();
+  return pool[fibers[thread]];
+}
+
+__attribute__((no_sanitize("address"))) void BlockRunner::resume(unsigned thread) {
+  current = thread;
+  state->linearThread = thread;
+  state->thread.x = thread % state->blockSize.x;
+  state->thread.y = thread / state->blockSize.x % state->blockSize.y;
+  state->thread.z = thread / state->blockSize.x / state->blockSize.y;
+  void *to = fiberOf(thread).pointer;
+  nncTwinSwitch(&scheduler, to);
+}
+
+unsigned BlockRunner::countOf(Status which, unsigned begin, unsigned end) const {
+  unsigned count = 0;
+  for (unsigned thread = begin; thread < end; ++thread)
+    count += status[thread] == which;
+  return count;
+}
+
+void BlockRunner::release(Status waiting, unsigned begin, unsigned end) {
+  for (unsigned thread = begin; thread < end; ++thread)
+    if (status[thread] == waiting)
+      status[thread] = Status::Ready;
+}
+
+/// Runs the lanes of a warp until each is done or waits for the block. False: some lanes wait for
+/// lanes that wait for the block.
+bool BlockRunner::runWarp(unsigned warp) {
+  unsigned begin = warp * 32, end = std::min(begin + 32, threads);
+  while (true) {
+    bool ran = false;
+    for (unsigned i = begin; i < end; ++i) {
+      unsigned thread = reverse ? end - 1 - (i - begin) : i;
+      if (status[thread] != Status::New && status[thread] != Status::Ready)
+        continue;
+      resume(thread);
+      ran = true;
+    }
+    unsigned waiting = countOf(Status::AtWarp, begin, end);
+    if (waiting == 0 && !ran)
+      return true;
+    if (waiting > 0 && countOf(Status::AtBarrier, begin, end) > 0)
+      return false;
+    release(Status::AtWarp, begin, end);
+  }
+}
+
+Result<void> BlockRunner::run(NncTwinState &newState, const std::function<void()> &newBody,
+                              bool newReverse) {
+  state = &newState;
+  body = &newBody;
+  reverse = newReverse;
+  threads = state->blockSize.x * state->blockSize.y * state->blockSize.z;
+  status.assign(threads, Status::New);
+  fibers.resize(threads);
+  exchange.resize(2 * ((threads + 31) / 32 * 32));
+  parity.assign(threads, 0);
+  state->exchange = exchange.data();
+  state->parity = parity.data();
+  state->barrier = waitAtBarrier;
+  state->warpBarrier = waitAtWarp;
+  unsigned warps = (threads + 31) / 32;
+  while (countOf(Status::Done, 0, threads) < threads) {
+    for (unsigned i = 0; i < warps; ++i)
+      if (!runWarp(reverse ? warps - 1 - i : i)) {
+        pool.clear(); // the stacks that still wait are given up
+        idle.clear();
+        return Error{"some lanes of a warp wait for each other, others for the whole block"};
+      }
+    release(Status::AtBarrier, 0, threads);
+  }
+  return {};
+}

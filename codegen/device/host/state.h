@@ -1,0 +1,20 @@
+// What the host twin's launcher (Twin.cpp) and kernels compiled for the host (twin.h) share.
+#ifndef NNC_DEVICE_HOST_STATE_H
+#define NNC_DEVICE_HOST_STATE_H
+
+struct NncTwinIndex {
+  unsigned x, y, z;
+};
+
+/// What the machine gives the running thread.
+struct NncTwinState {
+  NncTwinIndex thread, block, blockSize, gridSize;
+  unsigned linearThread;
+  void (*barrier)();            ///< waits for all threads of the block
+  void (*warpBarrier)();        ///< waits for all threads of the warp
+  unsigned long long *exchange; ///< two slots per thread of the block
+  unsigned char *parity;        ///< which slot the thread's next shuffle uses
+  char *dynamicShared;          ///< aligned to 16 bytes
+};
+
+#endif // NNC_DEVICE_HOST_STATE_H
