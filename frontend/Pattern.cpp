@@ -44,7 +44,7 @@ bool PatternBinder::checkRepeats(const PatternSide &side) const {
   for (const PatternAxis &axis : side.axes)
     for (const PatternAtom &atom : axis.atoms)
       if (!atom.isNumber && !seen.insert(atom.name.text).second) {
-        context.error("E0308", atom.name.span,
+        context.error("E0303", atom.name.span,
                       fmt::format("axis `{}` stands twice on one side", atom.name.text));
         return false;
       }
@@ -120,7 +120,7 @@ bool PatternBinder::bindGroup(const PatternAxis &axis, const Dim &size,
       product *= *known;
     } else if (unknown) {
       context
-          .error("E0308", axis.span,
+          .error("E0303", axis.span,
                  fmt::format("the sizes of `{}` and `{}` cannot be told apart", unknown->name.text,
                              atom.name.text))
           .help("one of them must be an int in scope");
@@ -208,7 +208,7 @@ bool PatternBinder::addNew(const PatternAtom &atom, bool mayAddAxes,
   bool isOne = atom.isNumber && atom.number == 1;
   if (!isOne && !mayAddAxes && atom.isNumber) {
     context
-        .error("E0308", atom.name.span,
+        .error("E0303", atom.name.span,
                fmt::format("{} cannot make an axis of {}", what, atom.number))
         .help("to repeat elements, use `repeat`");
     return false;

@@ -22,8 +22,8 @@ public:
   /// `what` is the primitive in back quotes.
   PatternBinder(Context &context, std::string what) : context(context), what(std::move(what)) {}
 
-  /// Matches a left side with a tensor and learns the sizes of its names. Reports E0301, E0304,
-  /// E0306 or E0308.
+  /// Matches a left side with a tensor and learns the sizes of its names. Reports E0301, E0303,
+  /// E0306 or E0303.
   std::optional<PatternAxes> bindLeft(const syntax::PatternSide &side, const Operand &operand);
 
   /// Resolves the right side. Names that are on no left side are E0303, unless they may be new:

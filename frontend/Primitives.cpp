@@ -47,13 +47,13 @@ const Entry *find(std::string_view name) {
   return found == table().end() ? nullptr : &found->second;
 }
 
-/// E0512 where a tensor is asked for at build time; numbers alone may be folded.
+/// E0509 where a tensor is asked for at build time; numbers alone may be folded.
 bool requireEmission(Context &context, const PrimitiveRow &row, syntax::Span callee) {
   if (context.emitting || row.foldsNumbers)
     return true;
   context
       .error(
-          "E0512", callee,
+          "E0509", callee,
           fmt::format("`{}` makes a tensor, and tensors exist only in tensor functions", row.name))
       .primaryLabel("called at build time");
   return false;

@@ -21,7 +21,7 @@ std::optional<size_t> PrimitiveCall::indexOf(std::string_view formal) const {
 
 bool PrimitiveCall::assign(size_t index, Argument &argument) {
   if (bound[index]) {
-    error("E0510", argument.span,
+    error("E0205", argument.span,
           fmt::format("`{}` of {} is given twice", formals[index].name, quotedName()));
     return false;
   }
@@ -40,14 +40,14 @@ bool PrimitiveCall::bind(std::vector<Argument> arguments) {
       for (const PrimitiveParameter &formal : formals)
         names.push_back(formal.name);
       syntax::Diagnostic &diag =
-          error("E0510", argument.span,
+          error("E0205", argument.span,
                 fmt::format("{} has no argument `{}`", quotedName(), argument.name));
       if (auto close = closestName(argument.name, names))
         diag.help(fmt::format("did you mean `{}`?", *close));
       return false;
     }
     if (*index >= formals.size()) {
-      error("E0510", argument.span,
+      error("E0205", argument.span,
             fmt::format("{} takes at most {} arguments", quotedName(), formals.size()));
       return false;
     }
@@ -56,7 +56,7 @@ bool PrimitiveCall::bind(std::vector<Argument> arguments) {
   }
   for (size_t i = 0; i < formals.size(); ++i)
     if (formals[i].required && !bound[i]) {
-      error("E0510", callee,
+      error("E0205", callee,
             fmt::format("{} needs the argument `{}`", quotedName(), formals[i].name));
       return false;
     }
@@ -75,7 +75,7 @@ const Operand &PrimitiveCall::operand(std::string_view formal) const {
 }
 
 std::nullopt_t PrimitiveCall::wrongKind(const Operand &operand, std::string_view expected) const {
-  error("E0511", operand.span,
+  error("E0403", operand.span,
         fmt::format("{} needs {} here, found {}", quotedName(), expected,
                     describeKind(operand.value)));
   return std::nullopt;
@@ -189,7 +189,7 @@ std::optional<std::array<int64_t, 2>> PrimitiveCall::pair(std::string_view forma
     if (!number)
       return std::nullopt;
     if (*number < least || *number > INT32_MAX) {
-      error("E0511", parts[i].span,
+      error("E0507", parts[i].span,
             fmt::format("`{}` of {} is {}, but must be at least {}{}", formal, quotedName(),
                         *number, least, *number > INT32_MAX ? " and of a reasonable size" : ""));
       return std::nullopt;

@@ -78,7 +78,7 @@ public:
   /// A list or tuple of sizes.
   std::optional<Shape> shape(std::string_view formal);
 
-  /// E0511: the argument is something else than `expected` ("an int").
+  /// E0403: the argument is something else than `expected` ("an int").
   std::nullopt_t wrongKind(const Operand &operand, std::string_view expected) const;
   /// The elements of a list argument as operands, with their own places where it is written out.
   std::vector<Operand> elementsOf(const Operand &list) const;

@@ -48,7 +48,7 @@ std::optional<Value> arange(PrimitiveCall &call) {
   if (!call.has("stop"))
     start = 0;
   if (*step == 0) {
-    call.error("E0511", call.operand("step").span, "the step of `arange` is 0");
+    call.error("E0507", call.operand("step").span, "the step of `arange` is 0");
     return std::nullopt;
   }
   Shape shape = {(*stop - *start).floorDiv(*step)};

@@ -67,7 +67,7 @@ public:
       return std::nullopt;
     for (const std::string &key : result)
       if (!binder.isOnLeft(key)) {
-        call.error("E0308", pattern.right.span, "`einsum` makes no new axes");
+        call.error("E0303", pattern.right.span, "`einsum` makes no new axes");
         return std::nullopt;
       }
     return Value::tensor(operands.size() == 1 ? permuted(summed(operands[0], {}), result)
@@ -85,7 +85,7 @@ private:
   /// As many sides as tensors, and no groups.
   bool checkSides(size_t tensors) {
     if (pattern.left.size() != tensors) {
-      call.error("E0308", call.operand("pattern").span,
+      call.error("E0303", call.operand("pattern").span,
                  fmt::format("this pattern is for {} tensors, `einsum` has {}", pattern.left.size(),
                              tensors));
       return false;
@@ -95,7 +95,7 @@ private:
     for (const syntax::PatternSide &side : sides)
       for (const syntax::PatternAxis &axis : side.axes)
         if (axis.kind == syntax::PatternAxis::Group) {
-          call.error("E0308", axis.span, "`einsum` has no groups").help("use `rearrange` for them");
+          call.error("E0303", axis.span, "`einsum` has no groups").help("use `rearrange` for them");
           return false;
         }
     return true;

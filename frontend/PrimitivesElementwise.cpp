@@ -31,7 +31,7 @@ constexpr UnaryFunction unaryFunctions[] = {
 std::optional<Value> foldUnary(PrimitiveCall &call, const UnaryFunction &function, double x) {
   double result = function.fold(x);
   if (std::isnan(result) && !std::isnan(x)) {
-    call.error("E0509", call.span,
+    call.error("E0507", call.span,
                fmt::format("{} of {} is no real number", call.quotedName(),
                            formatValue(call.operand("x").value)));
     return std::nullopt;
@@ -108,7 +108,7 @@ std::optional<Value> dropout(PrimitiveCall &call) {
   if (!x || !p)
     return std::nullopt;
   if (!(*p >= 0 && *p < 1)) {
-    call.error("E0511", call.operand("p").span,
+    call.error("E0507", call.operand("p").span,
                fmt::format("the probability of `dropout` is {}, but must be in 0..1", *p));
     return std::nullopt;
   }
@@ -169,7 +169,7 @@ std::optional<Value> callCast(Context &context, syntax::Elem element, const Oper
   if (operand.value.isNumber() || operand.value.is<bool>())
     return castNumber(context, element, operand);
   context.error(
-      "E0511", operand.span,
+      "E0403", operand.span,
       fmt::format("`{}` casts tensors and numbers, found {}", name, describeKind(operand.value)));
   return std::nullopt;
 }

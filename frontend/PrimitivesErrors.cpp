@@ -119,14 +119,14 @@ bool SizeCheck::finish(bool withLabels) {
 bool requireNonNegative(Context &context, syntax::Span at, std::string_view what,
                         const Dim &value) {
   if (!value.isValid()) {
-    context.error("E0309", at, fmt::format("{} is out of range", what))
+    context.error("E0308", at, fmt::format("{} is out of range", what))
         .note("sizes are 64-bit integers, and formulas of reasonable length");
     return false;
   }
   if (provablyNonNegative(value, context.facts))
     return true;
   if (value.bounds(context.facts).high < 0) {
-    context.error("E0309", at, fmt::format("{} would be {}", what, value.str()));
+    context.error("E0308", at, fmt::format("{} would be {}", what, value.str()));
     return false;
   }
   syntax::Diagnostic &diag =

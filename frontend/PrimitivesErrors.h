@@ -74,7 +74,7 @@ bool requireElements(Context &context, Elements accepted, std::string_view what,
 void addGuardFix(const Context &context, syntax::Diagnostic &diag,
                  const std::vector<std::string> &guards);
 
-/// True if a dimension is at least 0 at all sizes. Reports otherwise, E0309 if it never is, else
+/// True if a dimension is at least 0 at all sizes. Reports otherwise, E0308 if it never is, else
 /// E0304; `what` must not be negative ("the size of axis 2").
 bool requireNonNegative(Context &context, syntax::Span at, std::string_view what, const Dim &value);
 

@@ -103,7 +103,7 @@ private:
   /// A bound counted from the start; negative ones count from the end.
   std::optional<Dim> fromStart(const Operand &operand) {
     if (!operand.value.isInt()) {
-      context.error("E0511", operand.span,
+      context.error("E0403", operand.span,
                     fmt::format("an index is an int or a tensor of ints, found {}",
                                 describeKind(operand.value)));
       return std::nullopt;

@@ -31,7 +31,7 @@ public:
 
 private:
   std::optional<Value> fail(std::string message) {
-    context.error("E0509", opSpan, std::move(message))
+    context.error("E0507", opSpan, std::move(message))
         .primaryLabel(fmt::format("{} {} {}", formatValue(left.value), syntax::spelling(op),
                                   formatValue(right.value)));
     return std::nullopt;

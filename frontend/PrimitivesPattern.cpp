@@ -17,7 +17,7 @@ std::optional<syntax::Pattern> parsePatternArgument(PrimitiveCall &call) {
   if (!string)
     return call.wrongKind(operand, "a pattern such as \"b c h w -> b (c h w)\"");
   if (!string->literal) {
-    call.error("E0511", operand.span,
+    call.error("E0403", operand.span,
                fmt::format("the pattern of {} must be written out as a string", call.quotedName()));
     return std::nullopt;
   }
@@ -54,7 +54,7 @@ public:
   std::optional<Value> run(std::optional<nn::ReduceKind> kind) {
     const Operand &operand = call.operand("x");
     if (pattern.left.size() != 1) {
-      call.error("E0308", pattern.left[1].span,
+      call.error("E0303", pattern.left[1].span,
                  fmt::format("{} takes one tensor, its pattern has several", call.quotedName()));
       return std::nullopt;
     }
@@ -84,7 +84,7 @@ private:
     for (const std::string &key : left)
       if (!reduces && !contains(right, key) &&
           !(binder.sizeOf(key) == Dim(1) && key.find('#') != key.npos)) {
-        call.error("E0308", binder.placeOf(key),
+        call.error("E0303", binder.placeOf(key),
                    fmt::format("{} would lose this axis", call.quotedName()))
             .primaryLabel("not on the right side")
             .help("to combine its elements, use `reduce`");

@@ -78,7 +78,7 @@ std::optional<Value> elementwiseExtreme(PrimitiveCall &call) {
   if (!anyTensor)
     return foldExtreme(call, operands[0], operands[1]);
   if (call.has("axis") || call.has("keep")) {
-    call.error("E0510", call.callee,
+    call.error("E0205", call.callee,
                fmt::format("{} either compares two values or reduces one along an axis",
                            call.quotedName()))
         .primaryLabel("has two values and an axis");

@@ -160,7 +160,7 @@ std::optional<Shape> partSizes(PrimitiveCall &call, const Dim &whole) {
     return std::nullopt;
   constexpr int64_t mostParts = 10'000;
   if (*count < 1 || *count > mostParts) {
-    call.error("E0511", parts.span, fmt::format("`split` makes 1 to {} parts", mostParts));
+    call.error("E0507", parts.span, fmt::format("`split` makes 1 to {} parts", mostParts));
     return std::nullopt;
   }
   if (std::optional<Dim> size = whole.exactDiv(*count))
@@ -207,7 +207,7 @@ struct Widths {
 std::optional<Widths> getWidths(PrimitiveCall &call, size_t rank) {
   const Operand &given = call.operand("widths");
   if (!given.value.isSequence() || given.value.elements().size() != rank) {
-    call.error("E0511", given.span,
+    call.error("E0403", given.span,
                fmt::format("`pad` needs one width, or pair of widths, for each of {} axes", rank));
     return std::nullopt;
   }

@@ -12,14 +12,14 @@ namespace {
 
 constexpr std::string_view imageAxes = "[batch, channels, height, width]";
 
-/// How many places a window has along an axis; E0309 or E0304 if it may not fit at all.
+/// How many places a window has along an axis; E0308 or E0304 if it may not fit at all.
 std::optional<Dim> countWindows(PrimitiveCall &call, const Dim &size, const Dim &kernel,
                                 const Emitter::Window &window, size_t i) {
   Dim reach = window.dilation[i] * (kernel - 1) + 1;
   Dim room = size + 2 * window.padding[i] - reach;
   std::string_view side = i == 0 ? "height" : "width";
   if (room.isValid() && room.bounds(call.context.facts).high < 0) {
-    call.error("E0309", call.callee,
+    call.error("E0308", call.callee,
                fmt::format("the window of {} is larger than the {}", call.quotedName(), side))
         .note(fmt::format("the {} is {} with its padding, the window {}", side,
                           (size + 2 * window.padding[i]).str(), reach.str()));
@@ -44,7 +44,7 @@ bool copyPair(const std::optional<std::array<int64_t, 2>> &from, int64_t (&to)[2
 bool checkChannels(PrimitiveCall &call, const TensorValue &x, const TensorValue &weight,
                    int64_t groups) {
   if (groups < 1) {
-    call.error("E0511", call.operand("groups").span,
+    call.error("E0507", call.operand("groups").span,
                fmt::format("`conv2d` has {} groups, but needs at least 1", groups));
     return false;
   }
@@ -109,7 +109,7 @@ std::optional<Value> conv2d(PrimitiveCall &call) {
 bool checkPadding(PrimitiveCall &call, const int64_t (&kernel)[2], const Emitter::Window &window) {
   for (size_t i = 0; i < 2; ++i)
     if (window.padding[i] > kernel[i] / 2) {
-      call.error("E0511", call.operand("padding").span,
+      call.error("E0507", call.operand("padding").span,
                  fmt::format("the padding of {} is {}, but at most half of the window is allowed",
                              call.quotedName(), window.padding[i]))
           .note(fmt::format("the window is {} x {}", kernel[0], kernel[1]));
