@@ -1,0 +1,125 @@
+#include "PlanFixture.h"
+#include "TestFiles.h"
+
+#include <functional>
+#include <gtest/gtest.h>
+#include <random>
+
+using namespace nnc;
+using namespace nnc::format;
+
+/// The error of a valid plan after a change.
+static std::string errorAfter(const std::function<void(ModelT &, EntryT &)> &change) {
+  ModelT model = makePlan();
+  change(model, *model.entries[0]);
+  Result<void> verified = verifyModel(model, makeSizes());
+  return verified ? "" : verified.error().message;
+}
+
+TEST(VerifyModel, acceptsTheFixture) {
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &) {}), "");
+}
+
+TEST(VerifyModel, model) {
+  EXPECT_EQ(errorAfter([](ModelT &m, EntryT &) { m.target = static_cast<Target>(7); }),
+            "the plan is for an unknown target");
+  EXPECT_EQ(errorAfter([](ModelT &m, EntryT &) { m.cpu.reset(); }),
+            "the plan has no code for its target");
+  EXPECT_EQ(errorAfter([](ModelT &m, EntryT &) { m.target = Target::Cuda; }),
+            "the plan has no code for its target");
+  EXPECT_EQ(errorAfter([](ModelT &m, EntryT &) { m.weights[0]->bytes = 20; }),
+            "the plan has a tensor whose bytes do not fit its shape");
+  EXPECT_EQ(errorAfter([](ModelT &m, EntryT &) { m.weights[0]->offset = 64; }),
+            "the plan has a weight outside its section");
+  EXPECT_EQ(errorAfter([](ModelT &m, EntryT &) { m.weights[0]->offset = UINT64_MAX - 63; }),
+            "the plan has a weight outside its section");
+  EXPECT_EQ(errorAfter([](ModelT &m, EntryT &) { m.weights[0]->shape = {-4}; }),
+            "the plan has a negative size");
+  EXPECT_EQ(errorAfter([](ModelT &m, EntryT &) { m.weights[0]->shape = {1L << 62, 1L << 62}; }),
+            "the plan has a tensor that is too large");
+  EXPECT_EQ(errorAfter([](ModelT &m, EntryT &) { m.entries.emplace_back(); }),
+            "the plan has a hole");
+}
+
+TEST(VerifyModel, entries) {
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.dims[0]->min = 9; }),
+            "in `forward` the plan has an empty range");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.exprs[0]->nodes.clear(); }),
+            "in `forward` a size expression has no single value at the upper bounds of its "
+            "dimensions");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.dims[0]->max = INT64_MAX; }),
+            "in `forward` a size is too large at the upper bounds of its dimensions");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.inputs[0]->dtype = 77; }),
+            "in `forward` the plan has an unknown element type");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.inputs[0]->shape[0] = 77; }),
+            "in `forward` the plan lacks a size expression");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.inputs[0]->shape.assign(17, 0); }),
+            "in `forward` the plan has a tensor of too many axes");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.guards[0]->expr = 77; }),
+            "in `forward` the plan lacks a size expression");
+}
+
+TEST(VerifyModel, buffers) {
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.arena_bytes = 191; }),
+            "in `forward` the plan has a buffer that is larger than its memory");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.buffers[2]->offset = 8; }),
+            "in `forward` the plan has a misaligned buffer");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.buffers[0]->index = 1; }),
+            "in `forward` the plan has a buffer of something that does not exist");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.buffers[1]->bytes = e.buffers[0]->bytes; }),
+            "in `forward` the plan has a buffer that is larger than its memory");
+  EXPECT_EQ(
+      errorAfter([](ModelT &, EntryT &e) { e.buffers[0]->kind = static_cast<BufferKind>(9); }),
+      "in `forward` the plan has a buffer of something that does not exist");
+}
+
+TEST(VerifyModel, steps) {
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.steps[0]->what.AsLaunch()->kernel = 1; }),
+            "in `forward` the plan lacks a kernel");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.steps[0]->what.AsLaunch()->buffers[1] = 4; }),
+            "in `forward` the plan lacks a buffer");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.steps[0]->what.AsLaunch()->grid = {0, 0}; }),
+            "in `forward` the plan has a malformed grid");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.steps[1]->what.AsCopy()->dst = 4; }),
+            "in `forward` the plan lacks a buffer");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.steps[1]->what.Reset(); }),
+            "in `forward` the plan has an unknown step");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.steps[1] = makeStep(GemmT(), "fc"); }),
+            "in `forward` the plan has a gemm that is not for a GPU");
+}
+
+TEST(VerifyModel, survivesPacking) {
+  std::vector<std::byte> plan = packModel(makePlan());
+  std::vector<std::byte> weights(16), code(100);
+  ContainerWriter writer;
+  writer.add(section::Plan, plan);
+  writer.add(section::Weights, weights);
+  writer.add(section::Cpu, code);
+  Result<Container> container = Container::fromMemory(writer.toMemory(), "x");
+  ASSERT_TRUE(container);
+  Result<std::unique_ptr<ModelT>> model = readModel(*container, "x");
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_EQ((*model)->entries[0]->steps[0]->name, "fc.scale");
+  EXPECT_EQ(packModel(**model), plan);
+}
+
+/// Plans whose hashes are right but whose bytes are not: refused or read, never a crash.
+TEST(VerifyModel, noChangedPlanCrashes) {
+  std::vector<std::byte> plan = packModel(makePlan());
+  std::mt19937 random(1);
+  std::vector<std::byte> weights(16), code(100);
+  size_t refused = 0;
+  for (int round = 0; round < 4000; ++round) {
+    std::vector<std::byte> changed = plan;
+    for (unsigned change = 0; change < 1 + random() % 3; ++change)
+      changed[random() % changed.size()] = std::byte(random() % 256);
+    ContainerWriter writer;
+    writer.add(section::Plan, changed);
+    writer.add(section::Weights, weights);
+    writer.add(section::Cpu, code);
+    Result<Container> container = Container::fromMemory(writer.toMemory(), "x");
+    ASSERT_TRUE(container);
+    refused += !readModel(*container, "x");
+  }
+  EXPECT_GT(refused, 1000u);
+}
