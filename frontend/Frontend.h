@@ -62,8 +62,8 @@ struct ModelInfo {
 /// verified. Files that it imports are read through `sources`. Loads the dialects it needs.
 mlir::OwningOpRef<mlir::ModuleOp> emitModel(syntax::SourceManager &sources, syntax::FileId file,
                                             const FrontendOptions &options,
-                                            syntax::Diagnostics &diags,
-                                            mlir::MLIRContext &context, ModelInfo *info = nullptr);
+                                            syntax::Diagnostics &diags, mlir::MLIRContext &context,
+                                            ModelInfo *info = nullptr);
 
 /// `nnc check`: every model of the file, and every module whose hyperparameters have defaults.
 /// False after errors.

@@ -55,7 +55,7 @@ inline std::string formatTensorType(const TensorValue &tensor) {
 }
 
 class Value;
-struct FunctionData; // Callable.h: a function, a method, a primitive, a cast, or a stage of one
+struct FunctionData; // Callable.h: a function, a method, a primitive, or a stage of one
 struct ModuleClass;  // Module.h
 struct Instance;     // Module.h
 struct Namespace;    // Scope.h: `import ... as q`
@@ -76,6 +76,9 @@ struct StringValue {
 struct SequenceData {
   std::vector<Value> elements;
   std::vector<std::shared_ptr<const KeySpec>> keys; ///< empty, or one per element (may be null)
+  /// The number of values in it at all depths, so that what is walked stays bounded although lists
+  /// share their elements.
+  size_t weight = 1;
 };
 struct ListValue {
   std::shared_ptr<const SequenceData> data;
@@ -131,7 +134,9 @@ public:
   /// Whether a tensor is in it, at any depth of lists and tuples.
   bool containsTensor() const;
 
-  const Storage &get() const { return storage; }
+  const Storage &getStorage() const { return storage; }
+  /// How many values a walk over this one meets.
+  size_t weight() const;
 
 private:
   Storage storage;

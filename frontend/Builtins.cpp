@@ -1,0 +1,65 @@
+// The functions of build time: `len zip enumerate reverse`.
+#include "frontend/Evaluator.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace nnc::frontend {
+
+bool Evaluator::isBuiltin(std::string_view name) {
+  return name == "len" || name == "zip" || name == "enumerate" || name == "reverse";
+}
+
+static Value zipLists(const std::vector<Argument> &lists) {
+  size_t shortest = SIZE_MAX;
+  for (const Argument &list : lists)
+    shortest = std::min(shortest, list.value.elements().size());
+  std::vector<Value> rows;
+  for (size_t i = 0; i < shortest; ++i) {
+    std::vector<Value> row;
+    for (const Argument &list : lists)
+      row.push_back(list.value.elements()[i]);
+    rows.push_back(Value::tuple(std::move(row)));
+  }
+  return Value::list(std::move(rows));
+}
+
+static Value enumerateList(std::span<const Value> list) {
+  std::vector<Value> rows;
+  for (size_t i = 0; i < list.size(); ++i)
+    rows.push_back(Value::tuple({Value::integer(static_cast<int64_t>(i)), list[i]}));
+  return Value::list(std::move(rows));
+}
+
+std::optional<Value> Evaluator::callBuiltin(std::string_view name, std::vector<Argument> arguments,
+                                            CallSite site) {
+  bool wrongCount = name == "zip" ? arguments.size() < 2 : arguments.size() != 1;
+  if (wrongCount) {
+    error("E0205", site.callee,
+          fmt::format("`{}` takes {}, {} were given", name,
+                      name == "zip" ? "two lists or more" : "one list", arguments.size()));
+    return std::nullopt;
+  }
+  for (const Argument &argument : arguments)
+    if (!argument.value.isSequence() || !argument.name.empty()) {
+      error("E0403", argument.span, fmt::format("`{}` takes a list", name))
+          .primaryLabel(fmt::format("this is {}", describeKind(argument.value)));
+      return std::nullopt;
+    }
+  std::span<const Value> list = arguments.front().value.elements();
+  steps += list.size();
+  Value result;
+  if (name == "len")
+    result = Value::integer(static_cast<int64_t>(list.size()));
+  else if (name == "zip")
+    result = zipLists(arguments);
+  else if (name == "enumerate")
+    result = enumerateList(list);
+  else
+    result = Value::list({list.rbegin(), list.rend()});
+  if (!checkWeight(result.weight(), site.call))
+    return std::nullopt;
+  return result;
+}
+
+} // namespace nnc::frontend

@@ -1,0 +1,59 @@
+// From the front end's dimensions, elements and spans to the IR's types and locations.
+#include "frontend/Context.h"
+
+#include "frontend/DimAffine.h"
+#include "ir/Dims.h"
+#include "mlir/IR/AffineMap.h"
+#include "mlir/IR/Location.h"
+
+namespace nnc::frontend {
+
+mlir::Location Context::location(syntax::Span span) const {
+  mlir::MLIRContext *mlir = builder.getContext();
+  mlir::Location place = mlir::UnknownLoc::get(mlir);
+  if (span.isValid()) {
+    syntax::LineCol at = sources.lineCol(span);
+    place = mlir::FileLineColLoc::get(mlir, sources.name(span.file), at.line, at.col);
+  }
+  if (opName.empty())
+    return place;
+  return mlir::NameLoc::get(mlir::StringAttr::get(mlir, opName), place);
+}
+
+mlir::Type Context::elementType(Element element) {
+  switch (element) {
+  case Element::Float:
+  case Element::F32:
+    return builder.getF32Type();
+  case Element::F16:
+    return builder.getF16Type();
+  case Element::BF16:
+    return builder.getBF16Type();
+  case Element::I8:
+    return builder.getI8Type();
+  case Element::I32:
+    return builder.getI32Type();
+  case Element::I64:
+    return builder.getI64Type();
+  case Element::Bool:
+    return builder.getI1Type();
+  case Element::F8E4M3:
+  case Element::F8E5M2:
+  case Element::I4:
+    return {};
+  }
+  return {};
+}
+
+mlir::RankedTensorType Context::tensorType(Element element, std::span<const Dim> shape) {
+  llvm::SmallVector<mlir::AffineExpr> dims;
+  for (const Dim &dim : shape)
+    dims.push_back(toAffine(dim, dimNames, builder.getContext()));
+  return nn::getTensorType(dims, elementType(element), dimNames.size());
+}
+
+mlir::AffineMap Context::affineMap(std::span<const Dim> dims) {
+  return toAffineMap(dims, dimNames, builder.getContext());
+}
+
+} // namespace nnc::frontend

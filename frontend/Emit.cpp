@@ -1,0 +1,202 @@
+// Functions of the IR: each distinct call of a tensor function is emitted once, as a private
+// function that gets its tensors and its slots as arguments.
+#include "frontend/Evaluator.h"
+
+#include "ir/NNOps.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace nnc::frontend {
+
+//===- Tensors within values
+//----------------------------------------------------------------------===//
+
+static void flattenTensors(const Value &value, std::vector<TensorValue> &tensors) {
+  if (auto *tensor = value.as<TensorValue>())
+    tensors.push_back(*tensor);
+  else if (value.isSequence())
+    for (const Value &element : value.elements())
+      flattenTensors(element, tensors);
+}
+
+/// The same value with its tensors replaced, in order, by `next`.
+template <typename NextFn> static Value replaceTensors(const Value &value, NextFn &next) {
+  if (auto *tensor = value.as<TensorValue>()) {
+    TensorValue replaced = *tensor;
+    replaced.value = next();
+    return Value::tensor(std::move(replaced));
+  }
+  if (!value.containsTensor())
+    return value;
+  std::vector<Value> elements;
+  for (const Value &element : value.elements())
+    elements.push_back(replaceTensors(element, next));
+  return value.is<ListValue>() ? Value::list(std::move(elements))
+                               : Value::tuple(std::move(elements));
+}
+
+//===- Slots
+//--------------------------------------------------------------------------------------===//
+
+mlir::Value Evaluator::slotValue(Slot &slot, syntax::Span span) {
+  FunctionEmission &emission = *frame->emission;
+  Slot *key = emission.isEntry ? slot.canonical() : &slot;
+  if (auto found = emission.slotValues.find(key); found != emission.slotValues.end())
+    return found->second;
+  mlir::RankedTensorType type = context.tensorType(key->element, key->shape);
+  mlir::Value value;
+  if (emission.isEntry) {
+    context.opName = key->symbol;
+    value = context.builder.create<nn::GetOp>(context.location(span), type, key->symbol);
+  } else {
+    value = emission.function.getBody().front().addArgument(type, context.location(span));
+    emission.slotArguments.push_back(key);
+  }
+  return emission.slotValues[key] = value;
+}
+
+/// What a function can reach slots through: the instance it belongs to and its arguments.
+static std::vector<Slot *> reachableSlots(const Frame &callee, const std::vector<Value> &values) {
+  std::vector<Slot *> slots;
+  if (callee.self)
+    slots = callee.self->slots();
+  for (const Value &value : values)
+    appendSlots(value, slots);
+  return slots;
+}
+
+/// Which of the reachable slots are the same one: a function is shared only by calls in which the
+/// same ones are. Empty where all differ, as nearly always.
+static std::string sharingPattern(const std::vector<Slot *> &slots) {
+  std::unordered_map<Slot *, size_t> first;
+  std::string pattern;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    auto [at, isNew] = first.try_emplace(slots[i], i);
+    if (!isNew)
+      pattern += fmt::format("{}={},", i, at->second);
+  }
+  return pattern;
+}
+
+//===- Calls
+//--------------------------------------------------------------------------------------===//
+
+std::string Evaluator::uniqueSymbol(std::string wanted) {
+  std::string name = wanted;
+  for (unsigned i = 1; !symbols.insert(name).second; ++i)
+    name = fmt::format("{}_{}", wanted, i);
+  return name;
+}
+
+/// The name that a call carries in its location: the instance's path below the caller's.
+std::string Evaluator::callName(const FunctionData &function, const Instance *caller) {
+  if (!function.self)
+    return std::string(function.name);
+  std::string path = function.self->path();
+  std::string outer = caller ? caller->path() : "";
+  if (!outer.empty() && path.starts_with(outer + "."))
+    path = path.substr(outer.size() + 1);
+  if (function.name != "forward" || path.empty())
+    path += (path.empty() ? "" : ".") + std::string(function.name);
+  return path;
+}
+
+std::optional<Value> Evaluator::callEmitted(Frame &callee, const FunctionData &function,
+                                            std::vector<Value> values, const CallSite &site) {
+  std::vector<Slot *> reachable = reachableSlots(callee, values);
+  std::string key =
+      fmt::format("{}.{}|{}", static_cast<const void *>(function.decl),
+                  callee.self ? callee.self->structure : 0, sharingPattern(reachable));
+  for (const Value &value : values) {
+    key += '|';
+    structures.append(value, key);
+  }
+  auto [entry, isNew] = emitted.try_emplace(key);
+  EmittedFunction &made = entry->second;
+  if (isNew)
+    emitFunction(made, callee, function, values, reachable);
+  if (made.state != EmittedFunction::State::Done)
+    return std::nullopt;
+
+  std::vector<TensorValue> tensors;
+  for (const Value &value : values)
+    flattenTensors(value, tensors);
+  llvm::SmallVector<mlir::Value> operands;
+  for (const TensorValue &tensor : tensors)
+    operands.push_back(tensor.value);
+  for (unsigned index : made.slots)
+    operands.push_back(slotValue(*reachable[index], site.callee));
+  context.opName = callName(function, callee.caller);
+  auto call = context.builder.create<mlir::func::CallOp>(context.location(site.callee),
+                                                         made.function, operands);
+  unsigned index = 0;
+  auto next = [&] { return mlir::Value(call.getResult(index++)); };
+  return replaceTensors(made.result, next);
+}
+
+/// Evaluates the body into a new private function.
+void Evaluator::emitFunction(EmittedFunction &made, Frame &callee, const FunctionData &function,
+                             std::vector<Value> &values, const std::vector<Slot *> &reachable) {
+  mlir::OpBuilder::InsertionGuard keepPlace(context.builder);
+  std::string name(function.name);
+  if (callee.self)
+    name = fmt::format("{}.{}", callee.self->cls->name(), function.name);
+  context.opName.clear();
+  mlir::Location location = context.location(function.decl->name.span);
+  context.builder.setInsertionPointToEnd(module.getBody());
+  auto func = context.builder.create<mlir::func::FuncOp>(location, uniqueSymbol(name),
+                                                         context.builder.getFunctionType({}, {}));
+  func.setPrivate();
+  mlir::Block *block = func.addEntryBlock();
+  context.builder.setInsertionPointToEnd(block);
+
+  FunctionEmission emission{func};
+  FunctionEmission *outer = callee.emission;
+  callee.emission = &emission;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const syntax::Formal &formal = function.decl->params[i];
+    std::vector<TensorValue> tensors;
+    flattenTensors(values[i], tensors);
+    size_t index = 0;
+    auto next = [&] {
+      mlir::Type type = tensors[index++].value.getType();
+      return mlir::Value(block->addArgument(type, context.location(formal.name.span)));
+    };
+    callee.locals.assign(formal.name.text, replaceTensors(values[i], next));
+  }
+  std::optional<Value> result = runBody(callee, *function.decl);
+  callee.emission = outer;
+  if (!result) {
+    func.erase();
+    made.state = EmittedFunction::State::Failed;
+    return;
+  }
+  finishFunction(emission, *result, function.decl->span);
+  made.function = func;
+  made.result = std::move(*result);
+  for (Slot *slot : emission.slotArguments)
+    made.slots.push_back(std::find(reachable.begin(), reachable.end(), slot) - reachable.begin());
+  made.state = EmittedFunction::State::Done;
+}
+
+/// Ends a function with `return` and gives it its type.
+void Evaluator::finishFunction(FunctionEmission &emission, const Value &result, syntax::Span span) {
+  std::vector<TensorValue> tensors;
+  flattenTensors(result, tensors);
+  llvm::SmallVector<mlir::Value> returned;
+  llvm::SmallVector<mlir::Type> types;
+  for (const TensorValue &tensor : tensors) {
+    returned.push_back(tensor.value);
+    types.push_back(tensor.value.getType());
+  }
+  context.opName.clear();
+  context.builder.create<mlir::func::ReturnOp>(context.location(span), returned);
+  mlir::Block &block = emission.function.getBody().front();
+  emission.function.setFunctionType(
+      context.builder.getFunctionType(block.getArgumentTypes(), types));
+}
+
+void Evaluator::startEntry() { emitted.clear(); }
+
+} // namespace nnc::frontend

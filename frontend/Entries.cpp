@@ -1,0 +1,326 @@
+// The body of an entry point: its signature gives the dimensions, then it is evaluated like any
+// other function, except that it reads slots with `nn.get`.
+#include "frontend/Entries.h"
+
+#include "ir/NNDialect.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace nnc::frontend {
+
+bool EntryEmitter::canStandAlone(const syntax::FnStmt &fn) {
+  for (const syntax::Formal &formal : fn.params) {
+    auto *type = formal.type->as<syntax::TensorType>();
+    if (!type && !formal.defaultValue)
+      return false;
+    if (!type)
+      continue;
+    auto isPack = [](const syntax::Dim &dim) { return dim.isPack; };
+    if (type->optional || std::any_of(type->dims.begin(), type->dims.end(), isPack))
+      return false;
+  }
+  return isEntry(fn);
+}
+
+//===- Formals
+//------------------------------------------------------------------------------------===//
+
+bool EntryEmitter::takeBuildTimeFormal(const syntax::Formal &formal) {
+  if (!formal.defaultValue) {
+    evaluator.error("E0210", formal.span, "an entry point takes tensors")
+        .primaryLabel(fmt::format("`{}` is a build-time value without a default", formal.name.text))
+        .help("make it a hyperparameter of the model");
+    return false;
+  }
+  std::optional<Value> value = evaluator.eval(*formal.defaultValue);
+  Taker taker{Taker::Kind::Annotation, std::string(formal.name.text)};
+  std::vector<TensorMatch> tensors;
+  if (!value || !evaluator.conform(*formal.type, *value, taker, formal.name.text,
+                                   formal.defaultValue->span, tensors))
+    return false;
+  evaluator.frame->locals.define(formal.name.text, std::move(value));
+  return true;
+}
+
+/// The variables of a signature, in order of appearance, become the dimensions of the entry point.
+void EntryEmitter::collectVariables(const syntax::TensorType &type, syntax::Span span) {
+  Frame &frame = *evaluator.frame;
+  for (const syntax::Dim &dim : type.dims) {
+    auto *name = dim.isPack ? nullptr : dim.expr->as<syntax::NameExpr>();
+    if (!name || !isCapitalised(name->name) || evaluator.isKnown(name->name))
+      continue;
+    std::string text(name->name);
+    frame.boundAt[name->name] = name->span;
+    if (auto value = fixed.find(text); value != fixed.end()) {
+      used.insert(text);
+      frame.locals.define(name->name, Value::integer(value->second));
+      continue;
+    }
+    context.dimNames.push_back(text);
+    namedAt.push_back(name->span);
+    frame.locals.define(name->name, Value::integer(Dim::variable(std::move(text))));
+  }
+}
+
+bool EntryEmitter::takeFormals(const syntax::FnStmt &fn) {
+  for (const syntax::Formal &formal : fn.params) {
+    auto *type = formal.type->as<syntax::TensorType>();
+    if (!type) {
+      if (!takeBuildTimeFormal(formal))
+        return false;
+      continue;
+    }
+    for (const syntax::Dim &dim : type->dims)
+      if (dim.isPack) {
+        evaluator.error("E0210", dim.span, "an input of an entry point has a fixed number of axes")
+            .help("write its axes out: `float[B, T, 64]`");
+        return false;
+      }
+    if (type->optional || !context.elementType(type->elem)) {
+      evaluator.refuse(formal.type->span,
+                       type->optional ? "optional inputs of entry points are not supported yet"
+                                      : fmt::format("inputs of {} are not supported yet",
+                                                    syntax::spelling(type->elem)));
+      return false;
+    }
+    collectVariables(*type, formal.span);
+  }
+  return true;
+}
+
+//===- Guards and ranges
+//--------------------------------------------------------------------------===//
+
+/// Where fixes may add a guard.
+void EntryEmitter::noteGuardPlace(const syntax::FnStmt &fn) {
+  context.hasGuards = !fn.guards.empty();
+  if (context.hasGuards)
+    context.guardPlace = fn.guards.back().span.after();
+  else if (!fn.results.empty())
+    context.guardPlace = syntax::Span{};
+  else
+    context.guardPlace = fn.paramsSpan.after();
+}
+
+/// `B in 1..=64` for a dimension of the entry point.
+bool EntryEmitter::takeRange(const syntax::Guard &guard) {
+  auto *in = guard.condition->as<syntax::BinaryExpr>();
+  if (!in || in->op != syntax::BinaryOp::In)
+    return false;
+  auto *range = in->rhs->as<syntax::RangeExpr>();
+  auto *name = in->lhs->as<syntax::NameExpr>();
+  if (!range || !name)
+    return false;
+  auto &names = context.dimNames;
+  if (std::find(names.begin(), names.end(), name->name) == names.end())
+    return false;
+  std::optional<Value> low = evaluator.eval(*range->begin), high = evaluator.eval(*range->end);
+  if (!low || !high || !low->asInt() || !high->asInt())
+    return false;
+  DimInterval interval{*low->asInt(), *high->asInt() - (range->inclusive ? 0 : 1)};
+  if (interval.low < 0 || interval.low > interval.high) {
+    evaluator.error("E0507", range->span, "this range holds no size")
+        .primaryLabel(fmt::format("from {} to {}", interval.low, interval.high));
+    interval = kDefaultRange;
+  }
+  context.facts.ranges[std::string(name->name)] = interval;
+  return true;
+}
+
+/// `B <= 64` says as much as a range.
+void EntryEmitter::narrowRange(const RuntimeGuard &condition) {
+  Dim::Terms terms = condition.value.getTerms();
+  if (condition.isEquality || terms.empty() || terms.size() > 2 || terms[0].factors.size() != 1 ||
+      terms[0].factors[0].power != 1 || !terms[0].factors[0].atom->variable ||
+      (terms.size() == 2 && !terms[1].factors.empty()))
+    return;
+  const DimVariable &variable = *terms[0].factors[0].atom->variable;
+  int64_t constant = terms.size() == 2 ? terms[1].coefficient : 0;
+  auto [range, isNew] = context.facts.ranges.try_emplace(variable.name, DimInterval{0, INT64_MAX});
+  if (terms[0].coefficient == 1)
+    range->second.low = std::max(range->second.low, -constant);
+  else if (terms[0].coefficient == -1)
+    range->second.high = std::min(range->second.high, constant);
+  else if (isNew)
+    context.facts.ranges.erase(range);
+}
+
+void EntryEmitter::substitute(const DimSubstitution &known) {
+  for (const std::string &name : context.dimNames) {
+    auto binding = evaluator.frame->locals.find(name);
+    if (binding && *binding && (*binding)->isInt())
+      evaluator.frame->locals.assign(
+          evaluator.frame->boundAt.find(name)->first,
+          Value::integer((*binding)->as<Dim>()->substitute(known.variable, known.by)));
+  }
+}
+
+bool EntryEmitter::takeConditions(const syntax::FnStmt &fn, const syntax::Guard &guard) {
+  std::optional<GuardResult> result = evaluator.evalGuard(*guard.condition);
+  if (!result)
+    return false;
+  if (result->isFalse) {
+    evaluator.reportGuard(guard, std::string(fn.name.text),
+                          {guard.span, guard.span, std::string(fn.name.text)});
+    return false;
+  }
+  for (RuntimeGuard &condition : result->runtime) {
+    std::optional<DimSubstitution> known;
+    if (condition.isEquality)
+      known = solveEquation(condition.value, Dim(0));
+    evaluator.describeGuard(condition, guard);
+    narrowRange(condition);
+    evaluator.recordGuard(std::move(condition));
+    if (known)
+      substitute(*known);
+  }
+  return true;
+}
+
+bool EntryEmitter::takeGuards(const syntax::FnStmt &fn) {
+  noteGuardPlace(fn);
+  bool ok = true;
+  for (const syntax::Guard &guard : fn.guards)
+    ok &= takeRange(guard) || takeConditions(fn, guard);
+  return ok && checkRanges(fn);
+}
+
+bool EntryEmitter::checkRanges(const syntax::FnStmt &fn) {
+  for (size_t i = 0; i < context.dimNames.size(); ++i) {
+    const std::string &name = context.dimNames[i];
+    DimInterval &range =
+        context.facts.ranges.try_emplace(name, DimInterval{0, INT64_MAX}).first->second;
+    bool isOpen = range.high == INT64_MAX;
+    if (isOpen)
+      range = {std::max(range.low, kDefaultRange.low), std::max(range.low, kDefaultRange.high)};
+    if (isOpen && !quiet)
+      evaluator.diags
+          .warning("W0901", namedAt[i],
+                   fmt::format("`{}` of entry point `{}` has no range", name, fn.name.text))
+          .primaryLabel(fmt::format("{}..={} is assumed", range.low, range.high))
+          .help(fmt::format("state one: `requires {} in 1..=64`", name));
+    if (range.low <= range.high)
+      continue;
+    evaluator.error("E0507", namedAt[i], fmt::format("no size of `{}` meets all guards", name));
+    return false;
+  }
+  return true;
+}
+
+//===- Emission
+//-----------------------------------------------------------------------------------===//
+
+bool EntryEmitter::makeArguments(const syntax::FnStmt &fn, mlir::func::FuncOp func) {
+  mlir::Block &block = func.getBody().front();
+  for (const syntax::Formal &formal : fn.params) {
+    auto *type = formal.type->as<syntax::TensorType>();
+    if (!type)
+      continue;
+    std::optional<std::vector<Dim>> shape = evaluator.evalShape(*type);
+    if (!shape)
+      return false;
+    TensorValue tensor;
+    tensor.element = type->elem;
+    tensor.shape = std::move(*shape);
+    tensor.origin = formal.name.span;
+    tensor.value =
+        block.addArgument(context.tensorType(tensor), context.location(formal.name.span));
+    evaluator.frame->locals.define(formal.name.text, Value::tensor(std::move(tensor)));
+  }
+  return true;
+}
+
+/// The ABI names of results: as declared, or `output`, `output1`, ...
+std::vector<std::string> EntryEmitter::resultNames(const syntax::FnStmt &fn, size_t count) const {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < count; ++i) {
+    if (i < fn.results.size() && !fn.results[i].name.isEmpty())
+      names.emplace_back(fn.results[i].name.text);
+    else
+      names.push_back(i == 0 ? "output" : fmt::format("output{}", i));
+  }
+  return names;
+}
+
+void EntryEmitter::setAttributes(const syntax::FnStmt &fn, mlir::func::FuncOp func) {
+  mlir::OpBuilder &builder = context.builder;
+  auto text = [&](const std::string &value) { return builder.getStringAttr(value); };
+  llvm::SmallVector<mlir::Attribute> dims, ranges, guards;
+  for (const std::string &name : context.dimNames) {
+    DimInterval range = context.facts.ranges[name];
+    dims.push_back(text(name));
+    ranges.push_back(builder.getDenseI64ArrayAttr({range.low, range.high}));
+  }
+  for (const RuntimeGuard &guard : evaluator.guards)
+    guards.push_back(builder.getDictionaryAttr(
+        {builder.getNamedAttr("map",
+                              mlir::AffineMapAttr::get(context.affineMap({&guard.value, 1}))),
+         builder.getNamedAttr("kind", text(guard.isEquality ? "eq0" : "ge0")),
+         builder.getNamedAttr("text", text(guard.text)),
+         builder.getNamedAttr("message", text(guard.message)),
+         builder.getNamedAttr("line", builder.getI64IntegerAttr(guard.line))}));
+  func->setAttr(nn::kEntryAttr, builder.getUnitAttr());
+  func->setAttr(nn::kDimsAttr, builder.getArrayAttr(dims));
+  func->setAttr(nn::kRangesAttr, builder.getArrayAttr(ranges));
+  if (!guards.empty())
+    func->setAttr(nn::kGuardsAttr, builder.getArrayAttr(guards));
+  unsigned index = 0;
+  for (const syntax::Formal &formal : fn.params)
+    if (formal.type->is<syntax::TensorType>())
+      func.setArgAttr(index++, nn::kNameAttr, text(std::string(formal.name.text)));
+  std::vector<std::string> names = resultNames(fn, func.getNumResults());
+  for (size_t i = 0; i < names.size(); ++i)
+    func.setResultAttr(i, nn::kNameAttr, text(names[i]));
+}
+
+/// Whether a value is what an entry point may return: tensors.
+static bool isTensorResult(const Value &value) {
+  if (value.isTensor())
+    return true;
+  if (!value.is<TupleValue>())
+    return false;
+  return std::all_of(value.elements().begin(), value.elements().end(),
+                     [](const Value &element) { return element.isTensor(); });
+}
+
+bool EntryEmitter::emit(Instance &root, const syntax::FnStmt &fn) {
+  evaluator.startEntry();
+  evaluator.guards.clear();
+  context.facts = {};
+  context.dimNames.clear();
+  namedAt.clear();
+  Frame body;
+  body.home = root.cls->home;
+  body.self = &root;
+  body.function = &fn;
+  Evaluator::EnterFrame enter(evaluator, body);
+  if (!takeFormals(fn) || !takeGuards(fn))
+    return false;
+
+  mlir::OpBuilder::InsertionGuard keepPlace(context.builder);
+  context.builder.setInsertionPointToEnd(evaluator.module.getBody());
+  context.opName.clear();
+  auto func = context.builder.create<mlir::func::FuncOp>(context.location(fn.name.span),
+                                                         std::string(fn.name.text),
+                                                         context.builder.getFunctionType({}, {}));
+  context.builder.setInsertionPointToEnd(func.addEntryBlock());
+  FunctionEmission emission{func, /*isEntry=*/true};
+  body.emission = &emission;
+  context.emitting = true;
+  if (!makeArguments(fn, func))
+    return false;
+  std::optional<Value> result = evaluator.runBody(body, fn);
+  if (!result)
+    return false;
+  if (!isTensorResult(*result)) {
+    evaluator.error("E0210", body.resultSpans.front(), "an entry point returns tensors")
+        .primaryLabel(fmt::format("this is {}", describeKind(*result)));
+    return false;
+  }
+  evaluator.finishFunction(emission, *result, fn.span);
+  setAttributes(fn, func);
+  return true;
+}
+
+} // namespace nnc::frontend

@@ -1,0 +1,58 @@
+// Entry points: each tensor function of the model becomes a function of the IR with names, dynamic
+// dimensions, their ranges, and guards.
+#pragma once
+
+#include "frontend/Evaluator.h"
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace nnc::frontend {
+
+/// The range of a dimension for which the source states none.
+inline constexpr DimInterval kDefaultRange{1, 1024};
+
+class EntryEmitter {
+public:
+  /// `fixed` are the dimensions given by `--dim`. With `quiet`, nothing is warned about.
+  EntryEmitter(Evaluator &evaluator, const std::map<std::string, int64_t> &fixed,
+               bool quiet = false)
+      : evaluator(evaluator), context(evaluator.context), fixed(fixed), quiet(quiet) {}
+
+  /// Emits one function of the model. False after an error.
+  bool emit(Instance &root, const syntax::FnStmt &fn);
+  /// Whether a function of a model is an entry point: it takes tensors.
+  static bool isEntry(const syntax::FnStmt &fn) { return takesTensors(fn); }
+  /// Whether it could be one in any module: inputs with a fixed number of axes, nothing optional.
+  static bool canStandAlone(const syntax::FnStmt &fn);
+  /// Names given by `--dim` that some entry point has.
+  const std::set<std::string> &usedDims() const { return used; }
+
+private:
+  bool takeFormals(const syntax::FnStmt &fn);
+  bool takeBuildTimeFormal(const syntax::Formal &formal);
+  void collectVariables(const syntax::TensorType &type, syntax::Span span);
+  bool takeGuards(const syntax::FnStmt &fn);
+  bool takeRange(const syntax::Guard &guard);
+  bool takeConditions(const syntax::FnStmt &fn, const syntax::Guard &guard);
+  void narrowRange(const RuntimeGuard &condition);
+  void substitute(const DimSubstitution &known);
+  bool checkRanges(const syntax::FnStmt &fn);
+  void noteGuardPlace(const syntax::FnStmt &fn);
+  bool makeArguments(const syntax::FnStmt &fn, mlir::func::FuncOp func);
+  void setAttributes(const syntax::FnStmt &fn, mlir::func::FuncOp func);
+  std::vector<std::string> resultNames(const syntax::FnStmt &fn, size_t count) const;
+
+  Evaluator &evaluator;
+  Context &context;
+  const std::map<std::string, int64_t> &fixed;
+  bool quiet;
+  std::set<std::string> used;
+  /// Where each dimension is named first, in the order of Context::dimNames.
+  std::vector<syntax::Span> namedAt;
+};
+
+} // namespace nnc::frontend

@@ -1,0 +1,374 @@
+// The abstract interpreter: evaluates what is known at build time, checks the shapes of what is
+// not, and emits operations for it, in one walk over the tree. One Evaluator serves one model; its
+// parts are in the files named below.
+#pragma once
+
+#include "frontend/Callable.h"
+#include "frontend/Context.h"
+#include "frontend/Emission.h"
+#include "frontend/Files.h"
+#include "frontend/Module.h"
+#include "frontend/Scope.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace nnc::frontend {
+
+/// Bounds that keep any input from hanging the compiler or exhausting memory.
+inline constexpr size_t kMaxSteps = 20'000'000;  ///< expressions evaluated
+inline constexpr size_t kMaxWeight = 200'000;    ///< values in one list or module, at all depths
+inline constexpr unsigned kMaxCallDepth = 64;    ///< calls and instantiations within each other
+inline constexpr unsigned kMaxExprDepth = 1'200; ///< expressions within each other, across calls
+inline constexpr size_t kMaxOps = 2'000'000;     ///< calls of primitives
+
+/// Where a call stands.
+struct CallSite {
+  syntax::Span callee; ///< carets of errors in it
+  syntax::Span call;   ///< the whole expression
+  std::string name;    ///< what is called, as written or as it would be: `fc1`, `layers.2`
+  bool piped = false;  ///< the first argument stands before `|>`
+};
+
+/// What the formals of a function or module take.
+struct FormalSource {
+  const std::vector<syntax::Formal> &formals;
+  std::string name;         ///< for messages: "`Linear`"
+  syntax::Span declaration; ///< the declared name
+};
+
+/// What one formal got.
+struct BoundArgument {
+  const syntax::Formal *formal = nullptr;
+  std::optional<Value> value = {}; ///< none: the default is used
+  syntax::Span span = {};
+  const syntax::Expr *expr = nullptr;
+};
+
+/// A tensor met where a tensor type was declared, to be unified.
+struct TensorMatch {
+  const syntax::TensorType *type;
+  TensorValue tensor;
+  std::string_view name; ///< of the formal
+  syntax::Span span;     ///< of the value
+};
+
+/// What a guard came to: false, or true under conditions left for run time.
+struct GuardResult {
+  bool isFalse = false;
+  std::vector<RuntimeGuard> runtime = {};
+};
+
+/// What goes with a declared type, for messages.
+struct Taker {
+  enum class Kind { Argument, Result, Annotation };
+  Kind kind;
+  std::string name; ///< of the function or module, or of the annotated variable
+  CallSite site = {};
+  /// How many formals take a tensor: with several, messages name the one.
+  size_t tensorFormals = 1;
+
+  /// "`x` of `f` takes", "`f` is declared to return", "`y` is declared to be".
+  std::string takes(std::string_view formal) const;
+};
+
+/// Whether a name may introduce a dimension.
+bool isCapitalised(std::string_view name);
+
+class Evaluator {
+public:
+  Evaluator(syntax::SourceManager &sources, syntax::Diagnostics &diags,
+            mlir::MLIRContext &mlirContext, Files &files);
+
+  Context context;
+  Files &files;
+  syntax::Diagnostics &diags;
+
+  //===- Expressions.cpp: by kind of expression
+  //---------------------------------------------------===//
+  std::optional<Value> eval(const syntax::Expr &expr);
+  /// `expr as "..."`: also its key.
+  std::optional<Value> evalWithKey(const syntax::Value &value, KeyRef &key);
+  std::optional<KeyRef> evalKey(const syntax::Key &key);
+  /// A condition of `what` ("`if`"), known now. Reports E0502 for one that is not.
+  std::optional<bool> evalCondition(const syntax::Expr &expr, std::string_view what);
+  /// The elements that `for` walks.
+  std::optional<std::vector<Value>> evalSequence(const syntax::Expr &expr);
+  /// Binds targets in the innermost block (`define`) or as assignments. False after an error.
+  bool bindTargets(const std::vector<syntax::Target> &targets, std::optional<Value> value,
+                   syntax::Span span, bool define);
+
+  //===- BuildOperators.cpp: operators on build-time values
+  //---------------------------------------===//
+  std::optional<Value> evalBinary(const syntax::BinaryExpr &expr);
+  std::optional<Value> evalUnary(const syntax::UnaryExpr &expr);
+  std::optional<Value> evalRange(const syntax::RangeExpr &expr);
+  /// Equality of build-time values; nothing if it depends on run-time sizes.
+  std::optional<bool> equalValues(const Value &a, const Value &b);
+
+  //===- Names.cpp: what a name or a member is
+  //----------------------------------------------------===//
+  std::optional<Value> evalName(const syntax::NameExpr &expr);
+  std::optional<Value> evalMember(const syntax::MemberExpr &expr);
+  std::optional<Value> evalIndex(const syntax::IndexExpr &expr);
+  std::optional<Value> readSlot(Slot &slot, syntax::Span span);
+  std::optional<Value> globalValue(const FileScope &file, Global &global, syntax::Span use);
+  /// The slot that an expression such as `lm_head.weight` names, for `tie`.
+  Slot *evalSlot(const syntax::Expr &expr);
+  /// Whether a name means something here; dimension variables bind where this is false.
+  bool isKnown(std::string_view name);
+
+  //===- Calls.cpp: calling anything
+  //--------------------------------------------------------------===//
+  std::optional<Value> evalCall(const syntax::CallExpr &expr, const Argument *piped);
+  std::optional<Value> evalPipe(const syntax::PipeExpr &expr);
+  std::optional<Value> call(const Value &callee, std::vector<Argument> arguments, CallSite site);
+  std::optional<Value> callFunction(const FunctionRef &function, std::vector<Argument> arguments,
+                                    CallSite site);
+  std::optional<Value> callSequence(const ListValue &list, std::vector<Argument> arguments,
+                                    CallSite site);
+  std::optional<Value> callBuiltin(std::string_view name, std::vector<Argument> arguments,
+                                   CallSite site); // Builtins.cpp
+  static bool isBuiltin(std::string_view name);
+
+  //===- Arguments.cpp: which formal gets which argument
+  //------------------------------------------===//
+  std::optional<std::vector<BoundArgument>>
+  bindArguments(const FormalSource &source, std::vector<Argument> arguments, const CallSite &site);
+
+  //===- Types.cpp: values against declared types; Unify.cpp: shapes against shapes
+  //---------------===//
+  /// Checks a value against a declared type and adapts it (int to float, int to (int, int)).
+  /// Tensors are left to unify(). `subject` is what takes it, for messages.
+  bool conform(const syntax::TypeExpr &type, Value &value, const Taker &taker,
+               std::string_view name, syntax::Span span, std::vector<TensorMatch> &tensors);
+  /// Matches tensors with their declared types in the current frame: bare variables bind, left to
+  /// right, then all other sizes are compared.
+  bool unify(const std::vector<TensorMatch> &matches, const Taker &taker);
+  /// A number given for a tensor becomes one, once the sizes are known.
+  bool adaptNumber(const syntax::TypeExpr &type, Value &value, syntax::Span span);
+  /// The sizes of a declared type in the current frame; reports what it does not know.
+  std::optional<std::vector<Dim>> evalShape(const syntax::TensorType &type);
+  std::optional<Dim> evalDim(const syntax::Dim &dim);
+  /// `float[..., 256]`, with what is known put in.
+  std::string formatDeclared(const syntax::TensorType &type,
+                             const syntax::Dim *mismatched = nullptr);
+
+  //===- Functions.cpp: functions of the user and of the prelude
+  //----------------------------------===//
+  std::optional<Value> callUser(const FunctionData &function, std::vector<Argument> arguments,
+                                CallSite site);
+  /// Evaluates the body in `frame`; nothing after an error in it.
+  std::optional<Value> runBody(Frame &frame, const syntax::FnStmt &fn);
+  /// Checks what a body returns against the declared results.
+  bool checkResults(const syntax::FnStmt &fn, Value &result);
+
+  //===- Emit.cpp: a function of its own per distinct call
+  //----------------------------------------===//
+  std::optional<Value> callEmitted(Frame &callee, const FunctionData &function,
+                                   std::vector<Value> values, const CallSite &site);
+  mlir::Value slotValue(Slot &slot, syntax::Span span);
+  void finishFunction(FunctionEmission &emission, const Value &result, syntax::Span span);
+
+  //===- Statements.cpp
+  //---------------------------------------------------------------------------===//
+  void runBlock(const syntax::Block &block);
+  void runStatement(const syntax::Stmt &stmt);
+
+  //===- Instantiate.cpp: modules
+  //-----------------------------------------------------------------===//
+  std::optional<Value> instantiate(const ModuleClass &cls, std::vector<Argument> arguments,
+                                   CallSite site);
+  void declareSlot(Instance &instance, const syntax::SlotStmt &decl); // Slots.cpp
+  void applyTie(Instance &instance, const syntax::TieStmt &tie);      // Slots.cpp
+  /// A member of a module named by itself: `block.expansion`.
+  std::optional<Value> classConstant(const ModuleClass &cls, const syntax::Ident &name);
+
+  //===- Guards.cpp: `requires`
+  //-------------------------------------------------------------------===//
+  /// Checks guards in the current frame; those on run-time sizes are recorded for the entry point.
+  bool checkGuards(const std::vector<syntax::Guard> &guards, const std::string &subject,
+                   const CallSite &site);
+  std::optional<GuardResult> evalGuard(const syntax::Expr &expr);
+  /// Puts in what the runtime tells when the condition does not hold.
+  void describeGuard(RuntimeGuard &condition, const syntax::Guard &guard);
+  void recordGuard(RuntimeGuard guard);
+  void reportGuard(const syntax::Guard &guard, const std::string &subject, const CallSite &site);
+
+  //===- Shared state
+  //-----------------------------------------------------------------------------===//
+  Frame *frame = nullptr;
+  mlir::ModuleOp module;            ///< where functions go
+  std::vector<RuntimeGuard> guards; ///< of the entry point being emitted
+
+  /// Makes `inner` the current frame while it lives.
+  class EnterFrame {
+  public:
+    EnterFrame(Evaluator &evaluator, Frame &inner);
+    ~EnterFrame();
+
+  private:
+    Evaluator &evaluator;
+    Frame *outer;
+    bool wasEmitting;
+    std::string outerPath;
+  };
+
+  /// Refuses recursion: something that is evaluated within itself, or too deep a nest of calls.
+  class ActiveGuard {
+  public:
+    ActiveGuard(Evaluator &evaluator, const void *what, const void *self = nullptr)
+        : evaluator(evaluator), what(what, self) {}
+    ~ActiveGuard();
+    /// False, and an error, if it is active already.
+    bool enter(syntax::Span use, std::string_view name);
+
+  private:
+    Evaluator &evaluator;
+    std::pair<const void *, const void *> what;
+    bool entered = false;
+  };
+
+  syntax::Diagnostic &error(std::string_view code, syntax::Span span, std::string message) {
+    return context.error(code, span, std::move(message));
+  }
+  std::nullopt_t refuse(syntax::Span span, std::string message);
+  /// False once the budget is spent, reported once.
+  bool spend(syntax::Span span);
+  bool checkWeight(size_t weight, syntax::Span span);
+  /// A symbol that is not taken yet.
+  std::string uniqueSymbol(std::string wanted);
+  /// Forgets the functions emitted for the last entry point: their types name its dimensions.
+  void startEntry();
+
+  Structures structures;
+  /// Keeps every instance alive: others may point to it.
+  std::vector<InstanceRef> instances;
+  /// `--set` for the model: replace arguments of the first instantiation of that class.
+  std::vector<Argument> overrides;
+  const ModuleClass *overridden = nullptr;
+
+  /// What a name is, without reporting anything; nothing for slots and after errors.
+  std::optional<Value> quietLookup(std::string_view name);
+
+private:
+  std::optional<Value> evalKind(const syntax::Expr &expr);
+  std::optional<Value> evalTuple(const std::vector<syntax::ExprPtr> &exprs);
+  bool bindTarget(const syntax::Target &target, std::optional<Value> value, syntax::Span span,
+                  bool define);
+  bool mayBind(const syntax::Ident &name);
+  bool checkAnnotation(const syntax::Target &target, Value &value, syntax::Span span);
+  bool wrongKind(const syntax::TypeExpr &type, const Value &value, const Taker &taker,
+                 std::string_view name, syntax::Span span);
+  bool conformTuple(const syntax::TupleType &type, Value &value, const Taker &taker,
+                    std::string_view name, syntax::Span span, std::vector<TensorMatch> &tensors);
+  bool conformList(const syntax::ListType &type, Value &value, const Taker &taker,
+                   std::string_view name, syntax::Span span, std::vector<TensorMatch> &tensors);
+  bool knowsNames(const syntax::Expr &expr);
+  bool checkElement(const TensorMatch &match, const Taker &taker);
+  bool checkRank(const TensorMatch &match, const Taker &taker);
+  void explainWanted(syntax::Diagnostic &diag, const syntax::Dim &declared, const Dim &wanted,
+                     const Dim &found);
+  std::string mismatchMessage(const TensorMatch &match, const Taker &taker, size_t axis,
+                              const Dim &wanted, const Dim &found, bool different);
+  void reportMismatch(const TensorMatch &match, const Taker &taker, size_t axis, const Dim &wanted);
+  std::string_view variableOf(const syntax::Dim &dim, const Taker &taker);
+  bool bindVariables(const TensorMatch &match, const Taker &taker);
+  bool bindPack(const TensorMatch &match, const Taker &taker);
+  bool compareSizes(const TensorMatch &match, const Taker &taker);
+  bool takeArguments(const syntax::FnStmt &fn, std::vector<BoundArgument> &bound,
+                     const Taker &taker, std::vector<Value> &values,
+                     std::vector<TensorMatch> &tensors);
+  std::optional<Value> placeholderResult(const syntax::FnStmt &fn);
+  void emitFunction(EmittedFunction &made, Frame &callee, const FunctionData &function,
+                    std::vector<Value> &values, const std::vector<Slot *> &reachable);
+  std::string callName(const FunctionData &function, const Instance *caller);
+  void poisonTargets(const syntax::Block &block);
+  void runBind(const syntax::BindStmt &bind);
+  void runReturn(const syntax::ReturnStmt &stmt);
+  void runFor(const syntax::ForStmt &loop);
+  void runIf(const syntax::IfStmt &stmt);
+  std::optional<Value> instantiateAlias(const ModuleClass &cls, std::vector<Argument> arguments,
+                                        const CallSite &site);
+  void applyOverrides(const ModuleClass &cls, std::vector<Argument> &arguments);
+  bool takeHyperparameters(Instance &instance, std::vector<BoundArgument> &bound,
+                           const CallSite &site);
+  bool isNewMember(Instance &instance, const syntax::Ident &name);
+  void bindMember(Instance &instance, const syntax::BindStmt &bind);
+  static void collectNames(const std::vector<syntax::Target> &targets,
+                           std::vector<syntax::Ident> &names);
+  void runModuleBody(Instance &instance);
+  void checkFunctionName(Instance &instance, const syntax::FnStmt &fn);
+  bool initializerNumbers(const syntax::CallExpr &call,
+                          std::initializer_list<std::string_view> names, double *values);
+  bool evalInit(const syntax::Expr &expr, Slot &slot);
+  const syntax::Dim *dimensionVariable(const syntax::TensorType &type);
+  bool evalSlotType(const syntax::SlotStmt &decl, Slot &slot);
+  std::string substituteNames(const syntax::Expr &expr);
+  std::string explainFalse(const syntax::Expr &condition);
+  const Hyperparameter *defaultBehind(const syntax::NameExpr &name, const Hyperparameter *before);
+  std::optional<GuardResult> compareSizesLater(const syntax::Expr &expr, syntax::BinaryOp op,
+                                               const Dim &left, const Dim &right);
+  std::optional<GuardResult> evalRangeGuard(const syntax::BinaryExpr &expr,
+                                            const syntax::RangeExpr &range);
+  std::string calleeName(const syntax::Expr &callee, const Value &value);
+  std::optional<Value> callElement(Element element, const std::vector<Argument> &arguments,
+                                   const CallSite &site);
+  std::optional<Value> callInstance(const InstanceRef &instance, std::vector<Argument> arguments,
+                                    CallSite site);
+  std::optional<Value> callWhole(const FunctionData &function, std::vector<Argument> arguments,
+                                 CallSite site);
+  bool isStageCall(const FunctionData &function, const std::vector<Argument> &arguments);
+  std::nullopt_t unknownArgument(const FormalSource &source, const Argument &argument);
+  bool checkComplete(const FormalSource &source, const std::vector<BoundArgument> &bound,
+                     const CallSite &site);
+  std::optional<Value> compare(const syntax::BinaryExpr &expr, const Value &left,
+                               const Value &right);
+  std::optional<Value> mismatch(const syntax::BinaryExpr &expr, const Value &left,
+                                const Value &right);
+  std::optional<Value> contains(const syntax::BinaryExpr &expr, const Value &item,
+                                const Value &list);
+  std::optional<Value> evalLogic(const syntax::BinaryExpr &expr);
+  std::optional<Value> emitBinary(const syntax::BinaryExpr &expr, const Value &left,
+                                  const Value &right);
+  std::optional<Value> concatLists(const syntax::BinaryExpr &expr, const Value &left,
+                                   const Value &right);
+  std::string describeRuntime(const syntax::Expr &expr, const Value &value);
+  std::optional<Value> evalList(const syntax::ListExpr &expr);
+  std::optional<Value> evalComprehension(const syntax::ListCompExpr &expr);
+  std::optional<Value> instanceMember(const InstanceRef &instance, const syntax::Ident &name);
+  /// A hyperparameter, member or function of `instance`; `known` says whether it has that name.
+  std::optional<Value> findInside(Instance &instance, std::string_view name, syntax::Span use,
+                                  bool &known);
+  std::optional<Value> evaluateGlobal(const FileScope &file, Global &global, syntax::Span use);
+  std::optional<Value> exported(const FileScope &file, const syntax::Ident &name);
+  bool evalOperand(const syntax::ExprPtr &expr, std::optional<Operand> &operand);
+  std::optional<int64_t> evalInt(const syntax::Expr &expr);
+  std::optional<Value> evaluateImport(const FileScope &file, const Global &global,
+                                      syntax::Span use);
+  std::optional<Value> sequenceItem(std::span<const Value> elements, const syntax::IndexItem &item);
+  std::optional<Value> tensorIndex(const Value &base, const syntax::IndexExpr &expr);
+  std::nullopt_t unknownName(const syntax::NameExpr &expr);
+  std::nullopt_t unknownMember(const Value &base, const syntax::Ident &name,
+                               const std::vector<std::string_view> &candidates);
+  std::vector<std::string_view> namesInScope(bool onlyNumbers);
+
+  std::unordered_map<std::string, EmittedFunction> emitted;
+  std::unordered_set<std::string> symbols;
+  /// Functions (with their instance) and classes being evaluated, innermost last.
+  std::vector<std::pair<const void *, const void *>> active;
+  std::map<std::pair<const ModuleClass *, std::string_view>, Value> classConstants;
+  size_t steps = 0;
+  unsigned exprDepth = 0;
+  bool exhausted = false;
+  bool inShape = false; ///< evaluating a size: unknown names get the message for shapes
+};
+
+} // namespace nnc::frontend

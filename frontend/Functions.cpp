@@ -1,0 +1,149 @@
+// Calls of functions written in the language: arguments are bound and checked against the
+// signature, then the body is evaluated in place (build time) or emitted once and called (tensors).
+#include "frontend/Evaluator.h"
+
+#include <fmt/format.h>
+
+namespace nnc::frontend {
+
+/// Binds the build-time formals of the current frame and collects the tensors. `values` gets one
+/// value per formal.
+bool Evaluator::takeArguments(const syntax::FnStmt &fn, std::vector<BoundArgument> &bound,
+                              const Taker &taker, std::vector<Value> &values,
+                              std::vector<TensorMatch> &tensors) {
+  bool ok = true;
+  for (BoundArgument &argument : bound) {
+    const syntax::Formal &formal = *argument.formal;
+    std::optional<Value> value = std::move(argument.value);
+    if (!value) {
+      value = eval(*formal.defaultValue);
+      argument.span = taker.site.callee;
+    }
+    ok = value && conform(*formal.type, *value, taker, formal.name.text, argument.span, tensors) &&
+         ok;
+    frame->locals.define(formal.name.text, value);
+    values.push_back(value ? std::move(*value) : Value());
+  }
+  return ok;
+}
+
+static size_t countTensorFormals(const syntax::FnStmt &fn) {
+  size_t count = 0;
+  for (const syntax::Formal &formal : fn.params)
+    count += formal.type->is<syntax::TensorType>();
+  return count;
+}
+
+std::optional<Value> Evaluator::callUser(const FunctionData &function,
+                                         std::vector<Argument> arguments, CallSite site) {
+  const syntax::FnStmt &fn = *function.decl;
+  FormalSource source{fn.params, site.name, fn.name.span};
+  std::optional<std::vector<BoundArgument>> bound =
+      bindArguments(source, std::move(arguments), site);
+  if (!bound)
+    return std::nullopt;
+  if (site.piped && !bound->empty())
+    bound->front().span = site.callee;
+
+  ActiveGuard guard(*this, &fn, function.self.get());
+  if (!guard.enter(site.callee, site.name))
+    return std::nullopt;
+  Frame callee;
+  callee.home = function.home;
+  callee.self = function.self.get();
+  callee.function = &fn;
+  callee.emission = frame->emission;
+  callee.caller = frame->self;
+  EnterFrame enter(*this, callee);
+  Taker taker{Taker::Kind::Argument, site.name, site, countTensorFormals(fn)};
+  std::vector<Value> values;
+  std::vector<TensorMatch> tensors;
+  bool ok = takeArguments(fn, *bound, taker, values, tensors);
+  ok = unify(tensors, taker) && ok;
+  for (size_t i = 0; i < values.size() && ok; ++i) {
+    const BoundArgument &argument = (*bound)[i];
+    ok = adaptNumber(*argument.formal->type, values[i], argument.span);
+    callee.locals.assign(argument.formal->name.text, values[i]);
+  }
+  ok = ok && checkGuards(fn.guards, site.name, site);
+  if (!ok)
+    return placeholderResult(fn);
+  bool isTensorFunction = takesTensors(fn) || function.self;
+  if (!callee.emission || !isTensorFunction)
+    return runBody(callee, fn);
+  std::optional<Value> result = callEmitted(callee, function, values, site);
+  return result ? result : placeholderResult(fn);
+}
+
+//===- Bodies
+//-------------------------------------------------------------------------------------===//
+
+std::optional<Value> Evaluator::runBody(Frame &body, const syntax::FnStmt &fn) {
+  if (body.self)
+    context.modulePath = body.self->path();
+  if (fn.expr) {
+    body.result = eval(*fn.expr);
+    body.resultSpans = {fn.expr->span};
+    body.failed = !body.result;
+  } else {
+    runBlock(*fn.block);
+    if (!body.returned && !body.failed) {
+      error("E0208", fn.name.span, fmt::format("`{}` returns nothing", fn.name.text))
+          .note("a function ends with `return`");
+      return std::nullopt;
+    }
+  }
+  if (body.failed || !body.result || !checkResults(fn, *body.result))
+    return std::nullopt;
+  return body.result;
+}
+
+bool Evaluator::checkResults(const syntax::FnStmt &fn, Value &result) {
+  if (fn.results.empty())
+    return true;
+  Taker taker{Taker::Kind::Result, std::string(fn.name.text)};
+  bool isOne = fn.results.size() == 1;
+  if (!isOne && (!result.is<TupleValue>() || result.elements().size() != fn.results.size())) {
+    error("E0207", frame->resultSpans.front(),
+          fmt::format("`{}` is declared to return {} values, this is {}", fn.name.text,
+                      fn.results.size(), describeKind(result)))
+        .label(fn.results.front().span.to(fn.results.back().span), "declared here");
+    return false;
+  }
+  std::vector<Value> values =
+      isOne ? std::vector<Value>{result}
+            : std::vector<Value>(result.elements().begin(), result.elements().end());
+  bool ok = true;
+  for (size_t i = 0; i < values.size(); ++i) {
+    bool separate = frame->resultSpans.size() == values.size();
+    syntax::Span span = frame->resultSpans[separate ? i : 0];
+    std::vector<TensorMatch> tensors;
+    const syntax::Result &declared = fn.results[i];
+    ok &= conform(*declared.type, values[i], taker, declared.name.text, span, tensors) &&
+          unify(tensors, taker) && adaptNumber(*declared.type, values[i], span);
+  }
+  result = isOne ? values.front() : Value::tuple(std::move(values));
+  return ok;
+}
+
+/// What a call that failed would have returned, so that the rest of the caller can be checked.
+/// Nothing where the signature does not tell.
+std::optional<Value> Evaluator::placeholderResult(const syntax::FnStmt &fn) {
+  if (!frame->emission || fn.results.empty())
+    return std::nullopt;
+  std::vector<Value> values;
+  for (const syntax::Result &result : fn.results) {
+    auto *type = result.type->as<syntax::TensorType>();
+    if (!type)
+      return std::nullopt;
+    for (const syntax::Dim &dim : type->dims)
+      if (dim.isPack ? !frame->packs.count(dim.packName.text) : !knowsNames(*dim.expr))
+        return std::nullopt;
+    values.push_back(Value::integer(0));
+    if (isStorageOnly(type->elem) || !adaptNumber(*type, values.back(), result.span))
+      return std::nullopt;
+  }
+  return values.size() == 1 ? values.front() : Value::tuple(std::move(values));
+}
+
+} // namespace nnc::frontend

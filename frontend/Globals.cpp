@@ -1,0 +1,108 @@
+// One `nn.global` per tensor of the checkpoint, with all the keys under which it may be found.
+#include "frontend/Globals.h"
+
+#include "ir/NNOps.h"
+
+#include <fmt/format.h>
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace nnc::frontend {
+
+static mlir::DictionaryAttr initAttr(mlir::OpBuilder &builder, const SlotInit &init) {
+  auto entry = [&](const char *name, double value) {
+    return builder.getNamedAttr(name, builder.getF64FloatAttr(value));
+  };
+  auto kind = [&](const char *name) {
+    return builder.getNamedAttr("kind", builder.getStringAttr(name));
+  };
+  switch (init.kind) {
+  case SlotInit::Kind::Full:
+    return builder.getDictionaryAttr({kind("full"), entry("value", init.a)});
+  case SlotInit::Kind::KaimingUniform:
+    return builder.getDictionaryAttr({kind("kaiming_uniform")});
+  case SlotInit::Kind::Normal:
+    return builder.getDictionaryAttr({kind("normal"), entry("mean", init.a), entry("std", init.b)});
+  case SlotInit::Kind::Uniform:
+    return builder.getDictionaryAttr(
+        {kind("uniform"), entry("low", init.a), entry("high", init.b)});
+  }
+  return {};
+}
+
+static void emitGlobal(Context &context, Slot &slot, const std::vector<std::string> &keys) {
+  slot.symbol = keys.front();
+  context.opName = slot.symbol;
+  mlir::OpBuilder &builder = context.builder;
+  llvm::SmallVector<llvm::StringRef> names(keys.begin(), keys.end());
+  builder.create<nn::GlobalOp>(context.location(slot.decl->name.span),
+                               builder.getStringAttr(slot.symbol),
+                               mlir::TypeAttr::get(context.tensorType(slot.element, slot.shape)),
+                               builder.getStringAttr(syntax::spelling(slot.decl->slot)),
+                               builder.getStrArrayAttr(names), initAttr(builder, slot.init));
+}
+
+static SlotInfo describeSlot(const Slot &slot, const std::vector<std::string> &keys) {
+  SlotInfo info;
+  info.key = keys.front();
+  info.alternatives.assign(keys.begin() + 1, keys.end());
+  for (const Dim &dim : slot.shape)
+    info.shape.push_back(*dim.getConstant());
+  info.dtype = syntax::spelling(slot.element);
+  info.kind = syntax::spelling(slot.decl->slot);
+  info.location = slot.decl->name.span;
+  return info;
+}
+
+/// The keys of every tensor: of its own slot first, then of those tied to it.
+static std::unordered_map<Slot *, std::vector<std::string>>
+collectKeys(const std::vector<Slot *> &order, const std::vector<Slot *> &all) {
+  std::unordered_map<Slot *, std::vector<std::string>> keys;
+  for (Slot *slot : order)
+    keys[slot] = slotKeys(*slot);
+  for (Slot *slot : all)
+    if (slot->tied) {
+      std::vector<std::string> more = slotKeys(*slot), &known = keys[slot->canonical()];
+      known.insert(known.end(), more.begin(), more.end());
+    }
+  return keys;
+}
+
+bool emitGlobals(Context &context, const Instance &root, std::vector<SlotInfo> &slots) {
+  std::vector<Slot *> order, all;
+  std::unordered_set<Slot *> seen;
+  for (Slot *slot : root.slots()) {
+    if (seen.insert(slot).second)
+      all.push_back(slot);
+  }
+  seen.clear();
+  for (Slot *slot : all)
+    if (seen.insert(slot->canonical()).second)
+      order.push_back(slot->canonical());
+  auto keys = collectKeys(order, all);
+  std::map<std::string, Slot *> owner;
+  bool ok = true;
+  for (Slot *slot : order) {
+    for (const std::string &key : keys[slot]) {
+      auto [at, isNew] = owner.try_emplace(key, slot);
+      if (key.empty()) {
+        context.error("E0704", slot->decl->name.span, "this slot has an empty key");
+        ok = false;
+      } else if (!isNew && at->second != slot) {
+        context
+            .error("E0704", slot->decl->name.span, fmt::format("two slots have the key `{}`", key))
+            .primaryLabel("the second")
+            .label(at->second->decl->name.span, "the first");
+        ok = false;
+      }
+    }
+    if (!ok)
+      continue;
+    emitGlobal(context, *slot, keys[slot]);
+    slots.push_back(describeSlot(*slot, keys[slot]));
+  }
+  return ok;
+}
+
+} // namespace nnc::frontend

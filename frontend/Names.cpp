@@ -1,0 +1,359 @@
+// What a name is: a local, a member of the module around it, a name of the file, of the prelude, or
+// one that the compiler knows. And `a.b`.
+#include "frontend/Evaluator.h"
+
+#include "frontend/Suggest.h"
+
+#include <cctype>
+#include <fmt/format.h>
+#include <limits>
+#include <numbers>
+
+namespace nnc::frontend {
+
+//===- Names that need no scope
+//-------------------------------------------------------------------===//
+
+static std::optional<Value> predeclared(std::string_view name) {
+  if (name == "inf")
+    return Value::floating(std::numeric_limits<double>::infinity());
+  if (name == "pi")
+    return Value::floating(std::numbers::pi);
+  if (name == "training")
+    return Value::boolean(false);
+  return std::nullopt;
+}
+
+static std::optional<Value> knownFunction(std::string_view name) {
+  FunctionData data;
+  if (Evaluator::isBuiltin(name))
+    data.kind = FunctionData::Kind::Builtin;
+  else if (isPrimitive(name))
+    data.kind = FunctionData::Kind::Primitive;
+  else
+    return std::nullopt;
+  data.name = name;
+  return Value(std::make_shared<const FunctionData>(std::move(data)));
+}
+
+static Value functionValue(const syntax::FnStmt &fn, const FileScope *home,
+                           InstanceRef self = nullptr) {
+  FunctionData data;
+  data.kind = FunctionData::Kind::User;
+  data.name = fn.name.text;
+  data.decl = &fn;
+  data.home = home;
+  data.self = std::move(self);
+  return Value(std::make_shared<const FunctionData>(std::move(data)));
+}
+
+//===- Lookup
+//-------------------------------------------------------------------------------------===//
+
+std::optional<Value> Evaluator::findInside(Instance &instance, std::string_view name,
+                                           syntax::Span use, bool &known) {
+  known = true;
+  if (const Hyperparameter *hyper = instance.hyperparameter(name))
+    return hyper->value;
+  if (const Member *member = instance.member(name))
+    return member->slot ? readSlot(*member->slot, use) : member->value;
+  if (const syntax::FnStmt *fn = instance.cls->function(name))
+    return functionValue(*fn, instance.cls->home, instance.shared_from_this());
+  known = false;
+  return std::nullopt;
+}
+
+std::optional<Value> Evaluator::evalName(const syntax::NameExpr &expr) {
+  if (const std::optional<Value> *local = frame->locals.find(expr.name))
+    return *local;
+  if (frame->self) {
+    bool known = false;
+    std::optional<Value> value = findInside(*frame->self, expr.name, expr.span, known);
+    if (known)
+      return value;
+  }
+  if (frame->constantsOf && frame->constantsOf->hyperparameter(expr.name)) {
+    error("E0502", expr.span,
+          fmt::format("`{}` is known only in an instance of `{}`", expr.name,
+                      frame->constantsOf->name()));
+    return std::nullopt;
+  }
+  if (Global *global = frame->home->find(expr.name))
+    return globalValue(*frame->home, *global, expr.span);
+  FileScope *prelude = files.prelude();
+  if (Global *global = prelude->find(expr.name))
+    return globalValue(*prelude, *global, expr.span);
+  if (std::optional<Value> value = predeclared(expr.name))
+    return value;
+  if (std::optional<Value> value = knownFunction(expr.name))
+    return value;
+  return unknownName(expr);
+}
+
+bool Evaluator::isKnown(std::string_view name) {
+  if (frame->locals.find(name))
+    return true;
+  if (Instance *self = frame->self)
+    if (self->hyperparameter(name) || self->member(name) || self->cls->function(name))
+      return true;
+  return frame->home->find(name) || files.prelude()->find(name) || predeclared(name) ||
+         knownFunction(name);
+}
+
+std::optional<Value> Evaluator::quietLookup(std::string_view name) {
+  if (!frame)
+    return std::nullopt;
+  if (const std::optional<Value> *local = frame->locals.find(name))
+    return *local;
+  if (Instance *self = frame->self) {
+    if (const Hyperparameter *hyper = self->hyperparameter(name))
+      return hyper->value;
+    if (const Member *member = self->member(name))
+      return member->value;
+  }
+  Global *global = frame->home->find(name);
+  if (global && global->state != Global::State::InProgress && global->decl->is<syntax::BindStmt>())
+    return globalValue(*frame->home, *global, global->name.span);
+  return std::nullopt;
+}
+
+std::optional<Value> Evaluator::readSlot(Slot &slot, syntax::Span span) {
+  std::string_view kind = syntax::spelling(slot.decl->slot);
+  std::string_view name = slot.decl->name.text;
+  if (!slot.present) {
+    error("E0504", span, fmt::format("`{}` does not exist here", name))
+        .primaryLabel("used without its condition")
+        .label(slot.decl->condition->span, "the condition, false in this instance");
+    return std::nullopt;
+  }
+  if (!frame->emission) {
+    error("E0502", span, fmt::format("`{}` is a {}, known only at run time", name, kind))
+        .primaryLabel("a build-time value is needed");
+    return std::nullopt;
+  }
+  TensorValue tensor;
+  tensor.element = slot.element;
+  tensor.shape = slot.shape;
+  tensor.value = slotValue(slot, span);
+  tensor.origin = span;
+  return Value::tensor(std::move(tensor));
+}
+
+//===- Unknown names
+//------------------------------------------------------------------------------===//
+
+std::vector<std::string_view> Evaluator::namesInScope(bool onlyNumbers) {
+  std::vector<std::string_view> names = frame->locals.names();
+  if (Instance *self = frame->self) {
+    for (const Hyperparameter &hyper : self->hyperparameters)
+      names.push_back(hyper.name);
+    for (const Member &member : self->members)
+      names.push_back(member.name.text);
+    for (const syntax::StmtPtr &stmt : self->cls->decl->body)
+      if (auto *fn = stmt->as<syntax::FnStmt>())
+        names.push_back(fn->name.text);
+  }
+  for (std::string_view name : frame->home->names())
+    names.push_back(name);
+  if (onlyNumbers) {
+    std::erase_if(names, [&](std::string_view name) {
+      std::optional<Value> value = quietLookup(name);
+      return !value || !value->isInt();
+    });
+    return names;
+  }
+  for (std::string_view name : files.prelude()->names())
+    names.push_back(name);
+  for (std::string_view name : primitiveNames())
+    names.push_back(name);
+  for (std::string_view name : {"len", "zip", "enumerate", "reverse", "inf", "pi", "training"})
+    names.push_back(name);
+  return names;
+}
+
+/// `hyperparameter or constant of `BertLayer`` and its like for functions.
+static std::string shapeNamesOf(const Frame &frame) {
+  if (frame.self)
+    return fmt::format("not a hyperparameter or constant of `{}`", frame.self->cls->name());
+  return "not a parameter or constant";
+}
+
+std::nullopt_t Evaluator::unknownName(const syntax::NameExpr &expr) {
+  std::vector<std::string_view> candidates = namesInScope(inShape);
+  syntax::Diagnostic &diag =
+      error("E0201", expr.span,
+            fmt::format("unknown name `{}`{}", expr.name, inShape ? " in a shape" : ""));
+  bool capitalised = std::isupper(static_cast<unsigned char>(expr.name.front()));
+  if (inShape) {
+    diag.primaryLabel(shapeNamesOf(*frame));
+    diag.note(capitalised ? "a dimension is introduced by a size that is its name alone, in the "
+                            "type of a parameter"
+                          : "only capitalised names introduce a dimension");
+  } else {
+    diag.primaryLabel("not defined here");
+    if (frame->self)
+      for (const syntax::StmtPtr &stmt : frame->self->cls->decl->body)
+        if (auto *bind = stmt->as<syntax::BindStmt>();
+            bind && bind->targets.front().name.text == expr.name)
+          diag.note("members are evaluated in order; this one comes later", bind->span);
+  }
+  if (std::optional<std::string_view> similar = closestName(expr.name, candidates))
+    diag.fixIt(fmt::format("`{}` has a similar name", *similar),
+               {{expr.span, std::string(*similar)}});
+  return std::nullopt;
+}
+
+//===- The top level of files
+//---------------------------------------------------------------------===//
+
+std::optional<Value> Evaluator::globalValue(const FileScope &file, Global &global,
+                                            syntax::Span use) {
+  if (auto *fn = global.decl->as<syntax::FnStmt>())
+    return functionValue(*fn, &file);
+  if (auto *module = global.decl->as<syntax::ModuleStmt>())
+    return Value(file.moduleClass(*module));
+  if (global.decl->is<syntax::TrainStmt>())
+    return refuse(use, "`train` blocks are not supported yet");
+  switch (global.state) {
+  case Global::State::Done:
+    return global.value;
+  case Global::State::Failed:
+    return std::nullopt;
+  case Global::State::InProgress:
+    error("E0505", use, fmt::format("`{}` is defined by itself", global.name.text))
+        .label(global.name.span, "its definition");
+    return std::nullopt;
+  case Global::State::Fresh:
+    break;
+  }
+  global.state = Global::State::InProgress;
+  std::optional<Value> value = evaluateGlobal(file, global, use);
+  global.state = value ? Global::State::Done : Global::State::Failed;
+  if (value)
+    global.value = *value;
+  return value;
+}
+
+std::optional<Value> Evaluator::evaluateGlobal(const FileScope &file, Global &global,
+                                               syntax::Span use) {
+  if (global.decl->is<syntax::ImportStmt>())
+    return evaluateImport(file, global, use);
+  auto &bind = global.decl->get<syntax::BindStmt>();
+  if (bind.scan)
+    return refuse(bind.span, "`scan` is not supported yet");
+  Frame top;
+  top.home = &file;
+  EnterFrame enter(*this, top);
+  std::optional<Value> value = eval(*bind.value.expr);
+  if (!bindTargets(bind.targets, value, bind.value.span, /*define=*/true))
+    return std::nullopt;
+  return *top.locals.find(global.name.text);
+}
+
+std::optional<Value> Evaluator::evaluateImport(const FileScope &file, const Global &global,
+                                               syntax::Span use) {
+  auto &import = global.decl->get<syntax::ImportStmt>();
+  FileScope *target = files.resolve(import, file);
+  if (!target)
+    return std::nullopt;
+  if (import.names.empty())
+    return Value(files.makeNamespace(global.name.text, target));
+  return exported(*target, global.name);
+}
+
+std::optional<Value> Evaluator::exported(const FileScope &file, const syntax::Ident &name) {
+  Global *found = file.find(name.text);
+  if (found && name.text.front() != '_')
+    return globalValue(file, *found, name.span);
+  syntax::Diagnostic &diag =
+      error("E0206", name.span,
+            found ? fmt::format("`{}` is private to its file", name.text)
+                  : fmt::format("`{}` has no `{}`", context.sources.name(file.id), name.text));
+  if (found)
+    diag.note("names that start with `_` cannot be imported; it is defined", found->name.span);
+  else if (auto similar = closestName(name.text, file.names()))
+    diag.fixIt(fmt::format("`{}` has a similar name", *similar),
+               {{name.span, std::string(*similar)}});
+  return std::nullopt;
+}
+
+//===- Members
+//------------------------------------------------------------------------------------===//
+
+std::nullopt_t Evaluator::unknownMember(const Value &base, const syntax::Ident &name,
+                                        const std::vector<std::string_view> &candidates) {
+  syntax::Diagnostic &diag = error(
+      "E0204", name.span, fmt::format("{} has no member `{}`", describeKind(base), name.text));
+  if (auto similar = closestName(name.text, candidates))
+    diag.fixIt(fmt::format("`{}` has a similar name", *similar),
+               {{name.span, std::string(*similar)}});
+  return std::nullopt;
+}
+
+std::optional<Value> Evaluator::instanceMember(const InstanceRef &instance,
+                                               const syntax::Ident &name) {
+  bool known = false;
+  std::optional<Value> value = findInside(*instance, name.text, name.span, known);
+  if (known)
+    return value;
+  std::vector<std::string_view> names;
+  for (const Hyperparameter &hyper : instance->hyperparameters)
+    names.push_back(hyper.name);
+  for (const Member &member : instance->members)
+    names.push_back(member.name.text);
+  for (const syntax::StmtPtr &stmt : instance->cls->decl->body)
+    if (auto *fn = stmt->as<syntax::FnStmt>())
+      names.push_back(fn->name.text);
+  return unknownMember(Value(instance), name, names);
+}
+
+std::optional<Value> Evaluator::evalMember(const syntax::MemberExpr &expr) {
+  std::optional<Value> base = eval(*expr.base);
+  if (!base)
+    return std::nullopt;
+  if (base->isTensor() && expr.name.text == "T") {
+    context.opName = "transpose";
+    return transposeLastTwo(context, {*base, expr.base->span, expr.base.get()}, expr.span);
+  }
+  if (auto *instance = base->as<InstanceRef>())
+    return instanceMember(*instance, expr.name);
+  if (auto *cls = base->as<const ModuleClass *>())
+    return classConstant(**cls, expr.name);
+  if (auto *space = base->as<const Namespace *>())
+    return exported(*(*space)->file, expr.name);
+  return unknownMember(*base, expr.name,
+                       base->isTensor() ? std::vector<std::string_view>{"T"}
+                                        : std::vector<std::string_view>{});
+}
+
+std::optional<Value> Evaluator::classConstant(const ModuleClass &cls, const syntax::Ident &name) {
+  auto key = std::make_pair(&cls, name.text);
+  if (auto found = classConstants.find(key); found != classConstants.end())
+    return found->second;
+  for (const syntax::StmtPtr &stmt : cls.decl->body) {
+    auto *bind = stmt->as<syntax::BindStmt>();
+    if (!bind || bind->scan || bind->targets.size() != 1 ||
+        bind->targets.front().name.text != name.text)
+      continue;
+    ActiveGuard guard(*this, bind);
+    if (!guard.enter(name.span, name.text))
+      return std::nullopt;
+    Frame constants;
+    constants.home = cls.home;
+    constants.constantsOf = &cls;
+    EnterFrame enter(*this, constants);
+    std::optional<Value> value = eval(*bind->value.expr);
+    if (value)
+      classConstants[key] = *value;
+    return value;
+  }
+  if (cls.hyperparameter(name.text) || cls.function(name.text)) {
+    error("E0204", name.span,
+          fmt::format("`{}` belongs to an instance of `{}`", name.text, cls.name()))
+        .note("only constants can be read from a module's name");
+    return std::nullopt;
+  }
+  return unknownMember(Value(&cls), name, {});
+}
+
+} // namespace nnc::frontend

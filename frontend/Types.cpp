@@ -1,0 +1,245 @@
+// Values against declared types, and the sizes that a declared type states.
+#include "frontend/Evaluator.h"
+
+#include <cctype>
+#include <fmt/format.h>
+
+namespace nnc::frontend {
+
+using syntax::ScalarKind;
+
+//===- What is declared, in words
+//-----------------------------------------------------------------===//
+
+static std::string typeNoun(const syntax::TypeExpr &type) {
+  if (auto *scalar = type.as<syntax::ScalarType>()) {
+    switch (scalar->scalar) {
+    case ScalarKind::Fn:
+      return "a function";
+    case ScalarKind::Module:
+      return "a module";
+    case ScalarKind::Int:
+      return "an int";
+    default:
+      return fmt::format("a {}", syntax::spelling(scalar->scalar));
+    }
+  }
+  if (auto *list = type.as<syntax::ListType>())
+    return fmt::format("a list, each of it {}", typeNoun(*list->element));
+  if (auto *tuple = type.as<syntax::TupleType>())
+    return fmt::format("a tuple of {}", tuple->elements.size());
+  return "a tensor";
+}
+
+std::string Taker::takes(std::string_view formal) const {
+  switch (kind) {
+  case Kind::Argument:
+    return fmt::format("`{}` of `{}` takes", formal, name);
+  case Kind::Result:
+    return fmt::format("`{}` is declared to return", name);
+  case Kind::Annotation:
+    return fmt::format("`{}` is declared to be", name);
+  }
+  return {};
+}
+
+bool Evaluator::wrongKind(const syntax::TypeExpr &type, const Value &value, const Taker &taker,
+                          std::string_view name, syntax::Span span) {
+  std::string wanted = type.is<syntax::TensorType>()
+                           ? formatDeclared(type.get<syntax::TensorType>())
+                           : typeNoun(type);
+  error("E0403", span,
+        fmt::format("{} {}, this is {}", taker.takes(name), wanted, describeKind(value)))
+      .label(type.span, "declared here");
+  return false;
+}
+
+//===- Build-time types
+//---------------------------------------------------------------------------===//
+
+static bool isCallable(const Value &value) {
+  return value.is<FunctionRef>() || value.is<InstanceRef>() || value.is<ListValue>() ||
+         value.is<Element>();
+}
+
+/// Whether a value is of a scalar type; an int becomes a float where one is wanted.
+static bool fitsScalar(ScalarKind kind, Value &value) {
+  switch (kind) {
+  case ScalarKind::Int:
+    return value.isInt();
+  case ScalarKind::Float:
+    if (std::optional<double> number = value.asFloat()) {
+      value = Value::floating(*number);
+      return true;
+    }
+    return false;
+  case ScalarKind::Bool:
+    return value.is<bool>();
+  case ScalarKind::Str:
+    return value.is<StringValue>();
+  case ScalarKind::DType:
+    return value.is<Element>();
+  case ScalarKind::Fn:
+    return isCallable(value);
+  case ScalarKind::Module:
+    return value.is<const ModuleClass *>();
+  }
+  return false;
+}
+
+bool Evaluator::conformTuple(const syntax::TupleType &type, Value &value, const Taker &taker,
+                             std::string_view name, syntax::Span span,
+                             std::vector<TensorMatch> &tensors) {
+  if (value.isNumber()) // `int` is accepted for `(int, int)` and repeated
+    value = Value::tuple(std::vector<Value>(type.elements.size(), value));
+  if (!value.is<TupleValue>() || value.elements().size() != type.elements.size())
+    return wrongKind(type, value, taker, name, span);
+  std::vector<Value> elements(value.elements().begin(), value.elements().end());
+  bool ok = true;
+  for (size_t i = 0; i < elements.size() && ok; ++i)
+    ok = conform(*type.elements[i], elements[i], taker, name, span, tensors);
+  value = Value::tuple(std::move(elements));
+  return ok;
+}
+
+bool Evaluator::conformList(const syntax::ListType &type, Value &value, const Taker &taker,
+                            std::string_view name, syntax::Span span,
+                            std::vector<TensorMatch> &tensors) {
+  auto *list = value.as<ListValue>();
+  if (!list)
+    return wrongKind(type, value, taker, name, span);
+  std::vector<Value> elements = list->data->elements;
+  for (Value &element : elements)
+    if (!conform(*type.element, element, taker, name, span, tensors))
+      return false;
+  value = Value::list(std::move(elements), list->data->keys);
+  return true;
+}
+
+bool Evaluator::conform(const syntax::TypeExpr &type, Value &value, const Taker &taker,
+                        std::string_view name, syntax::Span span,
+                        std::vector<TensorMatch> &tensors) {
+  if (!spend(span))
+    return false;
+  if (auto *list = type.as<syntax::ListType>())
+    return conformList(*list, value, taker, name, span, tensors);
+  if (auto *tuple = type.as<syntax::TupleType>())
+    return conformTuple(*tuple, value, taker, name, span, tensors);
+  if (auto *scalar = type.as<syntax::ScalarType>())
+    return fitsScalar(scalar->scalar, value) || wrongKind(type, value, taker, name, span);
+  auto &tensor = type.get<syntax::TensorType>();
+  if (auto *given = value.as<TensorValue>()) {
+    tensors.push_back({&tensor, *given, name, span});
+    return true;
+  }
+  bool fits = value.isNone() ? tensor.optional : value.isNumber() || value.is<bool>();
+  // `float` and `bool` without a shape are types of build-time values; the parser tells them apart.
+  return fits || wrongKind(type, value, taker, name, span);
+}
+
+bool Evaluator::adaptNumber(const syntax::TypeExpr &type, Value &value, syntax::Span span) {
+  auto *tensor = type.as<syntax::TensorType>();
+  if (!tensor || value.isTensor() || value.isNone() || !frame->emission)
+    return true;
+  std::optional<std::vector<Dim>> shape = evalShape(*tensor);
+  if (!shape)
+    return false;
+  context.opName = "full";
+  std::optional<Value> made = numberToTensor(context, {value, span}, tensor->elem, *shape);
+  if (made)
+    value = std::move(*made);
+  return made.has_value();
+}
+
+//===- Sizes
+//--------------------------------------------------------------------------------------===//
+
+std::optional<Dim> Evaluator::evalDim(const syntax::Dim &dim) {
+  bool outer = inShape;
+  inShape = true;
+  std::optional<Value> value = eval(*dim.expr);
+  inShape = outer;
+  if (!value)
+    return std::nullopt;
+  const Dim *size = value->as<Dim>();
+  if (!size) {
+    error("E0403", dim.span, "a size is an int")
+        .primaryLabel(fmt::format("this is {}", describeKind(*value)));
+    return std::nullopt;
+  }
+  if (size->isValid() && size->getConstant().value_or(0) >= 0)
+    return *size;
+  error("E0507", dim.span, "this size is impossible")
+      .primaryLabel(size->isValid() ? fmt::format("it is {}", size->str())
+                                    : "it divides by zero or does not fit 64 bits");
+  return std::nullopt;
+}
+
+std::optional<std::vector<Dim>> Evaluator::evalShape(const syntax::TensorType &type) {
+  std::vector<Dim> shape;
+  for (const syntax::Dim &dim : type.dims) {
+    if (dim.isPack) {
+      auto pack = frame->packs.find(dim.packName.text);
+      if (pack == frame->packs.end()) {
+        error("E0201", dim.span, fmt::format("unknown pack `...{}` in a shape", dim.packName.text))
+            .primaryLabel("no tensor parameter binds it");
+        return std::nullopt;
+      }
+      shape.insert(shape.end(), pack->second.begin(), pack->second.end());
+      continue;
+    }
+    std::optional<Dim> size = evalDim(dim);
+    if (!size)
+      return std::nullopt;
+    shape.push_back(std::move(*size));
+  }
+  return shape;
+}
+
+/// Whether every name in the expression of a size has a meaning here.
+bool Evaluator::knowsNames(const syntax::Expr &expr) {
+  if (auto *name = expr.as<syntax::NameExpr>())
+    return isKnown(name->name);
+  if (auto *unary = expr.as<syntax::UnaryExpr>())
+    return knowsNames(*unary->operand);
+  if (auto *binary = expr.as<syntax::BinaryExpr>())
+    return knowsNames(*binary->lhs) && knowsNames(*binary->rhs);
+  if (auto *index = expr.as<syntax::IndexExpr>())
+    return knowsNames(*index->base);
+  if (auto *member = expr.as<syntax::MemberExpr>())
+    return knowsNames(*member->base);
+  if (auto *call = expr.as<syntax::CallExpr>()) {
+    for (const syntax::Argument &argument : call->args)
+      if (!knowsNames(*argument.value))
+        return false;
+    return knowsNames(*call->callee);
+  }
+  return expr.is<syntax::IntExpr>();
+}
+
+bool isCapitalised(std::string_view name) {
+  return !name.empty() && std::isupper(static_cast<unsigned char>(name.front()));
+}
+
+std::string Evaluator::formatDeclared(const syntax::TensorType &type,
+                                      const syntax::Dim *mismatched) {
+  std::string text(syntax::spelling(type.elem));
+  text += '[';
+  for (const syntax::Dim &dim : type.dims) {
+    text += text.back() == '[' ? "" : ", ";
+    if (dim.isPack) {
+      text += "..." + std::string(dim.packName.text);
+      continue;
+    }
+    auto *name = dim.expr->as<syntax::NameExpr>();
+    bool isVariable = name && isCapitalised(name->name) &&
+                      (frame->boundAt.count(name->name) || !isKnown(name->name));
+    std::optional<Dim> size;
+    if ((!isVariable || &dim == mismatched) && knowsNames(*dim.expr))
+      size = evalDim(dim);
+    text += size ? size->str() : std::string(context.sources.text(dim.expr->span));
+  }
+  return text + "]";
+}
+
+} // namespace nnc::frontend
