@@ -193,7 +193,8 @@ private:
   }
 
   void planProduct(nn::MatmulOp product, unsigned id) {
-    ProductTactic tactic = chooseProduct(product, target);
+    ProductTactic tactic =
+        chooseProduct(product, target, [&](Operation *op) { return planned.contains(op); });
     if (!tactic.library)
       return;
     groups[id].closed = true;

@@ -28,8 +28,9 @@ void appendStep(std::string &path, StringRef step) {
   path += step;
 }
 
-/// Visits callers before callees, so that names are met outermost first and the last file position
-/// is the innermost.
+/// Visits callers before callees, so that names are met outermost first. Of the positions the last
+/// one in the file of the outermost is kept: what the user wrote closest to the op, rather than a
+/// line of the library.
 FlatLocation flatten(Location loc) {
   FlatLocation flat{"", UnknownLoc::get(loc.getContext())};
   llvm::SmallVector<Location> pending{loc};
@@ -44,8 +45,10 @@ FlatLocation flatten(Location loc) {
     } else if (auto fused = dyn_cast<FusedLoc>(next)) {
       if (!fused.getLocations().empty())
         pending.push_back(fused.getLocations().front());
-    } else if (isa<FileLineColLoc>(next)) {
-      flat.source = next;
+    } else if (auto position = dyn_cast<FileLineColLoc>(next)) {
+      auto outer = dyn_cast<FileLineColLoc>(flat.source);
+      if (!outer || outer.getFilename() == position.getFilename())
+        flat.source = position;
     }
   }
   return flat;

@@ -17,8 +17,8 @@ namespace nnc {
 /// none.
 std::string getModulePath(mlir::Location loc);
 
-/// `loc` as `NameLoc(path, source)`, where source is the innermost position in a file; without a
-/// path just the source, unknown if there is none.
+/// `loc` as `NameLoc(path, source)`, where source is the innermost position in the file of the
+/// outermost call; without a path just the source, unknown if there is none.
 mlir::Location getFlatLocation(mlir::Location loc);
 
 } // namespace nnc

@@ -20,6 +20,11 @@ namespace nnc {
 namespace {
 
 struct NameLocations : impl::NameLocationsBase<NameLocations> {
+  void getDependentDialects(DialectRegistry &registry) const override {
+    NameLocationsBase::getDependentDialects(registry);
+    addInlining(registry);
+  }
+
   void runOnOperation() override {
     llvm::DenseMap<Location, Location> flat;
     auto flatten = [&](Location loc) {

@@ -12,6 +12,7 @@
 #include "mlir/Pass/Pass.h"
 
 namespace mlir {
+class DialectRegistry;
 class ModuleOp;
 namespace affine {
 class AffineDialect;
@@ -40,6 +41,10 @@ class NNDialect;
 
 #define GEN_PASS_DECL
 #include "passes/Passes.h.inc"
+
+/// Lets upstream's inliner work on functions of nn ops. The pass nn-name-locations, which follows
+/// it in every pipeline, adds this to the context; nobody else needs to.
+void addInlining(mlir::DialectRegistry &registry);
 
 /// Registers every pass of this folder, those of upstream that the pipelines use, and the pipelines
 /// themselves as `nn-pipeline{target=}` and `nn-kernel-pipeline{target=}`.

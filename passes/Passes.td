@@ -14,9 +14,10 @@ def NameLocations : Pass<"nn-name-locations", "::mlir::ModuleOp"> {
   let description = [{
     The inliner wraps locations as `callsite(callee at caller)`. Everything later (kernel names,
     comments in generated code, profiles) reads `NameLoc(path, source)`, so the paths of the calls
-    are joined with dots, outermost first, and the innermost source position is kept:
-    `callsite("conv1"("m.nn":3:1) at "layers.2"("m.nn":9:4))` becomes
-    `"layers.2.conv1"("m.nn":3:1)`.
+    are joined with dots, outermost first. The source is the innermost position in the file of the
+    outermost call, so that ops of the library point to the user's call:
+    `callsite("conv1"("std.nn":3:1) at "layers.2"("m.nn":9:4))` becomes
+    `"layers.2.conv1"("m.nn":9:4)`.
   }];
 }
 
@@ -27,7 +28,8 @@ def FoldBatchNorm : Pass<"nn-fold-batch-norm", "::mlir::ModuleOp"> {
     weight and the bias of the `nn.conv2d` or `nn.matmul` that it follows:
     `conv(x, w) * s + t` becomes `conv(x, w * s) + t`. Chains of `add sub mul div neg` and of casts
     are collected as one function `s * y + t`, so the order in which a batch norm is written does
-    not matter. Casts in the chain must not lose precision.
+    not matter. Only f32 is folded: with 16 bits the new weight would be rounded where the model is
+    not.
   }];
   let dependentDialects = ["::nnc::nn::NNDialect"];
   let statistics = [Statistic<"numFolded", "num-folded", "Chains folded into their anchor">];

@@ -47,12 +47,19 @@ bool hasOtherReader(linalg::GenericOp producer, Operation *consumer) {
   return llvm::any_of(producer->getUsers(), [&](Operation *user) { return user != consumer; });
 }
 
+/// Whether elements read through `map` are read in several iterations.
+bool isRepeated(AffineMap map) {
+  unsigned along =
+      llvm::count_if(map.getResults(), [](AffineExpr e) { return isa<AffineDimExpr>(e); });
+  return along < map.getNumDims();
+}
+
 /// Whether `consumer` should compute the elementwise producer of this input itself.
 bool shouldFuse(linalg::GenericOp producer, linalg::GenericOp consumer, OpOperand &input) {
   if (!linalg::areElementwiseOpsFusable(&input))
     return false;
-  bool repeats = consumer.getMatchingIndexingMap(&input).getNumResults() < consumer.getNumLoops();
-  return isCheap(producer) || (!repeats && !hasOtherReader(producer, consumer));
+  bool repeated = isRepeated(consumer.getMatchingIndexingMap(&input));
+  return isCheap(producer) || (!repeated && !hasOtherReader(producer, consumer));
 }
 
 /// Fuses the producer of one input of `consumer`; null if there is none to fuse.

@@ -62,10 +62,11 @@ Value matchColumnBias(Value value) {
 }
 
 /// Takes additions of a bias and a residual, at most one each; returns the value after them.
-Value absorbAdditions(Value value, ProductTactic &tactic) {
+Value absorbAdditions(Value value, ProductTactic &tactic,
+                      llvm::function_ref<bool(Operation *)> isTaken) {
   while (true) {
     auto [add, other] = matchBinaryUser<nn::AddOp>(value);
-    if (!add)
+    if (!add || isTaken(add))
       return value;
     Value bias = matchColumnBias(other);
     if (bias && !tactic.bias)
@@ -131,7 +132,8 @@ bool needsMemory(OpOperand &use) {
   }
 }
 
-ProductTactic chooseProduct(nn::MatmulOp product, Target target) {
+ProductTactic chooseProduct(nn::MatmulOp product, Target target,
+                            llvm::function_ref<bool(Operation *)> isTaken) {
   ProductTactic tactic;
   auto type = cast<RankedTensorType>(product.getType());
   if (target != Target::Cuda || !isa<FloatType>(type.getElementType()))
@@ -140,11 +142,12 @@ ProductTactic chooseProduct(nn::MatmulOp product, Target target) {
   Value value = product.getResult();
   bool roundsBetween = !type.getElementType().isF32();
   if (!roundsBetween)
-    value = absorbAdditions(value, tactic);
+    value = absorbAdditions(value, tactic, isTaken);
   Value activated = absorbRelu(value, tactic); // commutes with rounding
   if (activated == value && !roundsBetween)
     activated = absorbGelu(value, tactic);
-  bool moreFollows = activated.hasOneUse() && isPointwise(*activated.user_begin());
+  bool moreFollows = llvm::all_of(
+      activated.getUsers(), [&](Operation *user) { return isPointwise(user) && !isTaken(user); });
   if (moreFollows && isSmall(product))
     return ProductTactic();
   return tactic;

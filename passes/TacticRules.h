@@ -12,6 +12,7 @@
 
 #include "mlir/IR/Value.h"
 
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 
@@ -40,7 +41,9 @@ struct ProductTactic {
   llvm::StringRef epilogue = "none"; ///< "none", "relu" or "gelu"
 };
 
-ProductTactic chooseProduct(nn::MatmulOp product, Target target);
+/// The tactic of `product`. Ops for which `isTaken` holds are in the epilogue of another product.
+ProductTactic chooseProduct(nn::MatmulOp product, Target target,
+                            llvm::function_ref<bool(mlir::Operation *)> isTaken);
 
 /// The ops that compute `0.5 * x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x**3)))` of `x`, however
 /// written, and use up all uses of `x` and of what lies between; in order. Nothing if `x` is used
