@@ -1,0 +1,459 @@
+//===- Evaluate.cpp - elements of tensors ---------------------------------===//
+//
+// The value of a tensor at given coordinates: loaded where it is in memory, computed from the
+// elements of its operands otherwise. With several lanes the same code computes vectors; what does
+// not depend on the lane stays scalar.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/KernelEmitter.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace nnc::codegen;
+
+Coord KernelEmitter::toCoord(Location loc, const Element &element) {
+  if (element.index)
+    return {*element.index, {}};
+  if (isa<VectorType>(element.value.getType()))
+    return {{}, element.value};
+  return {math.get(element.value), {}};
+}
+
+Element KernelEmitter::fromCoord(const Coord &coord) {
+  if (coord.lanes)
+    return {coord.lanes, true, {}};
+  return {{}, false, coord.poly};
+}
+
+Coord KernelEmitter::combineCoords(Location loc, AffineExprKind kind, const Coord &a,
+                                   const Coord &b) {
+  auto hasLane = [](const Coord &coord) {
+    return !coord.poly.isFreeOf([](unsigned atom) { return atom == IndexMath::laneAtom; });
+  };
+  bool isLinear = kind == AffineExprKind::Add || kind == AffineExprKind::Mul;
+  if (!a.lanes && !b.lanes && (isLinear || (!hasLane(a) && !hasLane(b)))) {
+    AffineExpr x = builder.getAffineDimExpr(0), y = builder.getAffineDimExpr(1);
+    return {math.evaluate(loc, getAffineBinaryOpExpr(kind, x, y), {a.poly, b.poly}, {}), {}};
+  }
+  Value x = asVector(loc, fromCoord(a)), y = asVector(loc, fromCoord(b));
+  switch (kind) {
+  case AffineExprKind::Add:
+    return {{}, builder.create<arith::AddIOp>(loc, x, y)};
+  case AffineExprKind::Mul:
+    return {{}, builder.create<arith::MulIOp>(loc, x, y)};
+  case AffineExprKind::Mod:
+    return {{}, builder.create<arith::RemUIOp>(loc, x, y)};
+  default:
+    return {{}, builder.create<arith::DivUIOp>(loc, x, y)};
+  }
+}
+
+Coord KernelEmitter::applyExpr(Location loc, AffineExpr expr, ArrayRef<Coord> dims) {
+  if (auto dim = dyn_cast<AffineDimExpr>(expr))
+    return dims[dim.getPosition()];
+  if (auto symbol = dyn_cast<AffineSymbolExpr>(expr))
+    return dims[symbol.getPosition()];
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+    return {constant.getValue(), {}};
+  auto binary = cast<AffineBinaryOpExpr>(expr);
+  Coord a = applyExpr(loc, binary.getLHS(), dims), b = applyExpr(loc, binary.getRHS(), dims);
+  if (expr.getKind() != AffineExprKind::CeilDiv)
+    return combineCoords(loc, expr.getKind(), a, b);
+  Coord up = combineCoords(loc, AffineExprKind::Add, b, {-1, {}});
+  return combineCoords(loc, AffineExprKind::FloorDiv,
+                       combineCoords(loc, AffineExprKind::Add, a, up), b);
+}
+
+SmallVector<Coord> KernelEmitter::applyMap(Location loc, AffineMap map, ArrayRef<Coord> dims) {
+  return llvm::map_to_vector(map.getResults(),
+                             [&](AffineExpr expr) { return applyExpr(loc, expr, dims); });
+}
+
+Element KernelEmitter::evaluate(Value tensor, ArrayRef<Coord> coords) {
+  if (const View *view = findView(tensor))
+    return load(tensor.getLoc(), *view, coords);
+  Operation *op = tensor.getDefiningOp();
+  return TypeSwitch<Operation *, Element>(op)
+      .Case([&](linalg::LinalgOp linalg) {
+        unsigned result = cast<OpResult>(tensor).getResultNumber();
+        return linalg.getNumReductionLoops() > 0 ? evaluateReduction(linalg, result, coords)
+                                                 : evaluateLinalg(linalg, result, coords);
+      })
+      .Case([&](tensor::PadOp pad) { return evaluatePad(pad, coords); })
+      .Case([&](tensor::InsertSliceOp insert) { return evaluateInsert(insert, coords); })
+      .Case<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ReshapeOp>(
+          [&](Operation *reshape) { return evaluateReshape(reshape, coords); })
+      .Case([&](tensor::ExtractSliceOp slice) { return evaluateSlice(slice, coords); })
+      .Case([&](tensor::CastOp cast) { return evaluate(cast.getSource(), coords); })
+      .Case([&](tensor::SplatOp splat) { return evaluateScalar(splat.getInput()); })
+      .Case([&](tensor::EmptyOp) -> Element {
+        return {zero(op->getLoc(), getElementTypeOrSelf(tensor)), false, {}};
+      })
+      .Default([&](Operation *) { return evaluateConstant(op, tensor); });
+}
+
+/// Tensors with one number: dense constants and tensor.from_elements of one element.
+Element KernelEmitter::evaluateConstant(Operation *op, Value tensor) {
+  Type type = getElementTypeOrSelf(tensor);
+  if (auto elements = dyn_cast<tensor::FromElementsOp>(op);
+      elements && elements->getNumOperands() == 1)
+    return evaluateScalar(elements->getOperand(0));
+  if (auto constant = dyn_cast<arith::ConstantOp>(op))
+    if (auto dense = dyn_cast<SplatElementsAttr>(constant.getValue()))
+      return {builder.create<arith::ConstantOp>(op->getLoc(),
+                                                cast<TypedAttr>(dense.getSplatValue<Attribute>())),
+              false,
+              {}};
+  fail(op, "is not supported here by the cpu target");
+  return {zero(op->getLoc(), type), false, {}};
+}
+
+Element KernelEmitter::evaluateSlice(tensor::ExtractSliceOp slice, ArrayRef<Coord> coords) {
+  llvm::SmallBitVector dropped = slice.getDroppedDims();
+  SmallVector<Coord> inner;
+  unsigned next = 0;
+  for (auto [axis, offset] : llvm::enumerate(slice.getMixedOffsets())) {
+    Coord start{indexOf(offset), {}};
+    if (dropped[axis]) {
+      inner.push_back(start);
+      continue;
+    }
+    Coord step{indexOf(slice.getMixedStrides()[axis]), {}};
+    Coord moved = combineCoords(slice.getLoc(), AffineExprKind::Mul, coords[next++], step);
+    inner.push_back(combineCoords(slice.getLoc(), AffineExprKind::Add, moved, start));
+  }
+  return evaluate(slice.getSource(), inner);
+}
+
+/// By the position in row-major order; groups of axes that a reassociation keeps apart stay apart.
+Element KernelEmitter::evaluateReshape(Operation *op, ArrayRef<Coord> coords) {
+  Location loc = op->getLoc();
+  SmallVector<ReshapeGroup> groups = reshapeGroups(op);
+  ArrayRef<Poly> from = sizes(op->getResult(0)), to = sizes(op->getOperand(0));
+  SmallVector<Poly> fromSizes(from), toSizes(to);
+  SmallVector<Coord> inner(toSizes.size());
+  for (const ReshapeGroup &group : groups) {
+    Coord position{0, {}};
+    for (unsigned axis : group.result) {
+      position = combineCoords(loc, AffineExprKind::Mul, position, {fromSizes[axis], {}});
+      position = combineCoords(loc, AffineExprKind::Add, position, coords[axis]);
+    }
+    for (auto [i, axis] : llvm::enumerate(llvm::reverse(group.source))) {
+      if (i + 1 == group.source.size()) {
+        inner[axis] = position;
+        break;
+      }
+      Coord size{toSizes[axis], {}};
+      inner[axis] = combineCoords(loc, AffineExprKind::Mod, position, size);
+      position = combineCoords(loc, AffineExprKind::FloorDiv, position, size);
+    }
+  }
+  return evaluate(op->getOperand(0), inner);
+}
+
+/// True where `lower <= coord < upper`: i1, or a vector of it.
+Value KernelEmitter::isInside(Location loc, const Coord &coord, const Poly &lower,
+                              const Poly &upper) {
+  Value position = asValue(loc, fromCoord(coord));
+  auto compare = [&](arith::CmpIPredicate predicate, const Poly &bound) -> Value {
+    Value limit = math.materialize(loc, bound);
+    if (isa<VectorType>(position.getType()))
+      limit = builder.create<vector::SplatOp>(loc, position.getType(), limit);
+    return builder.create<arith::CmpIOp>(loc, predicate, position, limit);
+  };
+  return builder.create<arith::AndIOp>(loc, compare(arith::CmpIPredicate::sge, lower),
+                                       compare(arith::CmpIPredicate::slt, upper));
+}
+
+/// `inside` where `condition` holds, else `outside`; neither touches memory where it is not wanted.
+Element KernelEmitter::evaluateWhere(Location loc, Type type, Value condition,
+                                     llvm::function_ref<Element()> inside,
+                                     llvm::function_ref<Element()> outside) {
+  size_t numLoads = loads.size();
+  Lanes all = lanes;
+  auto restore = llvm::make_scope_exit([&] {
+    loads.resize(std::min(loads.size(), numLoads));
+    lanes = all;
+  });
+  if (auto vector = dyn_cast<VectorType>(condition.getType())) {
+    bool wasCaching = std::exchange(caching, false);
+    auto under = [&](Value mask, llvm::function_ref<Element()> compute) {
+      lanes.mask = all.mask ? builder.create<arith::AndIOp>(loc, all.mask, mask) : mask;
+      lanes.live = std::nullopt;
+      return asVector(loc, compute());
+    };
+    Value ones = builder.create<arith::ConstantOp>(loc, DenseElementsAttr::get(vector, true));
+    Value a = under(condition, inside);
+    Value b = under(builder.create<arith::XOrIOp>(loc, condition, ones), outside);
+    caching = wasCaching;
+    return {builder.create<arith::SelectOp>(loc, condition, a, b), true, {}};
+  }
+  Type result = lanes.count == 1 ? type : vectorOf(type);
+  auto branch = builder.create<scf::IfOp>(loc, TypeRange{result}, condition, true, true);
+  auto fill = [&](Block *block, llvm::function_ref<Element()> compute) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(block);
+    builder.create<scf::YieldOp>(loc, asVector(loc, compute()));
+    loads.resize(std::min(loads.size(), numLoads));
+  };
+  fill(branch.thenBlock(), inside);
+  fill(branch.elseBlock(), outside);
+  return {branch.getResult(0), lanes.count > 1, {}};
+}
+
+/// `inside` where all `conditions` hold, else `outside`.
+Element KernelEmitter::evaluateWithin(Location loc, Type type, ArrayRef<Value> conditions,
+                                      llvm::function_ref<Element()> inside,
+                                      llvm::function_ref<Element()> outside) {
+  // Conditions that are the same for all lanes come first, as branches.
+  SmallVector<Value> ordered;
+  for (bool isVector : {false, true})
+    for (Value condition : conditions)
+      if (isa<VectorType>(condition.getType()) == isVector)
+        ordered.push_back(condition);
+  std::function<Element(ArrayRef<Value>)> within = [&](ArrayRef<Value> rest) -> Element {
+    if (rest.empty())
+      return inside();
+    return evaluateWhere(
+        loc, type, rest.front(), [&] { return within(rest.drop_front()); }, outside);
+  };
+  return within(ordered);
+}
+
+Element KernelEmitter::evaluatePad(tensor::PadOp op, ArrayRef<Coord> coords) {
+  Location loc = op.getLoc();
+  Value number = op.getConstantPaddingValue();
+  if (!number) {
+    fail(op, "pads with more than one number");
+    return {zero(loc, getElementTypeOrSelf(op)), false, {}};
+  }
+  SmallVector<Coord> inner;
+  SmallVector<Value> conditions;
+  for (auto [axis, coord] : llvm::enumerate(coords)) {
+    Poly low = indexOf(op.getMixedLowPad()[axis]), high = indexOf(op.getMixedHighPad()[axis]);
+    inner.push_back(combineCoords(loc, AffineExprKind::Add, coord, {Poly(0) - low, {}}));
+    if (!low.isConstant(0) || !high.isConstant(0))
+      conditions.push_back(isInside(loc, inner.back(), 0, sizes(op.getSource())[axis]));
+  }
+  return evaluateWithin(
+      loc, getElementTypeOrSelf(op), conditions, [&] { return evaluate(op.getSource(), inner); },
+      [&] { return evaluateScalar(number); });
+}
+
+Element KernelEmitter::evaluateInsert(tensor::InsertSliceOp op, ArrayRef<Coord> coords) {
+  Location loc = op.getLoc();
+  if (!isPlainInsert(op)) {
+    fail(op, "inserts with steps or with another rank");
+    return {zero(loc, getElementTypeOrSelf(op)), false, {}};
+  }
+  SmallVector<Coord> inner;
+  SmallVector<Value> conditions;
+  for (auto [axis, coord] : llvm::enumerate(coords)) {
+    Poly start = indexOf(op.getMixedOffsets()[axis]), size = sizes(op.getSource())[axis];
+    inner.push_back(combineCoords(loc, AffineExprKind::Add, coord, {Poly(0) - start, {}}));
+    if (!start.isConstant(0) || !(size == sizes(op.getDest())[axis]))
+      conditions.push_back(isInside(loc, inner.back(), 0, size));
+  }
+  return evaluateWithin(
+      loc, getElementTypeOrSelf(op), conditions, [&] { return evaluate(op.getSource(), inner); },
+      [&] { return evaluate(op.getDest(), coords); });
+}
+
+Element KernelEmitter::evaluateLinalg(linalg::LinalgOp op, unsigned result,
+                                      ArrayRef<Coord> coords) {
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(result));
+  SmallVector<Coord> dims(op.getNumLoops(), Coord{0, {}});
+  for (auto [i, expr] : llvm::enumerate(map.getResults()))
+    if (auto dim = dyn_cast<AffineDimExpr>(expr))
+      dims[dim.getPosition()] = coords[i];
+  return evaluateBody(op, dims, [&](unsigned number) -> Element {
+    return evaluateOperand(op, number, dims);
+  })[result];
+}
+
+Element KernelEmitter::evaluateOperand(linalg::LinalgOp op, unsigned number, ArrayRef<Coord> dims) {
+  OpOperand &operand = op->getOpOperand(number);
+  if (!isa<RankedTensorType>(operand.get().getType()))
+    return evaluateScalar(operand.get());
+  return evaluate(operand.get(), applyMap(op.getLoc(), op.getMatchingIndexingMap(&operand), dims));
+}
+
+/// Only of scalars, by loops of its own: the way of tensors too large to be kept.
+Element KernelEmitter::evaluateReduction(linalg::LinalgOp op, unsigned result,
+                                         ArrayRef<Coord> coords) {
+  Location loc = op.getLoc();
+  if (accesses)
+    accesses->scalarOnly = true;
+  SmallVector<Poly> loopRanges = loopSizes(op);
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(result));
+  SmallVector<Coord> dims(op.getNumLoops(), Coord{0, {}});
+  for (auto [i, expr] : llvm::enumerate(map.getResults()))
+    dims[cast<AffineDimExpr>(expr).getPosition()] = coords[i];
+  SmallVector<unsigned> reductions;
+  op.getReductionDims(reductions);
+  size_t numLoads = loads.size();
+  bool wasCaching = std::exchange(caching, false);
+  SmallVector<Value> values;
+  for (OpOperand &init : op.getDpsInitsMutable())
+    values.push_back(asValue(loc, evaluateOperand(op, init.getOperandNumber(), dims)));
+  std::function<SmallVector<Value>(ArrayRef<unsigned>, ValueRange)> loop =
+      [&](ArrayRef<unsigned> rest, ValueRange present) -> SmallVector<Value> {
+    if (rest.empty()) {
+      SmallVector<Element> yields = evaluateBody(op, dims, [&](unsigned number) -> Element {
+        unsigned numInputs = op.getNumDpsInputs();
+        return number >= numInputs ? Element{present[number - numInputs], false, {}}
+                                   : evaluateOperand(op, number, dims);
+      });
+      return llvm::map_to_vector(yields, [&](const Element &e) { return asValue(loc, e); });
+    }
+    auto constant = [&](int64_t n) -> Value {
+      return builder.create<arith::ConstantIndexOp>(loc, n);
+    };
+    Value size = math.materialize(loc, loopRanges[rest.front()]);
+    auto nest = builder.create<scf::ForOp>(loc, constant(0), size, constant(1), present);
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(nest.getBody());
+    dims[rest.front()] = {math.get(nest.getInductionVar()), {}};
+    SmallVector<Value> next = loop(rest.drop_front(), nest.getRegionIterArgs());
+    builder.create<scf::YieldOp>(loc, next);
+    return SmallVector<Value>(nest.getResults());
+  };
+  Value value = loop(reductions, values)[result];
+  loads.resize(numLoads);
+  caching = wasCaching;
+  return {value, false, {}};
+}
+
+SmallVector<Element> KernelEmitter::evaluateBody(linalg::LinalgOp op, ArrayRef<Coord> dims,
+                                                 llvm::function_ref<Element(unsigned)> argument) {
+  Block *body = op.getBlock();
+  DenseMap<Value, Element> known;
+  auto get = [&](Value value) -> Element {
+    if (auto at = known.find(value); at != known.end())
+      return at->second;
+    auto arg = dyn_cast<BlockArgument>(value);
+    if (!arg || arg.getOwner() != body)
+      return evaluateScalar(value);
+    return known[value] = argument(arg.getArgNumber());
+  };
+  for (Operation &inner : body->without_terminator()) {
+    if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
+      known[index] = fromCoord(dims[index.getDim()]);
+      continue;
+    }
+    SmallVector<Element> operands;
+    for (Value operand : inner.getOperands())
+      operands.push_back(isa<TensorType>(operand.getType()) ? Element() : get(operand));
+    if (inner.getNumResults() != 1)
+      fail(&inner, "is not supported in a body by the cpu target");
+    else
+      known[inner.getResult(0)] = evaluateOp(&inner, operands);
+  }
+  SmallVector<Element> yields;
+  for (Value value : body->getTerminator()->getOperands())
+    yields.push_back(get(value));
+  return yields;
+}
+
+/// What is defined in the kernel's body outside of linalg operations; computed once, at the start.
+Element KernelEmitter::evaluateScalar(Value scalar) {
+  if (auto at = scalars.find(scalar); at != scalars.end())
+    return at->second;
+  Operation *op = scalar.getDefiningOp();
+  if (std::optional<unsigned> position = op ? getSymbolPosition(op) : std::nullopt)
+    return {{}, false, symbols[*position]};
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(prologueEnd);
+  Lanes oneLane;
+  std::swap(lanes, oneLane);
+  LoopAccesses *looking = std::exchange(accesses, nullptr);
+  bool wasCaching = std::exchange(caching, false);
+  SmallVector<Materialized> elsewhere;
+  std::swap(materialized, elsewhere);
+  SmallVector<Element> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(isa<TensorType>(operand.getType()) ? Element() : evaluateScalar(operand));
+  Element result = evaluateOp(op, operands);
+  materialized = std::move(elsewhere);
+  caching = wasCaching;
+  accesses = looking;
+  lanes = oneLane;
+  return scalars[scalar] = result;
+}
+
+/// Index arithmetic stays symbolic, so that it can become part of an address.
+std::optional<Element> KernelEmitter::evaluateIndexOp(Operation *op, ArrayRef<Element> operands) {
+  Location loc = op->getLoc();
+  auto combine = [&](AffineExprKind kind) -> Element {
+    return fromCoord(
+        combineCoords(loc, kind, toCoord(loc, operands[0]), toCoord(loc, operands[1])));
+  };
+  if (auto apply = dyn_cast<affine::AffineApplyOp>(op)) {
+    AffineMap map = apply.getAffineMap();
+    SmallVector<Coord> coords;
+    for (const Element &operand : operands)
+      coords.push_back(toCoord(loc, operand));
+    AffineExpr expr = map.getResult(0).shiftSymbols(map.getNumSymbols(), map.getNumDims());
+    return fromCoord(applyExpr(loc, expr, coords));
+  }
+  if (auto dim = dyn_cast<tensor::DimOp>(op))
+    if (std::optional<int64_t> axis = dim.getConstantIndex())
+      return Element{{}, false, sizes(dim.getSource())[*axis]};
+  if (!op->getResult(0).getType().isIndex())
+    return std::nullopt;
+  if (isa<arith::AddIOp>(op))
+    return combine(AffineExprKind::Add);
+  if (isa<arith::MulIOp>(op))
+    return combine(AffineExprKind::Mul);
+  if (isa<arith::SubIOp>(op)) {
+    Coord negative = combineCoords(loc, AffineExprKind::Mul, toCoord(loc, operands[1]), {-1, {}});
+    return fromCoord(combineCoords(loc, AffineExprKind::Add, toCoord(loc, operands[0]), negative));
+  }
+  if (auto constant = dyn_cast<arith::ConstantIndexOp>(op))
+    return Element{{}, false, constant.value()};
+  return std::nullopt;
+}
+
+/// One operation of a body, for all lanes. Operands that are tensors have no element.
+Element KernelEmitter::evaluateOp(Operation *op, ArrayRef<Element> operands) {
+  Location loc = op->getLoc();
+  if (std::optional<Element> index = evaluateIndexOp(op, operands))
+    return *index;
+  if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+    SmallVector<Coord> coords;
+    for (const Element &operand : operands.drop_front())
+      coords.push_back(toCoord(loc, operand));
+    return evaluate(extract.getTensor(), coords);
+  }
+  if (op->getNumRegions() > 0 || op->getNumResults() != 1 ||
+      (!OpTrait::hasElementwiseMappableTraits(op) && !op->hasTrait<OpTrait::ConstantLike>())) {
+    fail(op, "is not supported here by the cpu target");
+    return {zero(loc, op->getResult(0).getType()), false, {}};
+  }
+  // There are no vector divisions of integers; and lanes that do not exist might divide by zero.
+  if (accesses && isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp, arith::RemUIOp,
+                      arith::FloorDivSIOp, arith::CeilDivSIOp, arith::CeilDivUIOp>(op))
+    accesses->scalarOnly = true;
+  SmallVector<Value> values;
+  bool isVector = false;
+  for (const Element &operand : operands) {
+    values.push_back(asValue(loc, operand));
+    isVector |= isa<VectorType>(values.back().getType());
+  }
+  Type type = op->getResult(0).getType();
+  if (isVector) {
+    type = vectorOf(type);
+    for (Value &value : values)
+      value = asVector(loc, {value, false, {}});
+  }
+  OperationState state(loc, op->getName().getStringRef(), values, {type}, op->getAttrs());
+  return {builder.create(state)->getResult(0), isVector, {}};
+}

@@ -1,0 +1,30 @@
+//===- KernelSource.cpp - a kernel as the cpu target reads it -------------===//
+
+#include "codegen/cpu/KernelSource.h"
+
+#include "ir/NNOps.h"
+
+using namespace mlir;
+using namespace nnc;
+using namespace nnc::codegen;
+
+KernelSource codegen::getKernelSource(nn::KernelOp kernel) {
+  KernelSource source;
+  source.body = kernel.getBody();
+  for (Value operand : kernel.getOperands()) {
+    auto type = cast<RankedTensorType>(operand.getType());
+    source.operandDims.push_back(nn::getDims(type));
+  }
+  source.numSymbols = std::max(nn::getNumSymbols(kernel->getOperandTypes()),
+                               nn::getNumSymbols(kernel->getResultTypes()));
+  kernel->walk([&](nn::SymbolOp symbol) {
+    source.numSymbols = std::max<unsigned>(source.numSymbols, symbol.getPosition() + 1);
+  });
+  return source;
+}
+
+std::optional<unsigned> codegen::getSymbolPosition(Operation *op) {
+  if (auto symbol = dyn_cast<nn::SymbolOp>(op))
+    return symbol.getPosition();
+  return std::nullopt;
+}

@@ -1,0 +1,35 @@
+//===- KernelSource.h - a kernel as the cpu target reads it -----*- C++ -*-===//
+//
+// The body of an nn.kernel with the sizes of its operands and results as expressions over the
+// dimensions of the entry point (symbols).
+//
+//===----------------------------------------------------------------------===//
+#ifndef NNC_CODEGEN_CPU_KERNELSOURCE_H
+#define NNC_CODEGEN_CPU_KERNELSOURCE_H
+
+#include "mlir/IR/AffineExpr.h"
+#include "mlir/IR/Block.h"
+
+namespace nnc::nn {
+class KernelOp;
+}
+
+namespace nnc::codegen {
+
+struct KernelSource {
+  using Dims = llvm::SmallVector<mlir::AffineExpr>;
+
+  mlir::Block *body = nullptr;
+  llvm::SmallVector<Dims> operandDims; ///< per operand, one expression per axis
+  unsigned numSymbols = 0;             ///< dimensions of the entry that the kernel mentions
+
+  mlir::Operation *yield() const { return body->getTerminator(); }
+};
+
+KernelSource getKernelSource(nn::KernelOp kernel);
+/// The dimension that `op` reads, if it is an nn.symbol.
+std::optional<unsigned> getSymbolPosition(mlir::Operation *op);
+
+} // namespace nnc::codegen
+
+#endif

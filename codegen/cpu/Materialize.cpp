@@ -1,0 +1,420 @@
+//===- Materialize.cpp - parts of tensors in memory -----------------------===//
+//
+// Writes a box of a tensor into memory: an output of the kernel, or a buffer on the stack for what
+// a consumer wants to read from memory.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/KernelEmitter.h"
+#include "codegen/cpu/LoopEmitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace nnc;
+using namespace nnc::codegen;
+
+const View *KernelEmitter::findView(Value tensor) const {
+  for (const Materialized &entry : llvm::reverse(materialized))
+    if (entry.tensor == tensor)
+      return &entry.view;
+  auto at = argumentViews.find(tensor);
+  return at == argumentViews.end() ? nullptr : &at->second;
+}
+
+/// A bounded part of the stack, for all of the call: the same in every iteration of a loop around.
+View KernelEmitter::allocate(Location loc, Type element, const Box &box) {
+  View view{{}, element, 0, SmallVector<Poly>(box.size())};
+  int64_t count = 1;
+  for (unsigned axis = box.size(); axis-- > 0;) {
+    view.strides[axis] = count;
+    view.base = view.base - box[axis].offset * count;
+    count *= std::max<int64_t>(box[axis].bound, 1);
+  }
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(&prologueEnd->getParentOfType<func::FuncOp>().front());
+  Type stored = element.isInteger(1) ? builder.getI8Type() : element;
+  Value size = builder.create<LLVM::ConstantOp>(loc, builder.getI64Type(), count);
+  view.pointer = builder.create<LLVM::AllocaOp>(
+      loc, LLVM::LLVMPointerType::get(builder.getContext()), stored, size, 64);
+  return view;
+}
+
+Box KernelEmitter::fullBox(Value tensor) {
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(tensor.getType()).getShape();
+  return llvm::to_vector(llvm::map_range(llvm::zip(sizes(tensor), shape), [](auto pair) {
+    auto [size, fixed] = pair;
+    return Range{0, size, ShapedType::isDynamic(fixed) ? -1 : fixed};
+  }));
+}
+
+/// The part of `tensor` that is read when the dimensions are in `dims`; all of an axis where the
+/// map is not linear with factors that are not negative.
+Box KernelEmitter::mapBox(AffineMap map, ArrayRef<Range> dims, Value tensor) {
+  Box box = fullBox(tensor);
+  for (auto [axis, expr] : llvm::enumerate(map.getResults())) {
+    std::optional<LinearForm> form = getLinearForm(expr, map.getNumDims());
+    if (!form)
+      continue;
+    Range range{form->constant, 1, 1};
+    for (auto [dim, factor] : llvm::zip_equal(dims, form->factors)) {
+      if (factor == 0)
+        continue;
+      range.offset = range.offset + dim.offset * factor;
+      range.size = range.size + (dim.size - 1) * factor;
+      range.bound = range.bound < 0 || dim.bound < 0 ? -1 : range.bound + (dim.bound - 1) * factor;
+    }
+    box[axis] = range;
+  }
+  return box;
+}
+
+/// Notes in `demands` what must be in memory before elements of `box` can be computed.
+void KernelEmitter::demand(Value tensor, const Box &box, const UseOfTensor &use, Demands &demands) {
+  Operation *op = tensor.getDefiningOp();
+  if (!op || argumentViews.contains(tensor) || isMaterialized(tensor, box))
+    return;
+  if (wantsBuffer(tensor, use) && isSmall(tensor, box)) {
+    auto [at, isNew] = demands.try_emplace(tensor, box);
+    if (isNew || at->second == box)
+      return;
+    Box whole = fullBox(tensor);
+    for (auto [known, wanted, full] : llvm::zip(at->second, box, whole))
+      if (!(known == wanted))
+        known = full;
+    if (isSmall(tensor, at->second))
+      return;
+    demands.erase(tensor);
+    unbounded.insert(tensor);
+  }
+  TypeSwitch<Operation *>(op)
+      .Case([&](linalg::LinalgOp linalg) {
+        SmallVector<Poly> loops = loopSizes(linalg);
+        SmallVector<Range> dims;
+        for (auto [size, bound] : llvm::zip(loops, linalg.getStaticLoopRanges()))
+          dims.push_back({0, size, ShapedType::isDynamic(bound) ? -1 : bound});
+        unsigned result = cast<OpResult>(tensor).getResultNumber();
+        AffineMap map = linalg.getMatchingIndexingMap(linalg.getDpsInitOperand(result));
+        for (auto [axis, expr] : llvm::enumerate(map.getResults()))
+          if (auto dim = dyn_cast<AffineDimExpr>(expr))
+            dims[dim.getPosition()] = box[axis];
+        demandOperands(linalg, dims, demands);
+      })
+      .Case([&](tensor::ExtractSliceOp slice) {
+        Box inner = fullBox(slice.getSource());
+        llvm::SmallBitVector dropped = slice.getDroppedDims();
+        unsigned next = 0;
+        for (auto [axis, range] : llvm::enumerate(inner)) {
+          Poly start = indexOf(slice.getMixedOffsets()[axis]);
+          std::optional<int64_t> step = getConstantIntValue(slice.getMixedStrides()[axis]);
+          Range outer = dropped[axis] ? Range{0, 1, 1} : box[next++];
+          if (step && *step > 0)
+            range = {start + outer.offset * *step, (outer.size - 1) * *step + 1,
+                     outer.bound < 0 ? -1 : (outer.bound - 1) * *step + 1};
+        }
+        UseOfTensor through = use;
+        through.strided |= !slice.hasUnitStride();
+        demand(slice.getSource(), inner, through, demands);
+      })
+      .Case([&](tensor::CastOp cast) { demand(cast.getSource(), box, use, demands); })
+      .Case<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ReshapeOp>(
+          [&](Operation *reshape) {
+            demand(reshape->getOperand(0), reshapeBox(reshape, box), use, demands);
+          })
+      .Default([&](Operation *other) {
+        for (Value operand : other->getOperands())
+          if (isa<RankedTensorType>(operand.getType()))
+            demand(operand, fullBox(operand), use, demands);
+      });
+}
+
+/// The part of a reshape's source that holds `box` of its result.
+Box KernelEmitter::reshapeBox(Operation *reshape, const Box &box) {
+  Value source = reshape->getOperand(0);
+  Box inner = fullBox(source);
+  SmallVector<Poly> outer(sizes(reshape->getResult(0)));
+  for (const ReshapeGroup &group : reshapeGroups(reshape)) {
+    if (group.source.size() != 1) {
+      // Several axes become one; only the outermost can be cut, where the rest divides the cut.
+      if (group.result.size() == 1 && !group.source.empty())
+        cutOutermost(group, box[group.result.front()], inner);
+      continue;
+    }
+    Range range{0, 1, 1};
+    for (unsigned axis : group.result) {
+      std::optional<int64_t> size = outer[axis].constant();
+      range.offset = range.offset * outer[axis] + box[axis].offset;
+      range.size = (range.size - 1) * outer[axis] + box[axis].size;
+      bool isBounded = range.bound >= 0 && box[axis].bound >= 0 && (size || range.bound == 1);
+      range.bound = isBounded ? (range.bound - 1) * size.value_or(1) + box[axis].bound : -1;
+    }
+    inner[group.source.front()] = range;
+  }
+  return inner;
+}
+
+void KernelEmitter::cutOutermost(const ReshapeGroup &group, const Range &range, Box &inner) {
+  int64_t rest = 1;
+  for (unsigned axis : ArrayRef(group.source).drop_front()) {
+    std::optional<int64_t> size = inner[axis].size.constant();
+    if (!size)
+      return;
+    rest *= *size;
+  }
+  std::optional<Poly> offset = range.offset.dividedBy(rest), size = range.size.dividedBy(rest);
+  if (offset && size && rest > 0 && range.bound % rest == 0)
+    inner[group.source.front()] = {*offset, *size, range.bound < 0 ? -1 : range.bound / rest};
+}
+
+void KernelEmitter::demandOperands(linalg::LinalgOp op, ArrayRef<Range> dims, Demands &demands) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    if (!isa<RankedTensorType>(operand.get().getType()) ||
+        (!op.isDpsInit(&operand) && !op.payloadUsesValueFromOperand(&operand)))
+      continue;
+    demand(operand.get(), mapBox(op.getMatchingIndexingMap(&operand), dims, operand.get()),
+           getUse(op, operand.getOperandNumber()), demands);
+  }
+  for (Value captured : getCapturedTensors(op))
+    demand(captured, fullBox(captured), {true, true, false}, demands);
+}
+
+bool KernelEmitter::isMaterialized(Value tensor, const Box &box) {
+  for (const Materialized &entry : llvm::reverse(materialized))
+    if (entry.tensor == tensor)
+      return llvm::all_of(llvm::zip_equal(entry.box, box, sizes(tensor)), [](auto axis) {
+        auto &[has, wants, size] = axis;
+        return has == wants || (has.offset.isConstant(0) && has.size == size);
+      });
+  return false;
+}
+
+/// True if a buffer for `box` has a size that is known and fits onto the stack.
+bool KernelEmitter::isSmall(Value tensor, const Box &box) {
+  if (unbounded.contains(tensor))
+    return false;
+  int64_t bytes = std::max(1u, getElementTypeOrSelf(tensor).getIntOrFloatBitWidth() / 8);
+  for (const Range &range : box) {
+    if (range.bound < 0 || range.bound > maxBufferBytes)
+      return false;
+    bytes *= std::max<int64_t>(range.bound, 1);
+    if (bytes > maxBufferBytes)
+      return false;
+  }
+  return true;
+}
+
+void KernelEmitter::materializeAll(const Demands &demands) {
+  // In the order of the program, so that what several of them need is there for all.
+  SmallVector<std::pair<Value, Box>> ordered(demands.begin(), demands.end());
+  llvm::sort(ordered, [](const auto &a, const auto &b) {
+    auto x = cast<OpResult>(a.first), y = cast<OpResult>(b.first);
+    return x.getOwner() == y.getOwner() ? x.getResultNumber() < y.getResultNumber()
+                                        : x.getOwner()->isBeforeInBlock(y.getOwner());
+  });
+  for (const auto &[tensor, box] : ordered) {
+    if (isMaterialized(tensor, box))
+      continue;
+    View view = allocate(tensor.getLoc(), getElementTypeOrSelf(tensor), box);
+    emitInto(tensor, box, view);
+    materialized.push_back({tensor, box, view});
+  }
+}
+
+void KernelEmitter::emitInto(Value tensor, const Box &box, const View &dest) {
+  size_t depth = materialized.size();
+  auto restore = llvm::make_scope_exit([&] { materialized.resize(depth); });
+  Operation *op = tensor.getDefiningOp();
+  if (auto linalg = dyn_cast_or_null<linalg::LinalgOp>(op))
+    return emitLinalg(linalg, cast<OpResult>(tensor).getResultNumber(), box, dest);
+  if (auto pad = dyn_cast_or_null<tensor::PadOp>(op))
+    return emitPad(pad, box, dest);
+  if (auto insert = dyn_cast_or_null<tensor::InsertSliceOp>(op); insert && isPlainInsert(insert))
+    return emitInsert(insert, box, dest);
+  if (isa_and_nonnull<tensor::EmptyOp>(op))
+    return;
+  Demands demands;
+  demand(tensor, box, {}, demands);
+  materializeAll(demands);
+  emitCopy(tensor, box, dest);
+}
+
+/// Writes the elements of `tensor` one by one, however they are computed.
+void KernelEmitter::emitCopy(Value tensor, const Box &box, const View &dest) {
+  Nest nest(tensor.getLoc());
+  nest.ranges = box;
+  nest.reduction.assign(box.size(), false);
+  AffineMap identity = builder.getMultiDimIdentityMap(box.size());
+  nest.outputs.push_back({dest, identity, getElementTypeOrSelf(tensor), {}, nullptr});
+  nest.compute = [&](ArrayRef<Coord> dims, ArrayRef<Element>) {
+    return SmallVector<Element>{evaluate(tensor, dims)};
+  };
+  LoopEmitter(*this, nest).emit();
+}
+
+/// The part of `box` in `starts .. starts + extents`.
+Box KernelEmitter::intersect(Location loc, const Box &box, ArrayRef<Poly> starts,
+                             ArrayRef<Poly> extents) {
+  Box result;
+  for (auto [range, start, extent] : llvm::zip_equal(box, starts, extents)) {
+    Poly low = math.maximum(loc, range.offset, start);
+    Poly high = math.minimum(loc, range.offset + range.size, start + extent);
+    Poly size = math.maximum(loc, high - low, 0);
+    int64_t bound = range.bound;
+    if (std::optional<int64_t> most = extent.constant())
+      bound = bound < 0 ? *most : std::min(bound, *most);
+    result.push_back({low, size, size.constant().value_or(bound)});
+  }
+  return result;
+}
+
+/// `view` for coordinates from which `start` has been subtracted.
+static View shifted(View view, ArrayRef<Poly> start) {
+  for (auto [offset, stride] : llvm::zip_equal(start, view.strides))
+    view.base = view.base + offset * stride;
+  return view;
+}
+
+static Box shifted(Box box, ArrayRef<Poly> start) {
+  for (auto [range, offset] : llvm::zip_equal(box, start))
+    range.offset = range.offset - offset;
+  return box;
+}
+
+void KernelEmitter::emitPad(tensor::PadOp op, const Box &box, const View &dest) {
+  Value number = op.getConstantPaddingValue();
+  if (!number)
+    return fail(op, "pads with more than one number");
+  SmallVector<Poly> low;
+  for (OpFoldResult amount : op.getMixedLowPad())
+    low.push_back(indexOf(amount));
+  Nest fill(op.getLoc());
+  fill.ranges = box;
+  fill.reduction.assign(box.size(), false);
+  AffineMap identity = builder.getMultiDimIdentityMap(box.size());
+  fill.outputs.push_back({dest, identity, number.getType(), {}, nullptr});
+  fill.compute = [&](ArrayRef<Coord>, ArrayRef<Element>) {
+    return SmallVector<Element>{evaluateScalar(number)};
+  };
+  LoopEmitter(*this, fill).emit();
+  SmallVector<Poly> extents(sizes(op.getSource()));
+  Box inside = intersect(op.getLoc(), box, low, extents);
+  emitInto(op.getSource(), shifted(inside, low), shifted(dest, low));
+}
+
+void KernelEmitter::emitInsert(tensor::InsertSliceOp op, const Box &box, const View &dest) {
+  SmallVector<Poly> start;
+  for (OpFoldResult offset : op.getMixedOffsets())
+    start.push_back(indexOf(offset));
+  SmallVector<Poly> extents(sizes(op.getSource()));
+  emitInto(op.getDest(), box, dest);
+  Box inside = intersect(op.getLoc(), box, start, extents);
+  emitInto(op.getSource(), shifted(inside, start), shifted(dest, start));
+}
+
+void KernelEmitter::emitLinalg(linalg::LinalgOp op, unsigned result, const Box &box,
+                               const View &dest) {
+  Nest nest(op.getLoc());
+  SmallVector<Poly> loops = loopSizes(op);
+  for (auto [size, bound] : llvm::zip(loops, op.getStaticLoopRanges()))
+    nest.ranges.push_back({0, size, ShapedType::isDynamic(bound) ? -1 : bound});
+  for (utils::IteratorType iterator : op.getIteratorTypesArray())
+    nest.reduction.push_back(iterator == utils::IteratorType::reduction);
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(result));
+  for (auto [axis, expr] : llvm::enumerate(map.getResults()))
+    if (auto dim = dyn_cast<AffineDimExpr>(expr))
+      nest.ranges[dim.getPosition()] = box[axis];
+  for (auto [number, init] : llvm::enumerate(op.getDpsInits())) {
+    AffineMap outMap = op.getMatchingIndexingMap(op.getDpsInitOperand(number));
+    Type element = getElementTypeOrSelf(init);
+    View view = dest;
+    if (number != result)
+      view = allocate(op.getLoc(), element, mapBox(outMap, nest.ranges, init));
+    nest.outputs.push_back({view, outMap, element, init, findCombiner(op, number)});
+    nest.readsOutputs |= op.payloadUsesValueFromOperand(op.getDpsInitOperand(number));
+  }
+  nest.compute = [this, op](ArrayRef<Coord> dims, ArrayRef<Element> outputs) mutable {
+    return evaluateBody(op, dims, [&](unsigned number) -> Element {
+      unsigned numInputs = op.getNumDpsInputs();
+      return number >= numInputs ? outputs[number - numInputs] : evaluateOperand(op, number, dims);
+    });
+  };
+  emitChunks(op, nest);
+}
+
+/// Loops over parts of the first reduction where operands for all of it would not fit into buffers.
+void KernelEmitter::emitChunks(linalg::LinalgOp op, Nest &nest) {
+  Location loc = op.getLoc();
+  std::optional<std::pair<unsigned, int64_t>> chunk = chooseChunk(op, nest);
+  if (!chunk) {
+    Demands demands;
+    demandOperands(op, nest.ranges, demands);
+    materializeAll(demands);
+    return LoopEmitter(*this, nest).emit();
+  }
+  auto [dim, size] = *chunk;
+  emitInitialValues(nest);
+  nest.accumulate = true;
+  Poly whole = nest.ranges[dim].size;
+  auto constant = [&](int64_t n) -> Value {
+    return builder.create<arith::ConstantIndexOp>(loc, n);
+  };
+  auto loop =
+      builder.create<scf::ForOp>(loc, constant(0), math.materialize(loc, whole), constant(size));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  Poly start = math.get(loop.getInductionVar());
+  bool divides = whole.constant() && *whole.constant() % size == 0;
+  Poly here = divides ? Poly(size) : math.minimum(loc, size, whole - start);
+  nest.ranges[dim] = {start, here, size};
+  Demands demands;
+  demandOperands(op, nest.ranges, demands);
+  materializeAll(demands);
+  LoopEmitter(*this, nest).emit();
+}
+
+/// A dimension and the size of its parts, if some operand wants a buffer that would be too large.
+std::optional<std::pair<unsigned, int64_t>> KernelEmitter::chooseChunk(linalg::LinalgOp op,
+                                                                       const Nest &nest) {
+  auto fits = [&](ArrayRef<Range> ranges) {
+    return llvm::all_of(op->getOpOperands(), [&](OpOperand &operand) {
+      Value tensor = operand.get();
+      if (!isa<RankedTensorType>(tensor.getType()) || op.isDpsInit(&operand) ||
+          !op.payloadUsesValueFromOperand(&operand) ||
+          !wantsBuffer(tensor, getUse(op, operand.getOperandNumber())))
+        return true;
+      return isSmall(tensor, mapBox(op.getMatchingIndexingMap(&operand), ranges, tensor));
+    });
+  };
+  for (const Nest::Output &output : nest.outputs)
+    if (!output.combiner)
+      return std::nullopt;
+  if (fits(nest.ranges))
+    return std::nullopt;
+  SmallVector<unsigned> reductions;
+  op.getReductionDims(reductions);
+  for (unsigned dim : reductions) {
+    SmallVector<Range> ranges(nest.ranges);
+    int64_t most = ranges[dim].bound < 0 ? 1024 : ranges[dim].bound;
+    for (int64_t size = llvm::PowerOf2Ceil(most) / 2; size >= 4; size /= 2) {
+      ranges[dim] = {0, size, size};
+      if (fits(ranges))
+        return std::make_pair(dim, size);
+    }
+  }
+  return std::nullopt;
+}
+
+/// Writes the initial values of the outputs of a reduction.
+void KernelEmitter::emitInitialValues(const Nest &nest) {
+  for (const Nest::Output &output : nest.outputs) {
+    Box box;
+    for (AffineExpr expr : output.map.getResults())
+      box.push_back(nest.ranges[cast<AffineDimExpr>(expr).getPosition()]);
+    emitInto(output.init, box, output.view);
+  }
+}

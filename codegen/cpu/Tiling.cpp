@@ -1,0 +1,207 @@
+//===- Tiling.cpp - the part of a result that a block computes ------------===//
+
+#include "codegen/cpu/Tiling.h"
+
+#include "codegen/cpu/Fusion.h"
+#include "codegen/cpu/KernelEmitter.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace nnc;
+using namespace nnc::codegen;
+
+namespace {
+
+// Nanoseconds on one core, roughly; only their ratios matter much.
+constexpr double perOperation = 0.05;   ///< of a vectorized body
+constexpr double perProduct = 0.02;     ///< operations of reductions stay in registers
+constexpr double perElementMoved = 0.1; ///< from the second level cache
+constexpr double leastBlock = 20'000;   ///< below this, starting a block would show
+constexpr double largestBlock = 400'000;
+constexpr double wantedBlocks = 256;
+constexpr double toleratedRepetition = 1.3; ///< work of two halves against that of the whole
+constexpr int64_t unknownSize = 64;         ///< what a dynamic size counts as
+constexpr int64_t contiguous = 64;          ///< elements of the innermost axis that stay together
+constexpr double maxBuffers = 256 * 1024;   ///< bytes at once
+
+using Sizes = SmallVector<double>;
+
+/// What one block costs.
+class BlockCost {
+public:
+  BlockCost(Value root, const Sizes &tile) { compute(root, tile); }
+
+  double time = 0;  ///< nanoseconds
+  double bytes = 0; ///< of buffers
+
+private:
+  void compute(Value tensor, const Sizes &sizes);
+  void computeLinalg(linalg::LinalgOp op, const Sizes &dims);
+  void read(Value tensor, const Sizes &sizes, const UseOfTensor &use, double times);
+  void readThrough(Operation *op, const Sizes &sizes, const UseOfTensor &use, double times);
+  static Sizes dimsOf(linalg::LinalgOp op, unsigned result, const Sizes &sizes);
+  static double product(const Sizes &sizes) {
+    double all = 1;
+    for (double size : sizes)
+      all *= size;
+    return all;
+  }
+
+  DenseSet<Value> buffers;
+};
+
+Sizes sizesOf(Value tensor) {
+  return llvm::map_to_vector(cast<RankedTensorType>(tensor.getType()).getShape(), [](int64_t n) {
+    return double(ShapedType::isDynamic(n) ? unknownSize : n);
+  });
+}
+
+} // namespace
+
+Sizes BlockCost::dimsOf(linalg::LinalgOp op, unsigned result, const Sizes &sizes) {
+  Sizes dims;
+  for (int64_t size : op.getStaticLoopRanges())
+    dims.push_back(double(ShapedType::isDynamic(size) ? unknownSize : size));
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInitOperand(result));
+  for (auto [axis, expr] : llvm::enumerate(map.getResults()))
+    if (auto dim = dyn_cast<AffineDimExpr>(expr))
+      dims[dim.getPosition()] = sizes[axis];
+  return dims;
+}
+
+void BlockCost::computeLinalg(linalg::LinalgOp op, const Sizes &dims) {
+  double iterations = product(dims);
+  bool isReduction = op.getNumReductionLoops() > 0;
+  time += iterations * (isReduction ? perProduct * costOfBody(op)
+                                    : perElementMoved + perOperation * costOfBody(op));
+  for (OpOperand *operand : op.getDpsInputOperands()) {
+    if (!isa<RankedTensorType>(operand->get().getType()) ||
+        !op.payloadUsesValueFromOperand(operand))
+      continue;
+    AffineMap map = op.getMatchingIndexingMap(operand);
+    Sizes sizes = sizesOf(operand->get());
+    for (auto [axis, expr] : llvm::enumerate(map.getResults())) {
+      std::optional<LinearForm> form = getLinearForm(expr, dims.size());
+      if (!form)
+        continue;
+      double size = 1;
+      for (auto [dim, factor] : llvm::zip_equal(dims, form->factors))
+        size += (dim - 1) * double(factor);
+      sizes[axis] = size;
+    }
+    read(operand->get(), sizes, getUse(op, operand->getOperandNumber()), iterations);
+  }
+}
+
+void BlockCost::compute(Value tensor, const Sizes &sizes) {
+  Operation *op = tensor.getDefiningOp();
+  if (auto linalg = dyn_cast_or_null<linalg::LinalgOp>(op))
+    return computeLinalg(linalg, dimsOf(linalg, cast<OpResult>(tensor).getResultNumber(), sizes));
+  if (isa_and_nonnull<tensor::EmptyOp>(op))
+    return;
+  time += product(sizes) * 2 * perElementMoved;
+  if (isa_and_nonnull<tensor::PadOp, tensor::InsertSliceOp>(op)) {
+    for (Value operand : op->getOperands())
+      if (isa<RankedTensorType>(operand.getType()) && operand.getDefiningOp())
+        compute(operand, sizes);
+  } else if (op) {
+    readThrough(op, sizes, {}, product(sizes));
+  }
+}
+
+/// `times` elements, of a part of `tensor` with these sizes.
+void BlockCost::read(Value tensor, const Sizes &sizes, const UseOfTensor &use, double times) {
+  Operation *op = tensor.getDefiningOp();
+  if (!op) {
+    time += perElementMoved * std::min(times, product(sizes));
+    return;
+  }
+  if (!wantsBuffer(tensor, use))
+    return readThrough(op, sizes, use, times);
+  if (!buffers.insert(tensor).second)
+    return;
+  unsigned bits = getElementTypeOrSelf(tensor).getIntOrFloatBitWidth();
+  bytes += product(sizes) * std::max(1u, bits / 8);
+  compute(tensor, sizes);
+}
+
+void BlockCost::readThrough(Operation *op, const Sizes &sizes, const UseOfTensor &use,
+                            double times) {
+  if (auto linalg = dyn_cast<linalg::LinalgOp>(op)) {
+    Sizes dims = dimsOf(linalg, 0, sizes);
+    time += times * perOperation * costOfBody(linalg);
+    for (OpOperand *operand : linalg.getDpsInputOperands()) {
+      if (!isa<RankedTensorType>(operand->get().getType()))
+        continue;
+      Sizes inner = sizesOf(operand->get());
+      AffineMap map = linalg.getMatchingIndexingMap(operand);
+      for (auto [axis, expr] : llvm::enumerate(map.getResults()))
+        if (auto dim = dyn_cast<AffineDimExpr>(expr))
+          inner[axis] = dims[dim.getPosition()];
+      read(operand->get(), inner, getUse(linalg, operand->getOperandNumber()), times);
+    }
+    return;
+  }
+  double part = 1;
+  for (auto [size, whole] : llvm::zip(sizes, sizesOf(op->getResult(0))))
+    part *= whole > 0 ? size / whole : 1;
+  for (Value operand : op->getOperands()) {
+    if (!isa<RankedTensorType>(operand.getType()))
+      continue;
+    // The part of a reshape or slice is cut from the outermost axis.
+    Sizes inner = sizesOf(operand);
+    if (inner.size() == sizes.size())
+      inner = sizes;
+    else if (!inner.empty())
+      inner.front() = std::max(1.0, inner.front() * part);
+    read(operand, inner, use, times);
+  }
+}
+
+/// Halves of one axis; the innermost stays in whole cache lines.
+static int64_t half(int64_t size, bool isInnermost) {
+  int64_t result = llvm::divideCeil(size, 2);
+  return isInnermost ? llvm::alignTo(result, 16) : result;
+}
+
+SmallVector<int64_t> codegen::chooseTile(Value root, ArrayRef<int64_t> sizes) {
+  Sizes tile;
+  for (auto [axis, size] : llvm::enumerate(sizes)) {
+    bool isInnermost = axis + 1 == sizes.size();
+    tile.push_back(double(size < 0 ? (isInnermost ? 1024 : 256) : size));
+  }
+  double total = BlockCost(root, sizesOf(root)).time;
+  double target = std::clamp(total / wantedBlocks, leastBlock, largestBlock);
+  while (true) {
+    BlockCost now(root, tile);
+    bool isTooLarge = now.bytes > maxBuffers;
+    if (now.time <= target && !isTooLarge)
+      break;
+    std::optional<Sizes> best;
+    double bestScore = isTooLarge ? HUGE_VAL : toleratedRepetition;
+    for (size_t axis = 0; axis < tile.size(); ++axis) {
+      bool isInnermost = axis + 1 == tile.size();
+      int64_t whole = int64_t(tile[axis]);
+      int64_t smaller = half(whole, isInnermost);
+      if (smaller >= whole || (isInnermost && smaller < contiguous))
+        continue;
+      Sizes split = tile;
+      split[axis] = double(smaller);
+      BlockCost then(root, split);
+      double pieces = double(whole) / double(smaller);
+      double score = then.time * pieces / now.time;
+      if (isTooLarge)
+        score *= std::max(1.0, then.bytes / maxBuffers);
+      if (score < bestScore) {
+        bestScore = score;
+        best = split;
+      }
+    }
+    if (!best)
+      break;
+    tile = *best;
+  }
+  return llvm::map_to_vector(tile, [](double size) { return int64_t(std::max(size, 1.0)); });
+}
