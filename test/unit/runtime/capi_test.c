@@ -1,0 +1,65 @@
+/* The C interface from C: prints what is wrong and ends with 1, or ends with 0. */
+#include "runtime/nnc.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CHECK(CONDITION)                                                                           \
+  if (!(CONDITION)) {                                                                              \
+    printf("%s:%d: %s; last error: %s\n", __FILE__, __LINE__, #CONDITION, nnc_last_error());       \
+    return 1;                                                                                      \
+  }
+
+static int testErrors(nnc_session *session) {
+  int64_t shape[] = {2, 5};
+  float data[10] = {0};
+  nnc_tensor input = {"x", NNC_F32, 2, shape, data, {NNC_CPU, 0}};
+  nnc_tensor nameless = input;
+  nameless.name = NULL;
+  CHECK(nnc_engine_load("/nowhere") == NULL);
+  CHECK(strcmp(nnc_last_error(), "cannot open /nowhere: No such file or directory") == 0);
+  CHECK(nnc_engine_from_memory("hello", 5) == NULL);
+  CHECK(strcmp(nnc_last_error(), "the model is not a model.bin") == 0);
+  CHECK(nnc_run(session, "forward", &input, 1) == NULL);
+  CHECK(strcmp(nnc_last_error(),
+               "input `x`: axis 1 must be 4; expected f32[B, 4], found f32[2, 5]") == 0);
+  CHECK(nnc_run(session, "forward", &nameless, 1) == NULL);
+  CHECK(strcmp(nnc_last_error(), "an nnc_tensor lacks its name, type or shape") == 0);
+  return 0;
+}
+
+static int testRun(nnc_session *session) {
+  int64_t shape[] = {1, 4}, narrow[] = {1};
+  float data[4] = {1, 1, 1, 1}, scaled[4], sums[1];
+  nnc_tensor input = {"x", NNC_F32, 2, shape, data, {NNC_CPU, 0}};
+  nnc_outputs *outputs = nnc_run(session, "forward", &input, 1);
+  nnc_tensor found;
+  CHECK(outputs && nnc_outputs_count(outputs) == 2);
+  CHECK(nnc_outputs_find(outputs, "sums", &found) == 0);
+  CHECK(found.rank == 1 && found.shape[0] == 1 && found.dtype == NNC_F32);
+  CHECK(((float *)found.data)[0] == 10);
+  CHECK(nnc_outputs_get(outputs, 0, &found) == 0 && strcmp(found.name, "scaled") == 0);
+  CHECK(nnc_outputs_get(outputs, 2, &found) != 0 && nnc_outputs_find(outputs, "x", &found) != 0);
+  nnc_outputs_free(outputs);
+
+  nnc_tensor places[] = {{"scaled", NNC_F32, 2, shape, scaled, {NNC_CPU, 0}},
+                         {"sums", NNC_F32, 1, narrow, sums, {NNC_CPU, 0}}};
+  CHECK(nnc_run_into(session, "forward", &input, 1, places, 2) == 0);
+  CHECK(scaled[3] == 4 && sums[0] == 10);
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  CHECK(argc == 2);
+  nnc_engine *engine = nnc_engine_load(argv[1]);
+  CHECK(engine);
+  nnc_session *session = nnc_session_open(engine);
+  CHECK(session);
+  nnc_device cuda = {NNC_CUDA, 0};
+  CHECK(nnc_session_open_on(engine, cuda) == NULL);
+  nnc_engine_free(engine); /* the session keeps what it needs */
+  int status = testErrors(session) || testRun(session);
+  nnc_session_free(session);
+  return status;
+}
