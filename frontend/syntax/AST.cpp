@@ -1,5 +1,4 @@
-//===- AST.cpp - Spellings and small queries of the tree
-//------------------------------------------===//
+//===- AST.cpp - Spellings and small queries of the tree ------------------------------------===//
 
 #include "frontend/syntax/AST.h"
 

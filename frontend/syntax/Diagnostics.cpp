@@ -1,5 +1,4 @@
-//===- Diagnostics.cpp - Collecting diagnostics
-//---------------------------------------------------===//
+//===- Diagnostics.cpp - Collecting diagnostics ---------------------------------------------===//
 
 #include "frontend/syntax/Diagnostics.h"
 

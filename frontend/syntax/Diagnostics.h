@@ -1,5 +1,4 @@
-//===- Diagnostics.h - Errors and warnings with places, notes and fixes
-//---------------------------===//
+//===- Diagnostics.h - Errors and warnings with places, notes and fixes ---------------------===//
 //
 // A Diagnostic has a code, a message, a primary place (carets) and optionally further labels, notes
 // and fixes. Producers build one fluently:
@@ -13,7 +12,7 @@
 // Diagnostics collects them; rendering (Render.h) sorts them, drops repetitions and limits their
 // number. Messages are lower case, without a full stop; `code` in back quotes.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_DIAGNOSTICS_H
 #define NNC_FRONTEND_SYNTAX_DIAGNOSTICS_H

@@ -1,5 +1,4 @@
-//===- Doc.cpp - Layout: choosing the line breaks
-//-------------------------------------------------===//
+//===- Doc.cpp - Layout: choosing the line breaks -------------------------------------------===//
 
 #include "frontend/syntax/Doc.h"
 
@@ -94,11 +93,13 @@ void Printer::step(Command command) {
   case DocNode::HardLine:
     return newLine(command.indent);
   case DocNode::BlankLine:
+    flushSuffixes();
     trimLine();
     out += '\n';
     lineStart = out.size();
     return newLine(command.indent);
   case DocNode::FreshLine:
+    flushSuffixes();
     trimLine();
     return out.size() == lineStart ? printText(std::string(command.indent, ' '))
                                    : newLine(command.indent);

@@ -1,12 +1,11 @@
-//===- Doc.h - Layout: text that knows where it may break
-//-----------------------------------------===//
+//===- Doc.h - Layout: text that knows where it may break -----------------------------------===//
 //
 // The formatter describes its output as a document of texts, possible line breaks and groups; the
 // printer chooses the breaks so that lines stay within the width. A group is printed on one line if
 // it fits, otherwise its own breaks become line breaks and inner groups decide anew. (Wadler, "A
 // prettier printer"; the algorithm is the one of Prettier.) Nothing here recurses.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_DOC_H
 #define NNC_FRONTEND_SYNTAX_DOC_H

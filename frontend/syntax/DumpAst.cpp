@@ -1,10 +1,9 @@
-//===- DumpAst.cpp - The tree as indented text
-//----------------------------------------------------===//
+//===- DumpAst.cpp - The tree as indented text ----------------------------------------------===//
 //
 // One node per line: its class, what distinguishes it, and its place. Children are indented, with
 // the name of their role where a node has several.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #include "frontend/syntax/Parser.h"
 

@@ -1,9 +1,8 @@
-//===- Explain.cpp - The catalogue of error codes
-//-------------------------------------------------===//
+//===- Explain.cpp - The catalogue of error codes -------------------------------------------===//
 //
 // The entries come from the files of `explain/`, which CMake turns into Explanations.inc.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #include "frontend/syntax/Explain.h"
 

@@ -1,10 +1,9 @@
-//===- Explain.h - The catalogue of error codes
-//---------------------------------------------------===//
+//===- Explain.h - The catalogue of error codes ---------------------------------------------===//
 //
 // One Markdown file per code in `explain/`, embedded: its first line is the title, the rest
 // explains with a wrong example and its fix. Adding a code is adding a file.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_EXPLAIN_H
 #define NNC_FRONTEND_SYNTAX_EXPLAIN_H

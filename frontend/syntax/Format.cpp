@@ -1,5 +1,4 @@
-//===- Format.cpp - `nnc fmt`: tokens, comments, bodies
-//-------------------------------------------===//
+//===- Format.cpp - `nnc fmt`: tokens, comments, bodies -------------------------------------===//
 
 #include "frontend/syntax/Format.h"
 
@@ -72,14 +71,11 @@ std::optional<std::string> formatSource(const SourceManager &sources, FileId fil
 Formatter::Formatter(const SourceManager &sources, FileId file)
     : sources(sources), stream(lex(sources, file)), text(sources.text(file)) {}
 
-Doc Formatter::format(const File &file) {
-  Doc items = statements(file.items, Tok::EndOfFile);
-  return items;
-}
+Doc Formatter::format(const File &file) { return statements(file.items); }
 
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 // Tokens and comments
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 void Formatter::skipNewlines() {
   while (at(Tok::Newline))
@@ -155,9 +151,28 @@ Doc Formatter::trailingComments(uint32_t tokenEnd) {
   return b.lineSuffix("  " + std::string(text.substr(next.begin, next.end - next.begin)));
 }
 
-//===----------------------------------------------------------------------------------------------===//
+Doc Formatter::closingComments() {
+  std::vector<Doc> docs;
+  while (hasCommentBefore(token().begin)) {
+    const Comment &next = stream.comments[comment];
+    docs.push_back(hasBlankLine(previousEnd(), next.begin) ? b.blankLine() : b.freshLine());
+    docs.push_back(b.text(std::string(text.substr(next.begin, next.end - next.begin))));
+    ++comment;
+  }
+  return docs.empty() ? b.empty() : b.concat(std::move(docs));
+}
+
+uint32_t Formatter::previousEnd() const {
+  uint32_t end = comment > 0 ? stream.comments[comment - 1].end : 0;
+  for (size_t i = index; i-- > 0;)
+    if (stream.tokens[i].kind != Tok::Newline)
+      return std::max(end, stream.tokens[i].end);
+  return end;
+}
+
+//===----------------------------------------------------------------------------------------===//
 // Lists and bodies
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 Doc Formatter::joined(size_t count, const std::function<Doc(size_t)> &element) {
   std::vector<Doc> parts;
@@ -184,34 +199,19 @@ Doc Formatter::filled(size_t count, const std::function<Doc(size_t)> &element) {
   return b.concat({open, b.align(b.concat({first, elements, comma, last, take()}))});
 }
 
-/// Statements, one per line, with at most one empty line between them, up to `close`.
-Doc Formatter::statements(const std::vector<StmtPtr> &stmts, Tok close) {
+/// Statements, one per line, with at most one empty line between them, and the comments behind
+/// them.
+Doc Formatter::statements(const std::vector<StmtPtr> &stmts) {
   std::vector<Doc> docs;
-  uint32_t end = 0;
-  auto separate = [&] {
+  for (const StmtPtr &each : stmts) {
+    uint32_t end = previousEnd();
     skipNewlines();
     if (!docs.empty())
       docs.push_back(hasBlankLine(end, nextBegin()) ? b.blankLine() : b.hardLine());
-  };
-  auto previousEnd = [&] {
-    uint32_t tokenEnd = 0;
-    for (size_t i = index; i-- > 0 && tokenEnd == 0;)
-      if (stream.tokens[i].kind != Tok::Newline)
-        tokenEnd = stream.tokens[i].end;
-    return comment > 0 ? std::max(tokenEnd, stream.comments[comment - 1].end) : tokenEnd;
-  };
-  for (const StmtPtr &each : stmts) {
-    separate();
     docs.push_back(stmt(*each));
-    end = previousEnd();
   }
   skipNewlines();
-  while (at(close) && hasCommentBefore(token().begin)) {
-    separate();
-    const Comment &next = stream.comments[comment++];
-    docs.push_back(b.text(std::string(text.substr(next.begin, next.end - next.begin))));
-    end = next.end;
-  }
+  docs.push_back(closingComments());
   return b.concat(std::move(docs));
 }
 
@@ -225,7 +225,7 @@ Doc Formatter::body(const std::vector<StmtPtr> &stmts) {
     return b.concat({brace, startsWithComment ? b.hardLine() : b.empty(), take()});
   std::string_view between = text.substr(open, nextBegin() - open);
   bool isOneLine = stmts.size() == 1 && between.find('\n') == between.npos && !startsWithComment;
-  Doc inner = statements(stmts, Tok::RBrace);
+  Doc inner = statements(stmts);
   Doc line = isOneLine ? b.line() : b.hardLine();
   Doc block = b.concat({brace, b.indent(b.concat({line, inner})), line, take()});
   return isOneLine ? b.group(block) : block;

@@ -1,5 +1,4 @@
-//===- Format.h - `nnc fmt`
-//-----------------------------------------------------------------------===//
+//===- Format.h - `nnc fmt` -----------------------------------------------------------------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_FORMAT_H
 #define NNC_FRONTEND_SYNTAX_FORMAT_H

@@ -1,13 +1,12 @@
-//===- FormatDecl.cpp - Layout of types, statements and declarations
-//------------------------------===//
+//===- FormatDecl.cpp - Layout of types, statements and declarations ------------------------===//
 
 #include "frontend/syntax/FormatImpl.h"
 
 namespace nnc::syntax {
 
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 // Types and targets
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 Doc Formatter::type(const TypeExpr &type) {
   switch (type.kind()) {
@@ -54,19 +53,26 @@ Doc Formatter::targets(const std::vector<Target> &targets) {
   return b.align(joined(targets.size(), [&](size_t i) { return target(targets[i]); }));
 }
 
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 // Statements
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 Doc Formatter::stmt(const Stmt &stmt) {
   std::vector<Doc> parts;
+  // Comments above stand outside of the groups that they would break.
+  auto comments = [&] {
+    skipNewlines();
+    parts.push_back(leadingComments());
+  };
   for (const Attribute &attribute : stmt.attributes) {
+    comments();
     parts.push_back(take());
     parts.push_back(take());
     if (attribute.hasArgs)
       parts.push_back(arguments(attribute.args, false));
     parts.push_back(b.hardLine());
   }
+  comments();
   parts.push_back(withoutAttributes(stmt));
   return b.concat(std::move(parts));
 }
@@ -167,9 +173,9 @@ Doc Formatter::scan(const ScanStmt &scan) {
   return b.concat(std::move(parts));
 }
 
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 // Declarations
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 Doc Formatter::import(const ImportStmt &import) {
   std::vector<Doc> parts = {takeWord(), take()};

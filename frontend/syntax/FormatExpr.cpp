@@ -1,5 +1,4 @@
-//===- FormatExpr.cpp - Layout of expressions
-//-----------------------------------------------------===//
+//===- FormatExpr.cpp - Layout of expressions -----------------------------------------------===//
 
 #include "frontend/syntax/FormatImpl.h"
 #include "frontend/syntax/Pattern.h"
@@ -106,6 +105,8 @@ Doc Formatter::list(const ListExpr &list) {
   }
   std::vector<Doc> inner = {mustBreak ? b.hardLine() : b.softLine()};
   for (size_t i = 0; i < list.elements.size(); ++i) {
+    skipNewlines();
+    inner.push_back(leadingComments());
     inner.push_back(value(list.elements[i]));
     skipNewlines();
     if (i + 1 < list.elements.size()) {
@@ -120,10 +121,10 @@ Doc Formatter::list(const ListExpr &list) {
       mustBreak |= endedWithComment;
     }
   }
-  Doc closing = mustBreak ? b.hardLine() : b.softLine();
   skipNewlines();
-  Doc comments = hasCommentBefore(token().begin) ? leadingComments() : b.empty();
-  inner.push_back(comments);
+  mustBreak |= hasCommentBefore(token().begin);
+  inner.push_back(closingComments());
+  Doc closing = mustBreak ? b.hardLine() : b.softLine();
   return b.group(b.concat({open, b.indent(b.concat(std::move(inner))), closing, take()}));
 }
 

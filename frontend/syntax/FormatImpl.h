@@ -1,12 +1,11 @@
-//===- FormatImpl.h - From tree to layout
-//---------------------------------------------------------===//
+//===- FormatImpl.h - From tree to layout ---------------------------------------------------===//
 //
 // Private to this folder. The formatter walks the tree and the tokens side by side: every piece of
 // text that it emits is the next token, so nothing can be lost, and comments are found by where
 // they stand between tokens. What it may change: line breaks, spaces, trailing commas, doubled
 // parentheses, `;`, and the spacing inside of patterns.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_FORMATIMPL_H
 #define NNC_FRONTEND_SYNTAX_FORMATIMPL_H
@@ -25,8 +24,7 @@ public:
   Doc format(const File &file);
 
 private:
-  //===--- Tokens and comments (Format.cpp)
-  //-------------------------------------------------------===//
+  //--- Tokens and comments (Format.cpp)
   const Token &token() const { return stream.tokens[index]; }
   bool at(Tok kind) const { return token().kind == kind; }
   /// The next token with the comments around it.
@@ -39,6 +37,8 @@ private:
   /// Own-line comments before the next token, each followed by a line break.
   Doc leadingComments();
   Doc trailingComments(uint32_t tokenEnd);
+  /// Own-line comments before a closing bracket, each on a new line.
+  Doc closingComments();
   bool hasCommentBefore(uint32_t offset) const;
   /// Where the next comment or token begins.
   uint32_t nextBegin() const;
@@ -48,18 +48,18 @@ private:
   bool endedWithComment = false;
   Doc lineAfterComma() { return endedWithComment ? b.hardLine() : b.line(); }
 
-  //===--- Lists
-  //----------------------------------------------------------------------------------===//
+  //--- Lists
   /// `open` a, b, c `close`, filled and aligned behind the bracket.
   Doc filled(size_t count, const std::function<Doc(size_t)> &element);
   /// `a, b, c` without brackets.
   Doc joined(size_t count, const std::function<Doc(size_t)> &element);
   /// A body in braces. On one line if the source has it so and it is a single statement.
   Doc body(const std::vector<StmtPtr> &stmts);
-  Doc statements(const std::vector<StmtPtr> &stmts, Tok close);
+  Doc statements(const std::vector<StmtPtr> &stmts);
+  /// The end of the last token or comment that was printed.
+  uint32_t previousEnd() const;
 
-  //===--- Expressions (FormatExpr.cpp)
-  //-----------------------------------------------------------===//
+  //--- Expressions (FormatExpr.cpp)
   Doc expr(const Expr &expr);
   Doc withoutParens(const Expr &expr);
   Doc list(const ListExpr &list);
@@ -80,15 +80,13 @@ private:
   Doc value(const Value &value);
   Doc key();
 
-  //===--- Types (FormatDecl.cpp)
-  //-----------------------------------------------------------------===//
+  //--- Types (FormatDecl.cpp)
   Doc type(const TypeExpr &type);
   Doc dim(const Dim &dim);
   Doc target(const Target &target);
   Doc targets(const std::vector<Target> &targets);
 
-  //===--- Statements and declarations (FormatDecl.cpp)
-  //-------------------------------------------===//
+  //--- Statements and declarations (FormatDecl.cpp)
   Doc stmt(const Stmt &stmt);
   Doc withoutAttributes(const Stmt &stmt);
   Doc import(const ImportStmt &import);

@@ -1,5 +1,4 @@
-//===- Lexer.cpp - From text to tokens
-//------------------------------------------------------------===//
+//===- Lexer.cpp - From text to tokens ------------------------------------------------------===//
 //
 // Two steps per token: scan one token from the text (the scan* methods), then decide whether the
 // line break before it ends a statement (endsStatement). Open brackets are tracked for the second
@@ -7,7 +6,7 @@
 // brackets (two operands meet and the second begins a statement) closes them: correct programs
 // never get there.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #include "frontend/syntax/Lexer.h"
 
@@ -418,9 +417,11 @@ void Lexer::closeUpToBrace() {
 
 void Lexer::trackBrackets(Tok kind) {
   switch (kind) {
+  case Tok::LBrace:
+    closeUpToBrace(); // no brace stands inside of other brackets
+    [[fallthrough]];
   case Tok::LParen:
   case Tok::LBracket:
-  case Tok::LBrace:
     open.push_back({kind, indent});
     return;
   case Tok::RBrace:

@@ -1,11 +1,10 @@
-//===- Lexer.h - From text to tokens
-//--------------------------------------------------------------===//
+//===- Lexer.h - From text to tokens --------------------------------------------------------===//
 //
 // A token is a kind and a slice of the buffer, so its place is free. Newlines that end a statement
 // are tokens; all others are dropped here, so that the parser never thinks about line breaks.
 // Comments are kept beside the tokens for the formatter and for documentation.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_LEXER_H
 #define NNC_FRONTEND_SYNTAX_LEXER_H

@@ -1,5 +1,4 @@
-//===- ParseDecl.cpp - Files, modules, functions
-//--------------------------------------------------===//
+//===- ParseDecl.cpp - Files, modules, functions --------------------------------------------===//
 
 #include "frontend/syntax/ParserImpl.h"
 

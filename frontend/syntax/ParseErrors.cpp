@@ -1,5 +1,4 @@
-//===- ParseErrors.cpp - What is wrong, and where to go on
-//----------------------------------------===//
+//===- ParseErrors.cpp - What is wrong, and where to go on ----------------------------------===//
 
 #include "frontend/syntax/ParserImpl.h"
 #include "frontend/syntax/Snippet.h"
@@ -48,9 +47,9 @@ bool startsDeclaration(Tok kind) {
 
 } // namespace
 
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 // Tokens
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 bool Parser::consume(Tok k) {
   if (!at(k))
@@ -97,14 +96,17 @@ bool Parser::expectName(Ident &name, std::string_view what) {
   return false;
 }
 
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 // Errors
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 std::string Parser::describe(const Token &token) const {
   switch (token.kind) {
-  case Tok::Newline:
   case Tok::EndOfFile:
+    if (isPartOfString)
+      return "the end of the braces";
+    [[fallthrough]];
+  case Tok::Newline:
     return std::string(spelling(token.kind));
   case Tok::String:
     return "a string";
@@ -247,6 +249,8 @@ void Parser::reportUnclosed(Span open, std::string_view closing) {
   skipOnlyLine = false;
   if (at(Tok::EndOfFile) && std::exchange(reportedEnd, true))
     return;
+  if (at(Tok::EndOfFile) && closing == "}" && doubtfulBlock.isValid())
+    open = doubtfulBlock;
   std::string_view bracket = sources.text(open).substr(0, 1);
   Diagnostic &diag = diags.error("E0103", Span{open.file, open.begin, open.begin + 1},
                                  fmt::format("this `{}` is never closed", bracket));
@@ -270,6 +274,15 @@ void Parser::reportMisplaced(std::string_view where) {
   diags.error("E0108", here(), fmt::format("`{}` cannot stand {}", textOf(peek()), where));
 }
 
+/// `state = 3`: a reserved word where a name is bound.
+bool Parser::reportReservedTarget() {
+  if (!isReserved(kind()) || kind(1) != Tok::Assign)
+    return false;
+  Ident ignored;
+  expectName(ignored, "a name");
+  return true;
+}
+
 /// An expression as a statement.
 void Parser::reportUnused(const Expr &value) {
   Diagnostic &diag = diags.error("E0117", value.span, "nothing is done with this value");
@@ -282,6 +295,8 @@ bool Parser::Nesting::isTooDeep() {
   if (parser.nesting <= kMaxNesting)
     return false;
   parser.reportedEnd = true;
+  if (std::exchange(parser.reportedDeep, true))
+    return true;
   parser.diags
       .error("E0109", parser.here(), fmt::format("nested more than {} levels deep", kMaxNesting))
       .help("give inner parts names of their own");
@@ -297,9 +312,9 @@ ExprPtr Parser::withHeight(ExprPtr expr, unsigned childHeight) {
   return nullptr;
 }
 
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 // Lists
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 bool Parser::startsElement() const {
   switch (kind()) {
@@ -342,14 +357,17 @@ bool Parser::parseList(Tok close, const ListWords &words, const std::function<bo
           return true;
         continue;
       }
-      bool isEnd = at(Tok::Newline) || at(Tok::EndOfFile) || at(Tok::RBrace) || at(Tok::LBrace) ||
-                   startsDeclaration(kind());
+      Tok other = close == Tok::RParen ? Tok::RBracket : Tok::RParen;
+      bool isEnd = at(other) || at(Tok::Newline) || at(Tok::EndOfFile) || at(Tok::RBrace) ||
+                   at(Tok::LBrace) || startsDeclaration(kind());
       if (isEnd) {
         reportUnclosed(open, closing);
         return false;
       }
-      if (!startsElement() || missingComma || reportSlashComment())
-        return missingComma = true, expected(fmt::format("`,` or `{}`", closing)) != nullptr;
+      if (missingComma)
+        return false; // one error per list
+      if (!startsElement() || reportSlashComment())
+        return expected(fmt::format("`,` or `{}`", closing)) != nullptr;
       reportMissingComma(words, closing);
       missingComma = true;
     }
@@ -359,9 +377,9 @@ bool Parser::parseList(Tok close, const ListWords &words, const std::function<bo
   return good && consume(close);
 }
 
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 // Recovery
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 unsigned Parser::indentOfLine(Span span) const {
   Span line = sources.lineSpan(span.file, sources.lineCol(span).line);
@@ -388,7 +406,7 @@ void Parser::synchronize() {
       return;
     if (depth == 0 && (token.kind == Tok::Newline || token.kind == Tok::RBrace))
       return;
-    if (depth == 0 && !first && token.startsLine && startsDeclaration(token.kind))
+    if (depth == 0 && token.startsLine && startsDeclaration(token.kind))
       return;
     depth += token.kind == Tok::LBrace;
     depth -= token.kind == Tok::RBrace;

@@ -1,10 +1,9 @@
-//===- ParseExpr.cpp - Expressions
-//----------------------------------------------------------------===//
+//===- ParseExpr.cpp - Expressions ----------------------------------------------------------===//
 //
 // Binary operators are parsed by precedence climbing: parseBinary(p) takes all operators that bind
 // at least as tightly as p. From loose to tight: or, and, not, comparisons, ranges, sums, products.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #include "frontend/syntax/ParserImpl.h"
 

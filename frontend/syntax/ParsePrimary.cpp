@@ -1,5 +1,4 @@
-//===- ParsePrimary.cpp - Literals, names, lists, keys
-//--------------------------------------------===//
+//===- ParsePrimary.cpp - Literals, names, lists, keys --------------------------------------===//
 
 #include "frontend/syntax/ParserImpl.h"
 #include "frontend/syntax/Snippet.h"
@@ -244,7 +243,7 @@ bool Parser::parseKeyAlternative(Key::Alternative &alternative) {
           .primaryLabel("a value is inserted as `{name}`");
       return false;
     }
-    Parser inner(sources, lex(sources, literal->spanOf(brace + 1, close)), diags, nesting);
+    Parser inner(*this, lex(sources, literal->spanOf(brace + 1, close)));
     ExprPtr expr = inner.parseOnlyExpr();
     if (!expr)
       return false;

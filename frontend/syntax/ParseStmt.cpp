@@ -1,5 +1,4 @@
-//===- ParseStmt.cpp - Blocks and statements of functions
-//-----------------------------------------===//
+//===- ParseStmt.cpp - Blocks and statements of functions -----------------------------------===//
 
 #include "frontend/syntax/ParserImpl.h"
 
@@ -32,6 +31,9 @@ bool Parser::parseBraced(Span &span, const BodyContext &context, std::vector<Stm
   advance();
   parseBody(context, body);
   if (at(Tok::RBrace)) {
+    bool isDoubtful = peek().startsLine && indentOfLine(here()) < indentOfLine(context.head);
+    if (isDoubtful && !doubtfulBlock.isValid())
+      doubtfulBlock = open;
     advance();
   } else {
     reportUnclosed(open, "}");
@@ -48,7 +50,7 @@ void Parser::parseBody(const BodyContext &context, std::vector<StmtPtr> &body) {
     if (looksUnclosed(context))
       return;
     size_t before = index;
-    StmtPtr stmt = context.parse();
+    StmtPtr stmt = reportReservedTarget() ? nullptr : context.parse();
     // An unclosed block leaves the line break before what it cannot hold behind it.
     bool isComplete = at(Tok::Newline) || at(Tok::RBrace) || at(Tok::EndOfFile) ||
                       (index > 0 && stream.tokens[index - 1].kind == Tok::Newline);

@@ -1,5 +1,4 @@
-//===- ParseType.cpp - Types, shapes, targets
-//-----------------------------------------------------===//
+//===- ParseType.cpp - Types, shapes, targets -----------------------------------------------===//
 
 #include "frontend/syntax/ParserImpl.h"
 #include "frontend/syntax/Snippet.h"

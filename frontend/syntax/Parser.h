@@ -1,5 +1,4 @@
-//===- Parser.h - From text to tree
-//---------------------------------------------------------------===//
+//===- Parser.h - From text to tree ---------------------------------------------------------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_PARSER_H
 #define NNC_FRONTEND_SYNTAX_PARSER_H

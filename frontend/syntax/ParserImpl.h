@@ -1,5 +1,4 @@
-//===- ParserImpl.h - The recursive descent parser
-//------------------------------------------------===//
+//===- ParserImpl.h - The recursive descent parser ------------------------------------------===//
 //
 // Private to this folder. One method per rule of the grammar, in files by what they parse:
 // ParseExpr.cpp, ParseType.cpp, ParseStmt.cpp, ParseDecl.cpp; ParseErrors.cpp says what is wrong
@@ -10,7 +9,7 @@
 // that can be repaired (a missing comma) is reported and the method goes on. Recursion is bounded
 // by Nesting, the height of expressions by withHeight.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_PARSERIMPL_H
 #define NNC_FRONTEND_SYNTAX_PARSERIMPL_H
@@ -38,16 +37,19 @@ struct BodyContext {
 
 class Parser {
 public:
-  Parser(const SourceManager &sources, TokenStream stream, Diagnostics &diags, unsigned nesting = 0)
-      : sources(sources), stream(std::move(stream)), diags(diags), nesting(nesting) {}
+  Parser(const SourceManager &sources, TokenStream stream, Diagnostics &diags)
+      : sources(sources), stream(std::move(stream)), diags(diags) {}
+  /// For an expression in the braces of a key, within what `outer` parses.
+  Parser(const Parser &outer, TokenStream stream)
+      : sources(outer.sources), stream(std::move(stream)), diags(outer.diags),
+        nesting(outer.nesting), isPartOfString(true) {}
 
   std::unique_ptr<File> parseFile();
   /// The whole stream as one expression.
   ExprPtr parseOnlyExpr();
 
 private:
-  //===--- Tokens
-  //---------------------------------------------------------------------------------===//
+  //--- Tokens
   const Token &peek(size_t ahead = 0) const {
     return stream.tokens[std::min(index + ahead, stream.tokens.size() - 1)];
   }
@@ -63,8 +65,7 @@ private:
   Span since(Span first) const { return first.to(previous()); }
   bool atWord(std::string_view word) const { return at(Tok::Name) && textOf(peek()) == word; }
 
-  //===--- Errors and recovery (ParseErrors.cpp)
-  //--------------------------------------------------===//
+  //--- Errors and recovery (ParseErrors.cpp)
   /// Reports that `what` was expected here, or what is more probably wrong; always returns null.
   std::nullptr_t expected(std::string_view what);
   bool expect(Tok k);
@@ -74,6 +75,7 @@ private:
   void reportBadCharacter();
   bool reportSlashComment();
   bool reportForeignStatement();
+  bool reportReservedTarget();
   void reportUnclosed(Span open, std::string_view closing);
   void reportMissingComma(const ListWords &words, std::string_view closing);
   void reportMisplaced(std::string_view where);
@@ -88,8 +90,7 @@ private:
   /// Skips to the `{` of a declaration whose head has an error; false if there is none.
   bool skipToBody();
 
-  //===--- Lists, nesting
-  //-------------------------------------------------------------------------===//
+  //--- Lists, nesting
   /// `open element, element close`, standing at `open`.
   bool parseList(Tok close, const ListWords &words, const std::function<bool()> &element);
   bool startsElement() const;
@@ -106,8 +107,7 @@ private:
   };
   ExprPtr withHeight(ExprPtr expr, unsigned childHeight);
 
-  //===--- Expressions (ParseExpr.cpp)
-  //------------------------------------------------------------===//
+  //--- Expressions (ParseExpr.cpp)
   ExprPtr parseExpr();
   ExprPtr parseIfExpr();
   ExprPtr parsePipeStages(ExprPtr head);
@@ -135,8 +135,7 @@ private:
   bool reportChain(const Expr &lhs, int precedence);
   bool reportOperatorAfterPipe(const PipeExpr &pipe);
 
-  //===--- Types and targets (ParseType.cpp)
-  //------------------------------------------------------===//
+  //--- Types and targets (ParseType.cpp)
   TypePtr parseType();
   TypePtr parseTensorType();
   TypePtr parseScalarType(ScalarKind scalar);
@@ -147,8 +146,7 @@ private:
   bool parseTargets(std::vector<Target> &targets);
   bool parseTarget(Target &target);
 
-  //===--- Statements (ParseStmt.cpp)
-  //-------------------------------------------------------------===//
+  //--- Statements (ParseStmt.cpp)
   /// `head` is where the statement that has the block begins.
   bool parseBlock(Block &block, Span head);
   bool parseMembers(Span &span, Span head, std::vector<StmtPtr> &body);
@@ -165,8 +163,7 @@ private:
   StmtPtr parseIf();
   std::unique_ptr<ScanStmt> parseScan();
 
-  //===--- Items and members (ParseDecl.cpp)
-  //------------------------------------------------------===//
+  //--- Items and members (ParseDecl.cpp)
   StmtPtr parseItem();
   StmtPtr parseMember();
   StmtPtr parseBinding();
@@ -190,11 +187,14 @@ private:
   TokenStream stream;
   Diagnostics &diags;
   size_t index = 0;
-  unsigned nesting;
+  unsigned nesting = 0;
+  bool isPartOfString = false;
   unsigned openBrackets = 0;  // `(` and `[` being parsed
   unsigned assumedClosed = 0; // blocks taken as closed, whose `}` may still come
-  bool reportedEnd = false;   // an unclosed block or too deep nesting explains the others
-  bool skipOnlyLine = false;  // how synchronize() goes on after the last error
+  bool reportedEnd = false;   // an unclosed block, or too deep nesting, explains further ones
+  bool reportedDeep = false;
+  Span doubtfulBlock;        // a `{` whose `}` stands further left than its head
+  bool skipOnlyLine = false; // how synchronize() goes on after the last error
 };
 
 } // namespace nnc::syntax

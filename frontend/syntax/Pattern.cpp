@@ -1,5 +1,4 @@
-//===- Pattern.cpp - The little language inside `rearrange("b c h w -> b (c h w)")`
-//---------------===//
+//===- Pattern.cpp - The little language inside `rearrange("b c h w -> b (c h w)")` ---------===//
 
 #include "frontend/syntax/Pattern.h"
 

@@ -1,5 +1,4 @@
-//===- Pattern.h - The little language inside `rearrange("b c h w -> b (c h w)")`
-//-----------------===//
+//===- Pattern.h - The little language inside `rearrange("b c h w -> b (c h w)")` -----------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_PATTERN_H
 #define NNC_FRONTEND_SYNTAX_PATTERN_H

@@ -1,5 +1,4 @@
-//===- Render.cpp - Diagnostics as text
-//-----------------------------------------------------------===//
+//===- Render.cpp - Diagnostics as text -----------------------------------------------------===//
 
 #include "frontend/syntax/Render.h"
 

@@ -1,5 +1,4 @@
-//===- Render.h - Diagnostics as text and as JSON
-//-------------------------------------------------===//
+//===- Render.h - Diagnostics as text and as JSON -------------------------------------------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_RENDER_H
 #define NNC_FRONTEND_SYNTAX_RENDER_H

@@ -1,5 +1,4 @@
-//===- RenderJson.cpp - Diagnostics as JSON, for editors
-//------------------------------------------===//
+//===- RenderJson.cpp - Diagnostics as JSON, for editors ------------------------------------===//
 
 #include "frontend/syntax/Render.h"
 #include "frontend/syntax/Utf8.h"

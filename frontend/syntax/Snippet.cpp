@@ -1,5 +1,4 @@
-//===- Snippet.cpp - One source line with marks under it
-//------------------------------------------===//
+//===- Snippet.cpp - One source line with marks under it ------------------------------------===//
 
 #include "frontend/syntax/Snippet.h"
 

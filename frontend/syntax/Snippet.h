@@ -1,11 +1,10 @@
-//===- Snippet.h - One source line with marks under it
-//--------------------------------------------===//
+//===- Snippet.h - One source line with marks under it --------------------------------------===//
 //
 // Turns a line of source and marked byte ranges into rows of terminal text: the line (tabs
 // expanded, controls replaced, cut around the marks when it is very long), the underlines, and the
 // labels, stacked below where they do not fit beside each other.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_SNIPPET_H
 #define NNC_FRONTEND_SYNTAX_SNIPPET_H

@@ -1,5 +1,4 @@
-//===- Source.cpp - Source buffers and positions in them
-//------------------------------------------===//
+//===- Source.cpp - Source buffers and positions in them ------------------------------------===//
 
 #include "frontend/syntax/Source.h"
 
@@ -19,6 +18,7 @@ namespace {
 
 /// Offsets are 32 bits wide; a source beyond this is a mistake (a checkpoint given as a model).
 constexpr size_t kMaxSourceBytes = size_t(256) << 20;
+constexpr uint32_t kBlock = 4096;
 
 /// The whole file, or why not.
 struct ReadResult {
@@ -50,6 +50,13 @@ std::vector<uint32_t> findLineStarts(std::string_view text) {
   return starts;
 }
 
+std::vector<uint32_t> countByBlocks(std::string_view text) {
+  std::vector<uint32_t> before = {0};
+  for (size_t pos = 0; pos + kBlock <= text.size(); pos += kBlock)
+    before.push_back(before.back() + static_cast<uint32_t>(utf8::count(text.substr(pos, kBlock))));
+  return before;
+}
+
 /// Why `text` cannot be a source file; empty if it can.
 std::string findProblem(std::string_view name, std::string_view text) {
   if (text.size() > kMaxSourceBytes)
@@ -68,7 +75,15 @@ struct SourceManager::Buffer {
   std::string name;
   std::string text;
   std::vector<uint32_t> lineStarts;
+  /// Characters before each multiple of kBlock bytes, so that columns in long lines are cheap.
+  std::vector<uint32_t> charactersBefore;
   bool isFile = false;
+
+  uint32_t countCharacters(uint32_t offset) const {
+    uint32_t block = offset / kBlock;
+    std::string_view rest = std::string_view(text).substr(block * kBlock, offset % kBlock);
+    return charactersBefore[block] + static_cast<uint32_t>(utf8::count(rest));
+  }
 };
 
 SourceManager::SourceManager() = default;
@@ -99,9 +114,12 @@ std::optional<FileId> SourceManager::addText(std::string name, std::string text,
 }
 
 FileId SourceManager::add(std::string name, std::string text) {
-  std::vector<uint32_t> lineStarts = findLineStarts(text);
-  buffers.push_back(std::make_unique<Buffer>(
-      Buffer{std::move(name), std::move(text), std::move(lineStarts), false}));
+  auto buffer = std::make_unique<Buffer>();
+  buffer->name = std::move(name);
+  buffer->text = std::move(text);
+  buffer->lineStarts = findLineStarts(buffer->text);
+  buffer->charactersBefore = countByBlocks(buffer->text);
+  buffers.push_back(std::move(buffer));
   return FileId{static_cast<uint32_t>(buffers.size())};
 }
 
@@ -123,8 +141,7 @@ LineCol SourceManager::lineCol(FileId file, uint32_t offset) const {
   auto next = std::upper_bound(source.lineStarts.begin(), source.lineStarts.end(), offset);
   auto line = static_cast<unsigned>(next - source.lineStarts.begin());
   uint32_t start = source.lineStarts[line - 1];
-  std::string_view before = std::string_view(source.text).substr(start, offset - start);
-  return {line, static_cast<unsigned>(utf8::count(before)) + 1};
+  return {line, source.countCharacters(offset) - source.countCharacters(start) + 1};
 }
 
 std::string SourceManager::location(Span span) const {

@@ -1,11 +1,10 @@
-//===- Source.h - Source buffers and positions in them
-//--------------------------------------------===//
+//===- Source.h - Source buffers and positions in them --------------------------------------===//
 //
 // Every position in a `.nn` file is a Span: a file and two byte offsets. The SourceManager owns the
 // text that spans, tokens and trees point into, so it must outlive all of them. Buffers are valid
 // UTF-8 and never move.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_SOURCE_H
 #define NNC_FRONTEND_SYNTAX_SOURCE_H

@@ -1,10 +1,9 @@
-//===- Syntax.h - What this folder offers
-//---------------------------------------------------------===//
+//===- Syntax.h - What this folder offers ---------------------------------------------------===//
 //
 // One include for users of the front of the front end: from text to tree, tree and tokens as text,
 // the formatter, and the explanations of error codes.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_SYNTAX_H
 #define NNC_FRONTEND_SYNTAX_SYNTAX_H

@@ -1,10 +1,9 @@
-//===- Utf8.cpp - Decoding and display width
-//------------------------------------------------------===//
+//===- Utf8.cpp - Decoding and display width ------------------------------------------------===//
 //
 // The width table holds the blocks that matter in practice (combining marks, East Asian wide and
 // full-width forms, emoji), not all of Unicode: a wrong guess moves a caret by one column.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------===//
 
 #include "frontend/syntax/Utf8.h"
 

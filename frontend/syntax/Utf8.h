@@ -1,5 +1,4 @@
-//===- Utf8.h - Decoding and display width
-//--------------------------------------------------------===//
+//===- Utf8.h - Decoding and display width --------------------------------------------------===//
 
 #ifndef NNC_FRONTEND_SYNTAX_UTF8_H
 #define NNC_FRONTEND_SYNTAX_UTF8_H
