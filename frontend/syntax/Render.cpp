@@ -201,11 +201,14 @@ std::vector<EditedLines> Renderer::applyEdits(const FixIt &fix) const {
       if (edit.span.file != file || edit.span.begin > rest.end || edit.span.begin < rest.begin)
         break;
       region.text += sources.text(Span{file, rest.begin, edit.span.begin});
+      // Spaces around what is inserted are not marked.
+      size_t first = edit.text.find_first_not_of(' ');
+      size_t last = edit.text.find_last_not_of(' ');
       size_t begin = region.text.size();
-      region.text += edit.text;
-      if (!edit.text.empty())
+      if (first != std::string::npos)
         region.marks.push_back(
-            {begin, region.text.size(), edit.span.size() ? '~' : '+', Style::Added, {}});
+            {begin + first, begin + last + 1, edit.span.size() ? '~' : '+', Style::Added, {}});
+      region.text += edit.text;
       unsigned lastLine = sources.lineCol(file, edit.span.end).line;
       rest = {file, edit.span.end, std::max(sources.lineSpan(file, lastLine).end, edit.span.end)};
     }
