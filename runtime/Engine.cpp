@@ -30,6 +30,8 @@ Result<std::vector<StepTime>> Session::profile(std::string_view entry, const Ten
 
 Result<Tensor> Session::toDevice(const Tensor &host) { return state->toDevice(host); }
 
+Result<Tensor> Session::toHost(const Tensor &onDevice) { return state->toHost(onDevice); }
+
 Device Session::device() const { return state->device(); }
 
 static Result<std::shared_ptr<rt::EngineState>> makeState(Result<format::Container> container,

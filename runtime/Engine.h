@@ -57,6 +57,8 @@ public:
 
   /// A copy of a host tensor on the session's device (on the cpu: the tensor itself).
   Result<Tensor> toDevice(const Tensor &host);
+  /// The other way.
+  Result<Tensor> toHost(const Tensor &onDevice);
 
   Device device() const;
 

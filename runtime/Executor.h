@@ -28,6 +28,8 @@ public:
   virtual Result<Tensor> allocate(DType type, std::span<const int64_t> shape) = 0;
   /// Copies a host tensor into one of the device, of equal size.
   virtual Result<void> upload(const Tensor &host, const Tensor &device) = 0;
+  /// The other way.
+  virtual Result<void> download(const Tensor &device, const Tensor &host) = 0;
 };
 
 } // namespace nnc::rt

@@ -65,6 +65,11 @@ EntryState::EntryState(const EntryT &entry)
     : entry(entry), sizes(entry), inputs(entry.inputs.size()), outputs(entry.outputs.size()),
       convertedInputs(entry.inputs.size()), convertedOutputs(entry.outputs.size()) {}
 
+void EntryState::release() {
+  std::ranges::fill(inputs, Tensor());
+  std::ranges::fill(outputs, Tensor());
+}
+
 SessionState::SessionState(std::shared_ptr<EngineState> engine, std::unique_ptr<Executor> executor)
     : engine(std::move(engine)), executor(std::move(executor)) {
   for (const std::unique_ptr<EntryT> &entry : this->engine->model().entries)
@@ -198,9 +203,7 @@ Result<void> SessionState::runInto(std::string_view entry, const TensorMap &inpu
   Result<void> ran = executor->run({*index, state.sizes, state.inputs, state.outputs});
   if (ran)
     finishOutputs(state, outputs);
-  // The caller's memory is not kept alive between calls.
-  std::ranges::fill(state.inputs, Tensor());
-  std::ranges::fill(state.outputs, Tensor());
+  state.release();
   return ran;
 }
 
@@ -263,6 +266,7 @@ Result<std::vector<StepTime>> SessionState::profile(std::string_view entry, cons
   for (unsigned i = 0; i < iterations; ++i)
     if (Result<void> ran = executor->profile(call, milliseconds); !ran)
       return ran.error();
+  state.release();
 
   std::vector<StepTime> times;
   for (size_t i = 0; i < milliseconds.size(); ++i) {
@@ -274,14 +278,27 @@ Result<std::vector<StepTime>> SessionState::profile(std::string_view entry, cons
 }
 
 Result<Tensor> SessionState::toDevice(const Tensor &host) {
-  if (host.device().kind != Device::Kind::Cpu)
-    return Error{"only host tensors are copied to the device"};
-  if (device().kind == Device::Kind::Cpu)
+  if (host.device() == device())
     return host;
+  if (Result<void> checked = checkPlace("tensor", "host", host); !checked)
+    return checked.error();
   Result<Tensor> copy = executor->allocate(host.dtype(), host.shape());
   if (!copy)
     return copy;
   if (Result<void> uploaded = executor->upload(host, *copy); !uploaded)
     return uploaded.error();
+  return copy;
+}
+
+Result<Tensor> SessionState::toHost(const Tensor &onDevice) {
+  if (onDevice.device().kind == Device::Kind::Cpu)
+    return onDevice;
+  if (Result<void> checked = checkPlace("tensor", "onDevice", onDevice); !checked)
+    return checked.error();
+  Result<Tensor> copy = Tensor::empty(onDevice.dtype(), onDevice.shape());
+  if (!copy)
+    return copy;
+  if (Result<void> downloaded = executor->download(onDevice, *copy); !downloaded)
+    return downloaded.error();
   return copy;
 }

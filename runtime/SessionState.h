@@ -11,6 +11,8 @@ namespace nnc::rt {
 /// allocate nothing.
 struct EntryState {
   explicit EntryState(const format::EntryT &entry);
+  /// The caller's memory is not kept alive between calls.
+  void release();
 
   const format::EntryT &entry;
   CallSizes sizes;
@@ -28,6 +30,7 @@ public:
   Result<std::vector<StepTime>> profile(std::string_view entry, const TensorMap &inputs,
                                         unsigned iterations);
   Result<Tensor> toDevice(const Tensor &host);
+  Result<Tensor> toHost(const Tensor &onDevice);
   Device device() const { return executor->device(); }
 
 private:

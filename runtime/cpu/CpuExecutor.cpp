@@ -45,6 +45,12 @@ Result<std::shared_ptr<CpuModel>> CpuModel::load(const ModelT &model, const Cont
 
 namespace {
 
+Result<void> copyTensor(const Tensor &source, const Tensor &target) {
+  if (source.bytes() > 0)
+    std::memcpy(target.data(), source.data(), source.bytes());
+  return {};
+}
+
 class CpuExecutor : public Executor {
 public:
   CpuExecutor(std::shared_ptr<EngineState> engine, std::shared_ptr<CpuModel> code)
@@ -57,7 +63,12 @@ public:
   Result<Tensor> allocate(DType type, std::span<const int64_t> shape) override {
     return Tensor::empty(type, shape);
   }
-  Result<void> upload(const Tensor &host, const Tensor &device) override;
+  Result<void> upload(const Tensor &host, const Tensor &device) override {
+    return copyTensor(host, device);
+  }
+  Result<void> download(const Tensor &device, const Tensor &host) override {
+    return copyTensor(device, host);
+  }
 
 private:
   void *addressOf(const BufferT &buffer, const Call &call);
@@ -164,12 +175,6 @@ Result<void> CpuExecutor::profile(const Call &call, std::span<double> millisecon
     runStep(entry, *entry.steps[i], call);
     milliseconds[i] += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   }
-  return {};
-}
-
-Result<void> CpuExecutor::upload(const Tensor &host, const Tensor &device) {
-  if (host.bytes() > 0)
-    std::memcpy(device.data(), host.data(), host.bytes());
   return {};
 }
 

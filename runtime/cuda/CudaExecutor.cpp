@@ -28,6 +28,7 @@ public:
   Result<void> profile(const Call &call, std::span<double> milliseconds) override;
   Result<Tensor> allocate(DType type, std::span<const int64_t> shape) override;
   Result<void> upload(const Tensor &host, const Tensor &device) override;
+  Result<void> download(const Tensor &device, const Tensor &host) override;
 
 private:
   struct Ports {
@@ -272,6 +273,16 @@ Result<void> CudaExecutor::upload(const Tensor &host, const Tensor &device) {
   ContextScope scope(*gpu);
   NNC_CUDA_TRY(gpu->api(), cuMemcpyHtoDAsync, reinterpret_cast<CUdeviceptr>(device.data()),
                host.data(), host.bytes(), stream);
+  NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, stream);
+  return {};
+}
+
+Result<void> CudaExecutor::download(const Tensor &device, const Tensor &host) {
+  if (host.bytes() == 0)
+    return {};
+  ContextScope scope(*gpu);
+  NNC_CUDA_TRY(gpu->api(), cuMemcpyDtoHAsync, host.data(),
+               reinterpret_cast<CUdeviceptr>(device.data()), host.bytes(), stream);
   NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, stream);
   return {};
 }

@@ -110,17 +110,17 @@ Result<void *> rt::symbolIn(void *library, const char *name) {
 }
 
 Result<const DriverApi *> rt::driverApi() {
-  static const Result<DriverApi> opened = openDriver();
+  static Result<DriverApi> opened = openDriver();
   return pointerTo(opened);
 }
 
 Result<const NvrtcApi *> rt::nvrtcApi() {
-  static const Result<NvrtcApi> opened = openNvrtc();
+  static Result<NvrtcApi> opened = openNvrtc();
   return pointerTo(opened);
 }
 
 Result<const BlasLtApi *> rt::blasLtApi() {
-  static const Result<BlasLtApi> opened = openBlasLt();
+  static Result<BlasLtApi> opened = openBlasLt();
   return pointerTo(opened);
 }
 

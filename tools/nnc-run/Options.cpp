@@ -46,17 +46,22 @@ Result<void> parseDims(const std::vector<std::string> &texts, Options &options) 
   return {};
 }
 
+/// An option that may be repeated, with one value each time.
+void addList(CLI::App &app, const char *name, std::vector<std::string> &list, const char *text) {
+  app.add_option(name, list, text)->allow_extra_args(false);
+}
+
 void declare(CLI::App &app, Options &options, Texts &texts) {
   app.add_option("model", options.model, "the model.bin to run")->required();
   app.add_option("--entry", options.entry, "entry point (default: the only one, or `forward`)");
   app.add_option("--device", texts.device, "cpu, cuda or cuda:N (default: what the model is for)");
-  app.add_option("--input", texts.inputs,
-                 "NAME=FILE.npy, NAME=FILE.safetensors, or a .safetensors with all inputs");
-  app.add_option("--output", texts.outputs,
-                 "where to write: NAME=FILE.npy, or a .safetensors for all outputs");
+  addList(app, "--input", texts.inputs,
+          "NAME=FILE.npy, NAME=FILE.safetensors, or a .safetensors with all inputs");
+  addList(app, "--output", texts.outputs,
+          "where to write: NAME=FILE.npy, or a .safetensors for all outputs");
   app.add_option("--random", options.randomSeed, "fill the inputs that are not given, from a seed");
-  app.add_option("--dim", texts.dims, "NAME=SIZE: a size of the random inputs");
-  app.add_option("--compare", texts.compares, "[NAME=]FILE: fail if the output differs");
+  addList(app, "--dim", texts.dims, "NAME=SIZE: a size of the random inputs");
+  addList(app, "--compare", texts.compares, "[NAME=]FILE: fail if the output differs");
   app.add_option("--rtol", options.rtol, "relative tolerance of --compare")->capture_default_str();
   app.add_option("--atol", options.atol, "absolute tolerance of --compare")->capture_default_str();
   app.add_flag("--info", options.info, "print entry points, ranges, memory and steps");

@@ -113,6 +113,11 @@ void HandMadeEntry::copy(uint32_t source, uint32_t target) {
   entry->steps.back()->what.Set(std::move(what));
 }
 
+void HandMadeEntry::gemm(const char *name, GemmT what) {
+  entry->steps.push_back(step(name));
+  entry->steps.back()->what.Set(std::move(what));
+}
+
 void HandMadeEntry::guard(uint32_t expr, GuardKind kind, const char *text, const char *message,
                           uint32_t line) {
   auto made = std::make_unique<GuardT>();

@@ -14,6 +14,7 @@ public:
   uint32_t dim(const char *name, int64_t min, int64_t max); ///< the expression of a new dimension
   uint32_t constant(int64_t value) { return pool.constant(value); }
   uint32_t plus(uint32_t expr, int64_t term) { return apply(format::ExprOp::Add, expr, term); }
+  uint32_t ceilDiv(uint32_t expr, int64_t n) { return apply(format::ExprOp::CeilDiv, expr, n); }
   uint32_t modulo(uint32_t expr, int64_t n) { return apply(format::ExprOp::Mod, expr, n); }
 
   /// Each returns the index of the buffer.
@@ -25,6 +26,7 @@ public:
 
   void launch(const char *name, uint32_t kernel, std::vector<uint32_t> buffers, uint32_t grid);
   void copy(uint32_t source, uint32_t target);
+  void gemm(const char *name, format::GemmT what);
   void guard(uint32_t expr, format::GuardKind kind, const char *text, const char *message,
              uint32_t line);
 
