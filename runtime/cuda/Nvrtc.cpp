@@ -65,10 +65,10 @@ Result<NvrtcOutput> rt::compileCuda(const NvrtcApi &api, const std::string &sour
   status =
       api.nvrtcCompileProgram(program.handle, static_cast<int>(arguments.size()), arguments.data());
   std::string log = logOf(program);
-  if (status != NVRTC_SUCCESS)
-    return failure(api, status,
-                   fmt::format("NVRTC cannot compile {} for {}", name, arch) +
-                       (log.empty() ? "" : "\n" + log));
+  if (status != NVRTC_SUCCESS) {
+    Error error = failure(api, status, fmt::format("NVRTC cannot compile {} for {}", name, arch));
+    return Error{error.message + (log.empty() ? "" : "\n" + log)};
+  }
 
   Result<std::vector<char>> image = imageOf(program, arch.starts_with("compute_"), name);
   if (!image)
