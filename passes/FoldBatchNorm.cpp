@@ -1,12 +1,11 @@
-//===- FoldBatchNorm.cpp - Per-channel scale and shift go into the weights before them
-//------------===//
+//===- FoldBatchNorm.cpp - Per-channel scale and shift go into the weights before them --------===//
 //
 // y = conv(x, w) is linear in w's output channels, so s*y + t is conv(x, w*s) + t if s and t depend
 // on the channel only. The chain after the anchor is read as such a function step by step, in
 // whatever order it is written. Only f32 is folded: in 16 bits the product w*s would round where
 // the model does not.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"
 #include "passes/WeightValues.h"
 

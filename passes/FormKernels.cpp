@@ -1,9 +1,8 @@
-//===- FormKernels.cpp - Group the ops of every entry point into kernels
-//--------------------------===//
+//===- FormKernels.cpp - Group the ops of every entry point into kernels ----------------------===//
 //
 // Plans and outlines every entry point and @prepare, which always runs on the cpu.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/FusionPlan.h"
 #include "passes/Passes.h"
 

@@ -1,5 +1,4 @@
-//===- FusionGroups.cpp - Groups of ops in an order that never has a cycle
-//------------------------===//
+//===- FusionGroups.cpp - Groups of ops in an order that never has a cycle --------------------===//
 #include "passes/FusionGroups.h"
 
 #include <limits>

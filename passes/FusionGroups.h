@@ -1,11 +1,10 @@
-//===- FusionGroups.h - Groups of ops in an order that never has a cycle ----------------*- C++
-//-*-===//
+//===- FusionGroups.h - Groups of ops in an order that never has a cycle ------------*- C++ -*-===//
 //
 // Every group has a place on a line: it runs after all groups with smaller places and before all
 // with larger ones. A merge is allowed only if the merged group still has such a place, so no
 // search for cycles is ever needed and each question takes constant time.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_PASSES_FUSIONGROUPS_H
 #define NNC_PASSES_FUSIONGROUPS_H
 

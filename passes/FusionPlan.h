@@ -1,9 +1,8 @@
-//===- FusionPlan.h - Which op runs in which kernel -------------------------------------*- C++
-//-*-===//
+//===- FusionPlan.h - Which op runs in which kernel ---------------------------------*- C++ -*-===//
 //
 // The plan of one function: nothing in the IR changes until it is carried out by outlineKernels.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_PASSES_FUSIONPLAN_H
 #define NNC_PASSES_FUSIONPLAN_H
 

@@ -1,5 +1,4 @@
-//===- FusionRelations.cpp - How values run along the axes of a group
-//-----------------------------===//
+//===- FusionRelations.cpp - How values run along the axes of a group -------------------------===//
 #include "passes/FusionRelations.h"
 
 #include "ir/NNOps.h"

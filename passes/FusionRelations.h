@@ -1,10 +1,9 @@
-//===- FusionRelations.h - How values run along the axes of a group ---------------------*- C++
-//-*-===//
+//===- FusionRelations.h - How values run along the axes of a group -----------------*- C++ -*-===//
 //
 // A row reduction and what surrounds it share rows: each value of the group is either full (one
 // number per element) or per row (one number per row), and its axes say which.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_PASSES_FUSIONRELATIONS_H
 #define NNC_PASSES_FUSIONRELATIONS_H
 

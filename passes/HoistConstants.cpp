@@ -1,11 +1,10 @@
-//===- HoistConstants.cpp - What depends on weights only is computed once
-//-------------------------===//
+//===- HoistConstants.cpp - What depends on weights only is computed once ---------------------===//
 //
 // The frontier between what is the same in every call and what is not is cut: values of the
 // frontier become results of @prepare. Views of weights stay with their readers, for they cost
 // nothing there, unless the reader needs them in memory.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"
 #include "passes/TacticRules.h"
 #include "passes/WeightValues.h"

@@ -1,9 +1,8 @@
-//===- Inlining.cpp - What upstream's inliner asks of the nn dialect
-//------------------------------===//
+//===- Inlining.cpp - What upstream's inliner asks of the nn dialect --------------------------===//
 //
 // Every op of the dialect may be inlined anywhere: all are pure and none knows its function.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"
 
 #include "ir/NNDialect.h"

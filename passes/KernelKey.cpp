@@ -1,10 +1,9 @@
-//===- KernelKey.cpp - Which kernels are the same code
-//--------------------------------------------===//
+//===- KernelKey.cpp - Which kernels are the same code ----------------------------------------===//
 //
 // The kernel is written out with values numbered in order and hashed. Only attributes that cannot
 // change the code are left out.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/KernelKey.h"
 
 #include "ir/NNOps.h"

@@ -1,10 +1,9 @@
-//===- KernelKey.h - Which kernels are the same code ------------------------------------*- C++
-//-*-===//
+//===- KernelKey.h - Which kernels are the same code --------------------------------*- C++ -*-===//
 //
 // Models repeat their layers, so equal kernels are compiled once. Both code generators use this
 // key.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_PASSES_KERNELKEY_H
 #define NNC_PASSES_KERNELKEY_H
 

@@ -1,9 +1,8 @@
-//===- LowerToLinalg.cpp - Bodies of kernels become linalg
-//----------------------------------------===//
+//===- LowerToLinalg.cpp - Bodies of kernels become linalg ------------------------------------===//
 //
 // Every op lowers itself; this pass only rebuilds blocks around that, on types without encodings.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"
 
 #include "ir/NNOps.h"

@@ -1,11 +1,10 @@
-//===- MatchGelu.cpp - Recognise the tanh form of GELU
-//--------------------------------------------===//
+//===- MatchGelu.cpp - Recognise the tanh form of GELU ----------------------------------------===//
 //
 // A model spells GELU with a dozen ops in any order. Every value of it has the form
 // p(x) + q(x) * tanh(r(x)) with cubic polynomials, so ops are evaluated in that form and the result
 // compared with GELU's. The erf form never has it.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/TacticRules.h"
 
 #include "ir/NNOps.h"

@@ -1,9 +1,8 @@
-//===- ModulePath.cpp - Module paths in locations
-//-------------------------------------------------===//
+//===- ModulePath.cpp - Module paths in locations ---------------------------------------------===//
 //
 // Inlining nests locations as deep as calls nest, so they are walked with a list, not by recursion.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/ModulePath.h"
 
 #include "mlir/IR/Builders.h"

@@ -1,9 +1,8 @@
-//===- ModulePath.h - Module paths in locations -----------------------------------------*- C++
-//-*-===//
+//===- ModulePath.h - Module paths in locations -------------------------------------*- C++ -*-===//
 //
 // Locations carry the path of the module an op belongs to. Kernels are named after it.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_PASSES_MODULEPATH_H
 #define NNC_PASSES_MODULEPATH_H
 

@@ -1,9 +1,8 @@
-//===- NameLocations.cpp - Call sites become module paths
-//-----------------------------------------===//
+//===- NameLocations.cpp - Call sites become module paths -------------------------------------===//
 //
 // Runs right after inlining; afterwards no location of the module is a call site.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/ModulePath.h"
 #include "passes/Passes.h"
 

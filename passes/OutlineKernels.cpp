@@ -1,11 +1,10 @@
-//===- OutlineKernels.cpp - Carry out a plan of kernels
-//-------------------------------------------===//
+//===- OutlineKernels.cpp - Carry out a plan of kernels ---------------------------------------===//
 //
 // Steps are built from the last to the first, so that when a step is built, everything that reads
 // its values is there and says which of them are results. Each body is built from its results
 // backwards, which leaves out what nothing needs.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/FusionPlan.h"
 #include "passes/ModulePath.h"
 

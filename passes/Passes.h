@@ -1,9 +1,8 @@
-//===- Passes.h - Constructors and registration of the passes ---------------------------*- C++
-//-*-===//
+//===- Passes.h - Constructors and registration of the passes -----------------------*- C++ -*-===//
 //
 // The passes between the front end and code generation; each is described in Passes.td.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_PASSES_PASSES_H
 #define NNC_PASSES_PASSES_H
 

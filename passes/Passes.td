@@ -1,9 +1,9 @@
-//===- Passes.td - Passes over the nn dialect and its kernels -------------------------------------===//
+//===- Passes.td - Passes over the nn dialect and its kernels ---------------------------------===//
 //
 // Every pass of the compiler between the front end and code generation, in the order of
 // Pipelines.cpp. One pass, one file, named for the verb.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_PASSES_TD
 #define NNC_PASSES_TD
 

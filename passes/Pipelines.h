@@ -1,9 +1,8 @@
-//===- Pipelines.h - The order of the passes --------------------------------------------*- C++
-//-*-===//
+//===- Pipelines.h - The order of the passes ----------------------------------------*- C++ -*-===//
 //
 // What the driver runs between the front end and code generation.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_PASSES_PIPELINES_H
 #define NNC_PASSES_PIPELINES_H
 

@@ -1,11 +1,10 @@
-//===- SimplifyKernels.cpp - Fuse and clean up linalg inside kernels
-//------------------------------===//
+//===- SimplifyKernels.cpp - Fuse and clean up linalg inside kernels --------------------------===//
 //
 // Generics are visited in order, and each takes in the elementwise producers of its inputs, which
 // have taken in theirs. A producer with several readers is copied if that is cheap; one that is
 // expensive stays a tensor of its own inside the kernel, as does what is needed once per row.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"
 
 #include "ir/NNOps.h"

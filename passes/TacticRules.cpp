@@ -1,12 +1,11 @@
-//===- TacticRules.cpp - What runs where, and what is worth computing twice
-//-----------------------===//
+//===- TacticRules.cpp - What runs where, and what is worth computing twice -------------------===//
 //
 // cuBLASLt computes epilogue(A*B + residual + bias) in f32 and rounds once. Whatever of that the
 // model asks for goes to it; nothing that would skip a rounding of the model does.
 // Measured with cuBLASLt 13.1 on an H200: its relu keeps NaN, its f32 GELU is the tanh form within
 // 6e-6 for |x| < 6.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/TacticRules.h"
 
 #include "ir/NNOps.h"

@@ -1,10 +1,9 @@
-//===- TacticRules.h - What runs where, and what is worth computing twice ---------------*- C++
-//-*-===//
+//===- TacticRules.h - What runs where, and what is worth computing twice -----------*- C++ -*-===//
 //
 // The judgements that fusion is built on, in one place: which op must read from memory, what is
 // cheap, which products go to the library and with which epilogue.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_PASSES_TACTICRULES_H
 #define NNC_PASSES_TACTICRULES_H
 

@@ -1,10 +1,9 @@
-//===- VerifyKernels.cpp - Check what code generation relies on
-//-----------------------------------===//
+//===- VerifyKernels.cpp - Check what code generation relies on -------------------------------===//
 //
 // Code generators are written against the table in ir/README.md. What is not in it is an error of
 // the compiler, said here rather than far from its cause.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"
 
 #include "ir/NNOps.h"

@@ -1,9 +1,8 @@
-//===- WeightValues.cpp - Which values depend on weights only
-//-------------------------------------===//
+//===- WeightValues.cpp - Which values depend on weights only ---------------------------------===//
 //
 // One forward pass: an op belongs if all its operands do and nothing about it is dynamic.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "passes/WeightValues.h"
 
 #include "ir/Interfaces.h"

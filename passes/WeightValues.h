@@ -1,9 +1,8 @@
-//===- WeightValues.h - Which values depend on weights only -----------------------------*- C++
-//-*-===//
+//===- WeightValues.h - Which values depend on weights only -------------------------*- C++ -*-===//
 //
 // Batch norm folding and constant hoisting both ask what is known once the weights are.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_PASSES_WEIGHTVALUES_H
 #define NNC_PASSES_WEIGHTVALUES_H
 

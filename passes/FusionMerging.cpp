@@ -1,0 +1,158 @@
+//===- FusionMerging.cpp - Which groups an elementwise op joins -------------------------------===//
+//
+// The groups of its operands are asked one by one; those that agree and can run at one place merge.
+//
+//===------------------------------------------------------------------------------------------===//
+#include "passes/FusionPlanner.h"
+
+using namespace mlir;
+
+namespace nnc {
+namespace {
+
+constexpr unsigned MaxAnchorsTried = 3; ///< of the groups with anchors among the operands
+
+static bool haveSameRows(const Group &a, const Group &b) {
+  return b.kind == nn::FusionRole::Reduction && a.reduced == b.reduced &&
+         a.space.size() == b.space.size() &&
+         llvm::all_of(llvm::zip(a.space, b.space),
+                      [](auto sizes) { return std::apply(nn::areEqual, sizes); });
+}
+
+static int64_t countUses(unsigned id, ArrayRef<Reference> references) {
+  return llvm::count_if(references,
+                        [&](const Reference &r) { return r.group == id && r.isOnlyPath; });
+}
+
+static void compose(AxisMap &map, const AxisMap &outer) {
+  for (int64_t &axis : map)
+    axis = axis < 0 ? -1 : outer[axis];
+}
+
+} // namespace
+
+StringRef FusionPlanner::whyNot(const Reference &reference) {
+  Group &group = groups[reference.group];
+  if (group.closed)
+    return "nothing can follow it in one kernel";
+  if (group.ops.size() >= MaxGroupOps)
+    return "the kernel is full";
+  if (!reference.map)
+    return "it is read in another order than it is computed";
+  if (isFull(*reference.map, group))
+    return {};
+  if (group.kind != nn::FusionRole::Reduction || !isPerRow(*reference.map, group))
+    return "it is read in another order than it is computed";
+  return {};
+}
+
+SmallVector<Candidate> FusionPlanner::candidatesOf(Operation *op, ArrayRef<Reference> references,
+                                                   SmallVectorImpl<Refusal> &refusals) {
+  SmallVector<Candidate> candidates;
+  for (const Reference &reference : references) {
+    unsigned id = reference.group;
+    if (groups[id].kind == nn::FusionRole::View)
+      continue; // an alias; the refusal, if any, is of what it renames
+    if (StringRef reason = whyNot(reference); !reason.empty()) {
+      refusals.push_back({id, reason});
+      llvm::erase_if(candidates, [&](const Candidate &c) { return c.group == id; });
+      continue;
+    }
+    auto refused = [&](const Refusal &refusal) { return refusal.group == id; };
+    auto same = llvm::find_if(candidates, [&](const Candidate &c) { return c.group == id; });
+    if (llvm::any_of(refusals, refused))
+      continue;
+    if (same == candidates.end()) {
+      candidates.push_back({id, *reference.map});
+    } else if (std::optional<AxisMap> map = unify(same->map, *reference.map)) {
+      same->map = *map;
+    } else {
+      refusals.push_back({id, "its rows do not line up with themselves"});
+      candidates.erase(same);
+    }
+  }
+  return candidates;
+}
+
+SmallVector<unsigned> FusionPlanner::chooseParts(ArrayRef<Reference> references,
+                                                 ArrayRef<Candidate> candidates,
+                                                 SmallVectorImpl<Refusal> &refusals) {
+  SmallVector<unsigned> anchored, elementwise, reads;
+  for (const Reference &reference : references)
+    reads.push_back(reference.group);
+  for (const Candidate &candidate : candidates)
+    (groups[candidate.group].isElementwise() ? elementwise : anchored).push_back(candidate.group);
+  llvm::sort(anchored, [&](unsigned a, unsigned b) { return groups[a].place > groups[b].place; });
+  SmallVector<unsigned> chosen;
+  for (unsigned id : ArrayRef(anchored).take_front(MaxAnchorsTried))
+    if (chosen.empty())
+      chosen = extend({id}, companionsOf(id, anchored, elementwise, references), reads);
+  if (chosen.empty() && !elementwise.empty()) {
+    auto latest = llvm::max_element(
+        elementwise, [&](unsigned a, unsigned b) { return groups[a].place < groups[b].place; });
+    std::swap(*latest, elementwise.front());
+    chosen = extend({elementwise.front()}, ArrayRef(elementwise).drop_front(), reads);
+  }
+  refuseOthers(chosen, candidates, refusals);
+  return chosen;
+}
+
+SmallVector<unsigned> FusionPlanner::companionsOf(unsigned id, ArrayRef<unsigned> anchored,
+                                                  ArrayRef<unsigned> elementwise,
+                                                  ArrayRef<Reference> references) {
+  SmallVector<unsigned> companions;
+  bool isReduction = groups[id].kind == nn::FusionRole::Reduction;
+  for (unsigned other : anchored)
+    if (other != id && isReduction && haveSameRows(groups[id], groups[other]))
+      companions.push_back(other);
+  for (unsigned other : elementwise)
+    if (isReduction || groups[other].openUses == countUses(other, references))
+      companions.push_back(other);
+  return companions;
+}
+
+SmallVector<unsigned> FusionPlanner::extend(SmallVector<unsigned> parts,
+                                            ArrayRef<unsigned> companions,
+                                            ArrayRef<unsigned> reads) {
+  SmallVector<unsigned> all(parts);
+  size_t ops = groups[parts.front()].ops.size();
+  for (unsigned companion : companions) {
+    if (ops + groups[companion].ops.size() >= MaxGroupOps)
+      continue;
+    ops += groups[companion].ops.size();
+    all.push_back(companion);
+  }
+  if (groups.findPlace(all, reads, now))
+    return all;
+  if (groups.findPlace(parts, reads, now))
+    return parts;
+  return {};
+}
+
+void FusionPlanner::refuseOthers(ArrayRef<unsigned> chosen, ArrayRef<Candidate> candidates,
+                                 SmallVectorImpl<Refusal> &refusals) {
+  for (const Candidate &candidate : candidates) {
+    if (llvm::is_contained(chosen, candidate.group))
+      continue;
+    bool isSecondAnchor = !chosen.empty() && !groups[chosen.front()].isElementwise() &&
+                          !groups[candidate.group].isElementwise();
+    refusals.push_back({candidate.group, isSecondAnchor ? "a kernel has one anchor"
+                                                        : "other kernels read it before they end"});
+  }
+}
+
+unsigned FusionPlanner::mergeParts(ArrayRef<unsigned> parts, const AxisMap &map,
+                                   ArrayRef<Reference> references) {
+  SmallVector<unsigned> reads;
+  for (const Reference &reference : references)
+    reads.push_back(reference.group);
+  int64_t place = *groups.findPlace(parts, reads, now);
+  if (groups[parts.front()].kind == nn::FusionRole::Reduction)
+    for (unsigned part : parts.drop_front())
+      if (groups[part].isElementwise())
+        for (Operation *member : groups[part].visible)
+          compose(*members[member].map, map);
+  return groups.merge(parts, place);
+}
+
+} // namespace nnc

@@ -1,0 +1,136 @@
+//===- FusionPlanner.h - The state of planning and its steps ------------------------*- C++ -*-===//
+//
+// Private to the planner. Ops are placed one by one in the order of the function, each into the
+// groups of its operands if the rules of passes/README.md allow, else into a new one. Views and
+// numbers are not placed: every reader computes them. Only one that must be read from memory is.
+//
+//===------------------------------------------------------------------------------------------===//
+#ifndef NNC_PASSES_FUSIONPLANNER_H
+#define NNC_PASSES_FUSIONPLANNER_H
+
+#include "passes/FusionPlan.h"
+#include "passes/FusionRelations.h"
+
+#include "ir/NNOps.h"
+
+namespace nnc {
+
+/// An operand that comes from a group, possibly through views.
+struct Reference {
+  unsigned group;
+  mlir::Operation *leaf;      ///< the member of the group
+  bool direct;                ///< not through a view
+  bool isOnlyPath;            ///< no other op reads the views in between
+  std::optional<AxisMap> map; ///< of the operand; none if it does not run along the group's axes
+};
+
+/// A group that an op may join.
+struct Candidate {
+  unsigned group;
+  AxisMap map; ///< of the op's result in it
+};
+
+class FusionPlanner {
+public:
+  FusionPlanner(mlir::Block &block, Target target) : block(block), target(target) {}
+
+  mlir::FailureOr<FusionPlan> run();
+
+private:
+  // FusionPlanner.cpp: placing an op by its role.
+  mlir::LogicalResult place(mlir::Operation *op);
+  void placePointwise(mlir::Operation *op);
+  void placeReduction(mlir::Operation *op);
+  /// The group whose rows a reduction of `reference` over `axes` works on, if it may join it.
+  std::optional<unsigned> findRows(const Reference &reference, llvm::ArrayRef<int64_t> axes,
+                                   llvm::SmallVectorImpl<Refusal> &refusals);
+  void placeView(mlir::Operation *op);
+  /// Whether an elementwise group may be computed in the order of the view `op` of its only result.
+  bool mayReindex(mlir::Operation *op, const Reference &reference);
+  void reindex(mlir::Operation *op, unsigned id);
+  /// An op that starts a group which nothing before it joins.
+  void placeAnchor(mlir::Operation *op, nn::FusionRole role);
+  void planProduct(nn::MatmulOp product, unsigned id);
+  /// An op that the library does after its product. All readers of the product so far are such ops,
+  /// so the group can wait for what `op` reads.
+  void joinLibrary(mlir::Operation *op, unsigned id);
+  /// A group that nothing joins: an alias (View), or a kernel of one op with the views it reads.
+  void placeAlone(mlir::Operation *op, nn::FusionRole role);
+
+  // FusionPlanner.cpp: looking up and joining.
+  bool isMember(mlir::Operation *op) const;
+  bool mustLieInMemory(mlir::Operation *op);
+  /// Follows `value` through views to the group that computes it; nothing if it comes from an
+  /// argument, a weight or numbers.
+  std::optional<Reference> referenceOf(mlir::Value value);
+  llvm::SmallVector<Reference> referencesOf(mlir::Operation *op);
+  unsigned createGroup(mlir::Operation *op, nn::FusionRole kind);
+  /// Makes `op` a member of the group and accounts for what it reads.
+  void join(mlir::Operation *op, unsigned id, std::optional<AxisMap> map,
+            llvm::ArrayRef<Reference> references, llvm::ArrayRef<Refusal> refusals);
+
+  // FusionMerging.cpp: where an op may go.
+  /// The reason why a pointwise op may not join the group of `reference`; empty if it may.
+  llvm::StringRef whyNot(const Reference &reference);
+  llvm::SmallVector<Candidate> candidatesOf(mlir::Operation *op,
+                                            llvm::ArrayRef<Reference> references,
+                                            llvm::SmallVectorImpl<Refusal> &refusals);
+  /// The groups that an op joins, the one that gives the kind first; none for a new group.
+  llvm::SmallVector<unsigned> chooseParts(llvm::ArrayRef<Reference> references,
+                                          llvm::ArrayRef<Candidate> candidates,
+                                          llvm::SmallVectorImpl<Refusal> &refusals);
+  /// Groups that may merge with the anchored group `id` when an op reads both.
+  llvm::SmallVector<unsigned> companionsOf(unsigned id, llvm::ArrayRef<unsigned> anchored,
+                                           llvm::ArrayRef<unsigned> elementwise,
+                                           llvm::ArrayRef<Reference> references);
+  /// `parts` with all companions that fit, or with none of them, or nothing.
+  llvm::SmallVector<unsigned> extend(llvm::SmallVector<unsigned> parts,
+                                     llvm::ArrayRef<unsigned> companions,
+                                     llvm::ArrayRef<unsigned> reads);
+  void refuseOthers(llvm::ArrayRef<unsigned> chosen, llvm::ArrayRef<Candidate> candidates,
+                    llvm::SmallVectorImpl<Refusal> &refusals);
+  /// Merges `parts`; `map` is that of an op which has the shape of every elementwise part.
+  unsigned mergeParts(llvm::ArrayRef<unsigned> parts, const AxisMap &map,
+                      llvm::ArrayRef<Reference> references);
+
+  // FusionRecompute.cpp: computing again instead of reading.
+  /// Has the group `id` compute the cheap ops behind `reference` itself, if that saves a transfer:
+  /// they are few, read at most one tensor that is no wider, and need not be in memory anyway.
+  bool recompute(const Reference &reference, unsigned id);
+  /// Accounts for an operand of a recomputed op: either it is recomputed too, or a view of numbers
+  /// or of something small, or it is the one tensor that is read.
+  bool addSource(mlir::Value operand, const Reference &reference, mlir::Value &tensor,
+                 llvm::SmallVectorImpl<mlir::Operation *> &pending);
+  /// Whether a view or source leads to numbers only.
+  bool readsNothing(mlir::Operation *op);
+  void addSourcesAsProducers(mlir::Operation *op, unsigned from, unsigned id);
+
+  // FusionPlanner.cpp: the plan.
+  FusionPlan finish();
+  void addStep(unsigned id);
+
+  struct Member {
+    unsigned group;
+    std::optional<AxisMap> map;
+  };
+
+  mlir::Block &block;
+  Target target;
+  int64_t now = 0;
+  FusionGroups groups;
+  FusionPlan plan;
+  llvm::DenseMap<mlir::Operation *, Member> members;
+  llvm::DenseMap<mlir::Operation *, int64_t> order;
+  llvm::DenseMap<mlir::Operation *, unsigned> viewDepth;
+  llvm::DenseMap<mlir::Operation *, bool> inMemory;    ///< answers of mustLieInMemory
+  llvm::DenseMap<mlir::Operation *, unsigned> planned; ///< what libraries absorb, to their group
+};
+
+/// Keeps generated kernels small enough to compile quickly.
+inline constexpr unsigned MaxGroupOps = 128;
+/// Ops of a cheap producer that a reader computes again.
+inline constexpr unsigned MaxRecomputed = 4;
+
+} // namespace nnc
+
+#endif // NNC_PASSES_FUSIONPLANNER_H

@@ -1,0 +1,76 @@
+//===- FusionRecompute.cpp - Computing again instead of reading -------------------------------===//
+//
+// What is cheap to compute from one tensor need not be stored for a reader in another kernel.
+//
+//===------------------------------------------------------------------------------------------===//
+#include "passes/FusionPlanner.h"
+
+#include "llvm/ADT/SmallPtrSet.h"
+
+using namespace mlir;
+
+namespace nnc {
+bool FusionPlanner::recompute(const Reference &reference, unsigned id) {
+  bool readsMemory =
+      groups[id].closed || (groups[id].kind != nn::FusionRole::Reduction &&
+                            !groups[id].isElementwise() && groups[id].ops.size() == 1);
+  if (readsMemory || mustLieInMemory(reference.leaf))
+    return false;
+  SmallVector<Operation *> again;
+  SmallVector<Operation *> pending{reference.leaf};
+  llvm::SmallPtrSet<Operation *, 4> seen;
+  Value tensor;
+  while (!pending.empty()) {
+    Operation *op = pending.pop_back_val();
+    if (!seen.insert(op).second)
+      continue;
+    if (!isCheap(op) || again.size() == MaxRecomputed)
+      return false;
+    again.push_back(op);
+    for (Value operand : op->getOperands())
+      if (!addSource(operand, reference, tensor, pending))
+        return false;
+  }
+  for (Operation *op : again) {
+    plan.recomputed.insert({id, op});
+    addSourcesAsProducers(op, reference.group, id);
+  }
+  return true;
+}
+
+bool FusionPlanner::addSource(Value operand, const Reference &reference, Value &tensor,
+                              SmallVectorImpl<Operation *> &pending) {
+  Operation *op = operand.getDefiningOp();
+  if (isMember(op) && groups.find(members[op].group) == groups.find(reference.group)) {
+    pending.push_back(op);
+    return true;
+  }
+  std::optional<Reference> behind = referenceOf(operand);
+  if (behind && groups.find(behind->group) == groups.find(reference.group))
+    return false; // a view of a value of the group
+  bool isNumber = op && !isMember(op) && !isa<nn::GetOp>(op) && !behind && readsNothing(op);
+  if (isNumber || operand == tensor)
+    return true;
+  auto width = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).getElementTypeBitWidth();
+  };
+  if (tensor || width(operand) > width(reference.leaf->getResult(0)))
+    return false;
+  tensor = operand;
+  return true;
+}
+
+bool FusionPlanner::readsNothing(Operation *op) {
+  while (op && !isa<nn::GetOp>(op) && op->getNumOperands() > 0)
+    op = op->getOperand(0).getDefiningOp();
+  return op && !isa<nn::GetOp>(op);
+}
+
+void FusionPlanner::addSourcesAsProducers(Operation *op, unsigned from, unsigned id) {
+  for (Value operand : op->getOperands())
+    if (std::optional<Reference> behind = referenceOf(operand))
+      if (groups.find(behind->group) != groups.find(from))
+        groups.addConsumer(behind->group, id);
+}
+
+} // namespace nnc
