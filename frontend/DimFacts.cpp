@@ -10,8 +10,7 @@
 namespace nnc::frontend {
 namespace {
 
-//===- Values
-//-----------------------------------------------------------------------------------===//
+//===- Values --------------------------------------------------------------------------------===//
 
 std::optional<int64_t> evaluateAtom(const Dim::Atom &atom, const DimSizes &sizes) {
   if (atom.variable) {
@@ -39,8 +38,7 @@ std::optional<int64_t> evaluateTerm(const Dim::Term &term, const DimSizes &sizes
   return product;
 }
 
-//===- Bounds
-//-----------------------------------------------------------------------------------===//
+//===- Bounds --------------------------------------------------------------------------------===//
 
 /// Ends of intervals: int64_t with its two ends as infinities.
 int64_t clampEnd(__int128 value) {
@@ -125,8 +123,7 @@ DimInterval boundRemainder(const DimRemainder &part, const DimFacts &facts) {
   return multiply({part.coefficient, part.coefficient}, remainder);
 }
 
-//===- Examples
-//---------------------------------------------------------------------------------===//
+//===- Examples ------------------------------------------------------------------------------===//
 
 /// A variable of a search: its sizes are first, first + step, ... up to last.
 struct Candidate {
@@ -215,8 +212,7 @@ private:
   int64_t budget = 20'000;
 };
 
-//===- Guards
-//-----------------------------------------------------------------------------------===//
+//===- Guards --------------------------------------------------------------------------------===//
 
 bool mentions(const Dim &dim, const DimVariable &variable) {
   std::vector<DimVariable> variables = dim.getVariables();

@@ -51,8 +51,7 @@ bool PatternBinder::checkRepeats(const PatternSide &side) const {
   return true;
 }
 
-//===- Left sides
-//-------------------------------------------------------------------------------===//
+//===- Left sides ----------------------------------------------------------------------------===//
 
 bool PatternBinder::checkSize(const PatternAtom &atom, const Dim &known, const Dim &size) {
   if (known == size)
@@ -188,8 +187,7 @@ std::optional<PatternAxes> PatternBinder::bindLeft(const PatternSide &side,
   return axes;
 }
 
-//===- The right side
-//-----------------------------------------------------------------------------===//
+//===- The right side ------------------------------------------------------------------------===//
 
 void PatternBinder::reportUnknown(const PatternAtom &atom) const {
   syntax::Diagnostic &diag = context.error(

@@ -30,6 +30,7 @@ struct Argument {
   Value value;
   syntax::Span span; ///< of the expression
   const syntax::Expr *expr = nullptr;
+  syntax::Span nameSpan = {}; ///< of a named one's name
 };
 
 /// One formal of a primitive.

@@ -146,8 +146,7 @@ std::optional<Element> commonElement(Context &context, syntax::Span at, std::str
   return first->value.get<TensorValue>().element;
 }
 
-//===- Numbers
-//----------------------------------------------------------------------------------===//
+//===- Numbers -------------------------------------------------------------------------------===//
 
 static unsigned bitWidth(Element element) {
   return element == Element::I64 ? 64 : element == Element::I32 ? 32 : 8;

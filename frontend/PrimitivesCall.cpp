@@ -7,8 +7,7 @@
 
 namespace nnc::frontend {
 
-//===- Binding
-//----------------------------------------------------------------------------------===//
+//===- Binding -------------------------------------------------------------------------------===//
 
 std::string PrimitiveCall::quotedName() const { return fmt::format("`{}`", name); }
 
@@ -19,48 +18,64 @@ std::optional<size_t> PrimitiveCall::indexOf(std::string_view formal) const {
   return std::nullopt;
 }
 
+void PrimitiveCall::reportUnknown(const Argument &argument) const {
+  std::vector<std::string_view> names;
+  for (const PrimitiveParameter &formal : formals)
+    names.push_back(formal.name);
+  syntax::Span at = argument.nameSpan.isValid() ? argument.nameSpan : argument.span;
+  syntax::Diagnostic &diag =
+      error("E0205", at, fmt::format("{} has no parameter `{}`", quotedName(), argument.name));
+  auto similar = closestName(argument.name, names);
+  if (similar && argument.nameSpan.isValid())
+    diag.fixIt(fmt::format("`{}` has a similar name", *similar),
+               {{argument.nameSpan, std::string(*similar)}});
+}
+
+static std::string count(size_t number) {
+  return fmt::format("{} argument{}", number, number == 1 ? "" : "s");
+}
+
 bool PrimitiveCall::assign(size_t index, Argument &argument) {
+  if (index >= formals.size()) {
+    error("E0205", argument.span,
+          fmt::format("{} takes {}, this is one more", quotedName(), count(formals.size())));
+    return false;
+  }
   if (bound[index]) {
     error("E0205", argument.span,
-          fmt::format("`{}` of {} is given twice", formals[index].name, quotedName()));
+          fmt::format("`{}` of {} is given twice", formals[index].name, quotedName()))
+        .label(bound[index]->span, "given first here");
     return false;
   }
   bound[index] = Operand{std::move(argument.value), argument.span, argument.expr};
   return true;
 }
 
+bool PrimitiveCall::checkComplete() const {
+  std::string missing;
+  size_t number = 0;
+  for (size_t i = 0; i < formals.size(); ++i)
+    if (formals[i].required && !bound[i])
+      missing += fmt::format("{}`{}`", number++ ? ", " : "", formals[i].name);
+  if (number == 0)
+    return true;
+  error("E0205", callee, fmt::format("{} also needs {}", quotedName(), missing))
+      .primaryLabel(fmt::format("{} missing", count(number)));
+  return false;
+}
+
 bool PrimitiveCall::bind(std::vector<Argument> arguments) {
-  size_t position = 0;
+  size_t next = 0;
   for (Argument &argument : arguments) {
-    std::optional<size_t> index = position++;
-    if (!argument.name.empty())
-      index = indexOf(argument.name);
+    std::optional<size_t> index = argument.name.empty() ? next++ : indexOf(argument.name);
     if (!index) {
-      std::vector<std::string_view> names;
-      for (const PrimitiveParameter &formal : formals)
-        names.push_back(formal.name);
-      syntax::Diagnostic &diag =
-          error("E0205", argument.span,
-                fmt::format("{} has no argument `{}`", quotedName(), argument.name));
-      if (auto close = closestName(argument.name, names))
-        diag.help(fmt::format("did you mean `{}`?", *close));
-      return false;
-    }
-    if (*index >= formals.size()) {
-      error("E0205", argument.span,
-            fmt::format("{} takes at most {} arguments", quotedName(), formals.size()));
+      reportUnknown(argument);
       return false;
     }
     if (!assign(*index, argument))
       return false;
   }
-  for (size_t i = 0; i < formals.size(); ++i)
-    if (formals[i].required && !bound[i]) {
-      error("E0205", callee,
-            fmt::format("{} needs the argument `{}`", quotedName(), formals[i].name));
-      return false;
-    }
-  return true;
+  return checkComplete();
 }
 
 bool PrimitiveCall::has(std::string_view formal) const {
@@ -81,8 +96,7 @@ std::nullopt_t PrimitiveCall::wrongKind(const Operand &operand, std::string_view
   return std::nullopt;
 }
 
-//===- Tensors
-//----------------------------------------------------------------------------------===//
+//===- Tensors -------------------------------------------------------------------------------===//
 
 std::optional<TensorValue> PrimitiveCall::tensor(std::string_view formal, Elements accepted) {
   const Operand &given = operand(formal);
@@ -120,8 +134,7 @@ std::optional<std::vector<Operand>> PrimitiveCall::tensors(std::string_view form
   return operands;
 }
 
-//===- Numbers
-//----------------------------------------------------------------------------------===//
+//===- Numbers -------------------------------------------------------------------------------===//
 
 std::optional<Dim> PrimitiveCall::dim(std::string_view formal) {
   const Operand &given = operand(formal);
@@ -204,8 +217,7 @@ std::optional<std::array<int64_t, 2>> PrimitiveCall::pairOr(std::string_view for
   return has(formal) ? pair(formal, least) : otherwise;
 }
 
-//===- Axes and shapes
-//--------------------------------------------------------------------------===//
+//===- Axes and shapes -----------------------------------------------------------------------===//
 
 std::optional<size_t> PrimitiveCall::toAxis(const Operand &operand, size_t rank) const {
   std::optional<int64_t> axis = toInteger(operand);

@@ -85,6 +85,8 @@ public:
 
 private:
   bool assign(size_t index, Argument &argument);
+  bool checkComplete() const;
+  void reportUnknown(const Argument &argument) const;
   std::optional<size_t> indexOf(std::string_view formal) const;
   std::optional<int64_t> toInteger(const Operand &operand) const;
   std::optional<size_t> toAxis(const Operand &operand, size_t rank) const;

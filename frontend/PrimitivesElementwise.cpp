@@ -7,8 +7,7 @@
 namespace nnc::frontend {
 namespace {
 
-//===- Functions of one operand
-//-----------------------------------------------------------------===//
+//===- Functions of one operand --------------------------------------------------------------===//
 
 struct UnaryFunction {
   std::string_view name; ///< of the primitive and of the op
@@ -54,8 +53,7 @@ std::optional<Value> unary(PrimitiveCall &call) {
   return Value::tensor(call.emit.unary(call.name, *x));
 }
 
-//===- Choice
-//-----------------------------------------------------------------------------------===//
+//===- Choice --------------------------------------------------------------------------------===//
 
 /// The element that two alternatives without a tensor get: that of the literals.
 Element elementOfNumbers(const Operand &a, const Operand &b) {
@@ -94,8 +92,7 @@ std::optional<Value> where(PrimitiveCall &call) {
   return Value::tensor(call.emit.select(call.emit.broadcast(*condition, *shape), *a, *b));
 }
 
-//===- Without effect when not training
-//---------------------------------------------------------===//
+//===- Without effect when not training ------------------------------------------------------===//
 
 std::optional<Value> stopGradient(PrimitiveCall &call) {
   std::optional<TensorValue> x = call.tensor("x");

@@ -50,8 +50,7 @@ mlir::RankedTensorType Emitter::type(Element element, const Shape &shape) {
   return context.tensorType(element, shape);
 }
 
-//===- Elementwise
-//------------------------------------------------------------------------------===//
+//===- Elementwise ---------------------------------------------------------------------------===//
 
 TensorValue Emitter::unary(std::string_view mnemonic, const TensorValue &x) {
   mlir::OpBuilder &builder = context.builder;
@@ -90,8 +89,7 @@ TensorValue Emitter::cast(const TensorValue &x, Element element) {
                   context.builder.create<nn::CastOp>(location(), type(element, x.shape), x.value));
 }
 
-//===- Sources
-//----------------------------------------------------------------------------------===//
+//===- Sources -------------------------------------------------------------------------------===//
 
 TensorValue Emitter::full(double value, Element element, const Shape &shape) {
   return wrap(element, shape,
@@ -120,8 +118,7 @@ TensorValue Emitter::iota(Element element, const Shape &shape, size_t axis) {
               context.builder.create<nn::IotaOp>(location(), type(element, shape), axis));
 }
 
-//===- Reductions
-//-------------------------------------------------------------------------------===//
+//===- Reductions ----------------------------------------------------------------------------===//
 
 TensorValue Emitter::reduce(nn::ReduceKind kind, const TensorValue &x, std::span<const size_t> axes,
                             bool keep) {
@@ -151,8 +148,7 @@ TensorValue Emitter::softmax(const TensorValue &x, size_t axis, bool logarithm) 
   return wrapLike(x, x.element, builder.create<nn::SoftmaxOp>(location(), result, x.value, axis));
 }
 
-//===- Views
-//------------------------------------------------------------------------------------===//
+//===- Views ---------------------------------------------------------------------------------===//
 
 TensorValue Emitter::reshape(const TensorValue &x, const Shape &shape) {
   if (std::equal(shape.begin(), shape.end(), x.shape.begin(), x.shape.end()))
@@ -230,8 +226,7 @@ TensorValue Emitter::gather(const TensorValue &table, const TensorValue &ids, si
                                                    table.value, ids.value, axis));
 }
 
-//===- Contractions and windows
-//-----------------------------------------------------------------===//
+//===- Contractions and windows --------------------------------------------------------------===//
 
 TensorValue Emitter::matmul(const TensorValue &a, const TensorValue &b) {
   Shape shape = a.shape;

@@ -8,7 +8,7 @@ namespace nnc::frontend {
 std::string describeOperand(const Context &context, const Operand &operand) {
   if (operand.span.isValid()) {
     std::string_view text = context.sources.text(operand.span);
-    if (!text.empty() && text.size() <= 32 && text.find('\n') == std::string_view::npos)
+    if (!text.empty() && text.size() <= 40 && text.find('\n') == std::string_view::npos)
       return fmt::format("`{}`", text);
   }
   return operand.value.isTensor() ? formatTensorType(operand.value.get<TensorValue>())
@@ -51,8 +51,7 @@ void labelTypes(syntax::Diagnostic &diag, std::initializer_list<Operand> operand
                                    : describeKind(operand.value));
 }
 
-//===- Sizes
-//------------------------------------------------------------------------------------===//
+//===- Sizes ---------------------------------------------------------------------------------===//
 
 void SizeCheck::expectEqual(const SizedOperand &a, const SizedOperand &b) {
   if (!(a.size == b.size))
@@ -158,8 +157,7 @@ bool requireRank(Context &context, syntax::Span at, std::string_view what, const
   return false;
 }
 
-//===- Elements
-//---------------------------------------------------------------------------------===//
+//===- Elements ------------------------------------------------------------------------------===//
 
 void reportMixedElements(Context &context, syntax::Span at, std::string_view what,
                          const Operand &left, const Operand &right) {

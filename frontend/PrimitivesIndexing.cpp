@@ -78,25 +78,33 @@ private:
     }
   }
 
-  //===- Proofs
-  //---------------------------------------------------------------------------------===//
+  //===- Proofs ------------------------------------------------------------------------------===//
 
-  /// True if `room` is at least 0; reports E0307 if it never is, else E0304.
-  bool requireRoom(const Dim &room, syntax::Span at, const std::string &message) {
+  /// True if `room` is at least 0; reports E0307 if it never is, else E0304. `what` is inside the
+  /// axis then ("index 3").
+  bool requireRoom(const Dim &room, syntax::Span at, const std::string &what) {
     if (provablyNonNegative(room, context.facts))
       return true;
-    std::string of = fmt::format("the axis {} has {}", axis(), x.shape[axis()].str());
-    bool never = room.isValid() && room.bounds(context.facts).high < 0;
-    if (never || !room.isValid()) {
-      context.error("E0307", at, message).primaryLabel(of);
+    std::string size = fmt::format("axis {} has {}", axis(), x.shape[axis()].str());
+    if (!room.isValid() || room.bounds(context.facts).high < 0) {
+      context.error("E0307", at, fmt::format("{} is outside axis {}", what, axis()))
+          .primaryLabel(std::move(size));
       return false;
     }
-    syntax::Diagnostic &diag =
-        context.error("E0304", at, fmt::format("cannot prove that this is inside: {}", message));
-    diag.primaryLabel(of);
+    syntax::Diagnostic &diag = context.error(
+        "E0304", at, fmt::format("cannot prove that {} is inside axis {}", what, axis()));
+    diag.primaryLabel(std::move(size));
     if (std::optional<DimSizes> sizes = findNegative(room, context.facts))
       diag.note("it is outside when " + formatSizes(*sizes));
     addGuardFix(context, diag, {formatNonNegative(room)});
+    return false;
+  }
+
+  /// True if a slice does not end before it starts.
+  bool requireOrder(const Dim &length, syntax::Span at, const std::string &what) {
+    if (length.bounds(context.facts).high >= 0)
+      return requireNonNegative(context, at, "the length of " + what, length);
+    context.error("E0307", at, what + " ends before it starts");
     return false;
   }
 
@@ -122,17 +130,15 @@ private:
     return std::nullopt;
   }
 
-  //===- Items
-  //----------------------------------------------------------------------------------===//
+  //===- Items -------------------------------------------------------------------------------===//
 
   bool applyIndex(const IndexItem &item) {
     std::optional<Dim> index = fromStart(item.value);
     if (!index)
       return false;
-    std::string message =
-        fmt::format("index {} is outside axis {}", formatValue(item.value.value), axis());
-    if (!requireRoom(*index, item.span, message) ||
-        !requireRoom(x.shape[axis()] - 1 - *index, item.span, message))
+    std::string what = "index " + formatValue(item.value.value);
+    if (!requireRoom(*index, item.span, what) ||
+        !requireRoom(x.shape[axis()] - 1 - *index, item.span, what))
       return false;
     addAxis(*index, 1, 1);
     return true;
@@ -195,12 +201,10 @@ private:
     std::optional<Dim> stop = item.stop ? fromStart(*item.stop) : size;
     if (!start || !stop)
       return false;
-    std::string text = fmt::format("slice {}:{}", item.start ? formatValue(item.start->value) : "",
+    std::string what = fmt::format("slice {}:{}", item.start ? formatValue(item.start->value) : "",
                                    item.stop ? formatValue(item.stop->value) : "");
-    std::string outside = fmt::format("{} reaches outside axis {}", text, axis());
-    if (!requireRoom(*start, item.span, outside) ||
-        !requireRoom(size - *stop, item.span, outside) ||
-        !requireRoom(*stop - *start, item.span, text + " ends before it starts"))
+    if (!requireRoom(*start, item.span, what) || !requireRoom(size - *stop, item.span, what) ||
+        !requireOrder(*stop - *start, item.span, what))
       return false;
     shape.push_back((*stop - *start).ceilDiv(*step));
     addAxis(*start, shape.back(), *step);

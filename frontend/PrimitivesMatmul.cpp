@@ -25,13 +25,23 @@ bool requireMatrix(Context &context, syntax::Span opSpan, const Operand &operand
   return false;
 }
 
-Shape batchOf(const TensorValue &x) { return Shape(x.shape.begin(), x.shape.end() - 2); }
-
-/// The operand with its batch axes alone, to broadcast those.
-Operand batchOperand(const Operand &operand, const TensorValue &x) {
-  Operand result = operand;
-  result.value.as<TensorValue>()->shape = batchOf(x);
-  return result;
+/// The batch axes of the product: one-sided broadcasting, of all axes but the last two.
+std::optional<Shape> broadcastBatches(Context &context, syntax::Span opSpan, const Operand &left,
+                                      const TensorValue &a, const Operand &right,
+                                      const TensorValue &b) {
+  bool leftIsHigh = a.rank() >= b.rank();
+  const TensorValue &high = leftIsHigh ? a : b, &low = leftIsHigh ? b : a;
+  size_t missing = high.rank() - low.rank();
+  Shape batch(high.shape.begin(), high.shape.end() - 2);
+  SizeCheck check(context, opSpan, std::string(what));
+  for (size_t i = 0; i + 2 < low.rank(); ++i) {
+    const Dim &size = low.shape[i];
+    if (missing == 0 && batch[i] == Dim(1))
+      batch[i] = size;
+    else if (!(size == Dim(1)))
+      check.expectEqual(left, leftIsHigh ? i + missing : i, right, leftIsHigh ? i : i + missing);
+  }
+  return check.finish(/*withLabels=*/true) ? std::optional(batch) : std::nullopt;
 }
 
 TensorValue stretchBatch(Emitter &emit, const TensorValue &x, Shape batch) {
@@ -61,8 +71,7 @@ std::optional<Value> multiplyMatrices(Context &context, syntax::Span opSpan, con
   if (bIsVector)
     b = emit.reshape(b, {b.shape[0], 1});
   if (b.rank() > 2) {
-    Operand batches[] = {batchOperand(left, a), batchOperand(right, b)};
-    std::optional<Shape> batch = broadcastShapes(context, opSpan, what, batches);
+    std::optional<Shape> batch = broadcastBatches(context, opSpan, left, a, right, b);
     if (!batch)
       return std::nullopt;
     a = stretchBatch(emit, a, *batch);

@@ -73,8 +73,7 @@ std::optional<Value> compare(Context &context, const Comparison &row, syntax::Sp
   return wrap(Emitter(context, opSpan).compare(row.predicate, (*tensors)[0], (*tensors)[1]));
 }
 
-//===- Powers
-//-----------------------------------------------------------------------------------===//
+//===- Powers --------------------------------------------------------------------------------===//
 
 /// The exponents that are cheaper otherwise, as PyTorch does them.
 std::optional<TensorValue> simplePower(Emitter &emit, const TensorValue &x, double exponent) {

@@ -52,8 +52,7 @@ std::optional<Value> variance(PrimitiveCall &call) {
   return Value::tensor(emit.cast(result, it->x.element));
 }
 
-//===- max and min: of two operands, or along axes
-//------------------------------------------------===//
+//===- max and min: of two operands, or along axes -------------------------------------------===//
 
 std::optional<Value> foldExtreme(PrimitiveCall &call, const Operand &a, const Operand &b) {
   std::optional<double> x = a.value.asFloat(), y = b.value.asFloat();
@@ -97,8 +96,7 @@ std::optional<Value> extreme(PrimitiveCall &call) {
   return call.name == "max" ? reduce<nn::ReduceKind::Max>(call) : reduce<nn::ReduceKind::Min>(call);
 }
 
-//===- Along one axis
-//-----------------------------------------------------------------------------===//
+//===- Along one axis ------------------------------------------------------------------------===//
 
 std::optional<Value> argExtreme(PrimitiveCall &call) {
   std::optional<TensorValue> x = call.tensor("x", Elements::Numbers);

@@ -14,8 +14,7 @@ Dim product(std::span<const Dim> shape) {
   return result;
 }
 
-//===- reshape, broadcast
-//-----------------------------------------------------------------------===//
+//===- reshape, broadcast --------------------------------------------------------------------===//
 
 /// Puts the size in that makes the products equal, for the one -1 of a shape.
 bool inferSize(PrimitiveCall &call, const TensorValue &x, Shape &shape) {
@@ -79,8 +78,7 @@ std::optional<Value> broadcast(PrimitiveCall &call) {
   return Value::tensor(call.emit.broadcast(*x, *shape));
 }
 
-//===- concat, stack, split
-//-----------------------------------------------------------------------===//
+//===- concat, stack, split ------------------------------------------------------------------===//
 
 /// The parts agree in element and rank, and in all sizes but those along `axis` (if any).
 bool checkParts(PrimitiveCall &call, std::span<const Operand> parts, std::optional<size_t> axis) {
@@ -196,8 +194,7 @@ std::optional<Value> split(PrimitiveCall &call) {
   return Value::tuple(std::move(parts));
 }
 
-//===- pad, flip, gather
-//--------------------------------------------------------------------------===//
+//===- pad, flip, gather ---------------------------------------------------------------------===//
 
 /// One width per axis: an int for both sides, or a pair (before, after).
 struct Widths {

@@ -38,8 +38,7 @@ bool copyPair(const std::optional<std::array<int64_t, 2>> &from, int64_t (&to)[2
   return from.has_value();
 }
 
-//===- Convolution
-//------------------------------------------------------------------------------===//
+//===- Convolution ---------------------------------------------------------------------------===//
 
 bool checkChannels(PrimitiveCall &call, const TensorValue &x, const TensorValue &weight,
                    int64_t groups) {
@@ -103,8 +102,7 @@ std::optional<Value> conv2d(PrimitiveCall &call) {
   return Value::tensor(call.emit.conv2d(*x, *weight, *window, *groups, shape));
 }
 
-//===- Pooling
-//----------------------------------------------------------------------------------===//
+//===- Pooling -------------------------------------------------------------------------------===//
 
 bool checkPadding(PrimitiveCall &call, const int64_t (&kernel)[2], const Emitter::Window &window) {
   for (size_t i = 0; i < 2; ++i)
