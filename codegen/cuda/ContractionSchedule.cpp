@@ -43,6 +43,8 @@ private:
   bool findProduct();
   Factor factorOf(Value value);
   bool trace(const Output &output);
+  bool traceAll();
+  bool splitAxes();
   std::optional<std::string> classify();
   AffineExpr extentOf(Part part) const;
   GemmTile chooseTile() const;
@@ -53,6 +55,7 @@ private:
   /// The loops of the product, when the parts have these indices (null: not known here).
   IndexList loopsAt(AffineExpr row, AffineExpr column, AffineExpr depth);
   IndexList axesAt(AffineExpr row, AffineExpr column);
+  IndexList mergeAxes(const IndexMath &math, const IndexList &axes) const;
   IndexList placeAt(const IndexList &axes) const;
 
   const KernelBody &body;
@@ -64,11 +67,15 @@ private:
   std::vector<Output> outputs;
   linalg::LinalgOp product;
   Type element;
-  IndexList extents;              ///< of the product's loops
-  Factor left, right;             ///< left's side is the rows
-  std::vector<Part> loopParts;    ///< by loop
-  std::vector<Part> axisParts;    ///< by axis of the results
-  std::optional<IndexList> place; ///< the product's element, over the results' axes as variables
+  IndexList extents;           ///< of the product's loops
+  Factor left, right;          ///< left's side is the rows
+  std::vector<Part> loopParts; ///< by loop
+  /// The axes of the results; an axis that holds several of the product's (groups and filters) is
+  /// cut into these.
+  IndexList axisDims;
+  std::vector<unsigned> axisOwners; ///< by axis: the results' axis that it is cut from
+  std::vector<Part> axisParts;      ///< by axis
+  std::optional<IndexList> place;   ///< the product's element, over the axes as variables
   AffineExpr batch;
 };
 
@@ -139,7 +146,7 @@ Factor ContractionWriter::factorOf(Value value) {
 bool ContractionWriter::trace(const Output &output) {
   Writing dry(body);
   IndexList axes;
-  for (auto [axis, dim] : llvm::enumerate(output.dims))
+  for (auto [axis, dim] : llvm::enumerate(axisDims))
     axes.push_back(dry.evaluator.declare("v" + std::to_string(axis), dim));
   bool isSame = true;
   dry.evaluator.intercept = [&](Value tensor, const IndexList &at) -> std::optional<std::string> {
@@ -150,11 +157,65 @@ bool ContractionWriter::trace(const Output &output) {
     isSame = isSame && *place == at;
     for (AffineExpr index : at)
       for (unsigned variable : dry.math.variablesOf(index))
-        isSame = isSame && variable < output.dims.size();
+        isSame = isSame && variable < axisDims.size();
     return "0";
   };
-  dry.evaluator.element(output.tensor, axes);
+  dry.evaluator.element(output.tensor, mergeAxes(dry.math, axes));
   return isSame && place && !dry.evaluator.error();
+}
+
+bool ContractionWriter::traceAll() {
+  axisDims = outputs[0].dims;
+  for (unsigned axis = 0; axis < axisDims.size(); ++axis)
+    axisOwners.push_back(axis);
+  do {
+    place.reset();
+    for (const Output &output : outputs)
+      if (!sameDims(math, output.dims, outputs[0].dims) || !trace(output))
+        return false;
+  } while (splitAxes());
+  return true;
+}
+
+/// Cuts the first axis of which the product's place uses quotient and remainder; false if there is
+/// none.
+bool ContractionWriter::splitAxes() {
+  std::optional<std::pair<unsigned, int64_t>> found;
+  for (AffineExpr index : *place)
+    index.walk([&](AffineExpr part) {
+      auto division = dyn_cast<AffineBinaryOpExpr>(part);
+      bool divides = division && (part.getKind() == AffineExprKind::Mod ||
+                                  part.getKind() == AffineExprKind::FloorDiv);
+      auto axis = divides ? dyn_cast<AffineDimExpr>(division.getLHS()) : AffineDimExpr(nullptr);
+      if (!axis)
+        return;
+      std::optional<int64_t> by = math.constantOf(division.getRHS());
+      std::optional<int64_t> size = math.constantOf(axisDims[axis.getPosition()]);
+      if (by && size && *by > 1 && *by < *size && *size % *by == 0)
+        found = {axis.getPosition(), *by};
+    });
+  if (!found)
+    return false;
+  auto [axis, by] = *found;
+  axisDims.insert(axisDims.begin() + axis + 1, math.constant(by));
+  axisDims[axis] = math.simplify(axisDims[axis].floorDiv(by));
+  axisOwners.insert(axisOwners.begin() + axis, axisOwners[axis]);
+  return true;
+}
+
+/// The results' indices, from those of the axes that they were cut into.
+IndexList ContractionWriter::mergeAxes(const IndexMath &math, const IndexList &axes) const {
+  IndexList indices;
+  for (unsigned owner = 0; owner < outputs[0].dims.size(); ++owner) {
+    IndexList parts, dims;
+    for (auto [axis, index] : llvm::enumerate(axes))
+      if (axisOwners[axis] == owner) {
+        parts.push_back(index);
+        dims.push_back(axisDims[axis]);
+      }
+    indices.push_back(math.linearize(parts, dims));
+  }
+  return indices;
 }
 
 /// Sorts loops and axes into parts; says what does not fit.
@@ -173,7 +234,7 @@ std::optional<std::string> ContractionWriter::classify() {
     loopParts.push_back(partOf(loop));
 
   AffineMap map = product.getMatchingIndexingMap(product.getDpsInitOperand(0));
-  axisParts.assign(outputs[0].dims.size(), Depth);
+  axisParts.assign(axisDims.size(), Depth);
   for (auto [expr, index] : llvm::zip(map.getResults(), *place)) {
     auto loop = dyn_cast<AffineDimExpr>(expr);
     if (!loop)
@@ -190,14 +251,14 @@ std::optional<std::string> ContractionWriter::classify() {
     if (!isClear)
       return "an axis of the result mixes both sides of the product";
   }
-  for (auto [part, dim] : llvm::zip(axisParts, outputs[0].dims)) {
+  for (auto [part, dim] : llvm::zip(axisParts, axisDims)) {
     if (part == Depth && math.constantOf(dim) != 1)
       return "an axis of the result does not depend on the product";
     if (part == Depth)
       part = Batch;
   }
   // Threads run along the columns when they store: these get the last axis.
-  for (auto [part, dim] : llvm::reverse(llvm::zip(axisParts, outputs[0].dims))) {
+  for (auto [part, dim] : llvm::reverse(llvm::zip(axisParts, axisDims))) {
     if (math.constantOf(dim) == 1 || part == Batch)
       continue;
     if (part == Rows) {
@@ -218,7 +279,7 @@ AffineExpr ContractionWriter::extentOf(Part part) const {
       if (loopParts[loop] == Depth)
         dims.push_back(extent);
   } else {
-    for (auto [axis, dim] : llvm::enumerate(outputs[0].dims))
+    for (auto [axis, dim] : llvm::enumerate(axisDims))
       if (axisParts[axis] == part)
         dims.push_back(dim);
   }
@@ -242,7 +303,7 @@ IndexList ContractionWriter::axesAt(AffineExpr row, AffineExpr column) {
     if (!index)
       continue;
     IndexList dims;
-    for (auto [axis, dim] : llvm::enumerate(outputs[0].dims))
+    for (auto [axis, dim] : llvm::enumerate(axisDims))
       if (axisParts[axis] == part)
         dims.push_back(dim);
     IndexList indices = math.delinearize(index, dims);
@@ -334,10 +395,11 @@ void ContractionWriter::writeStore() {
       return sum; // traced before: there is one place only
     return std::nullopt;
   };
+  IndexList indices = mergeAxes(math, axes);
   for (const Output &output : outputs) {
-    std::string value = evaluator.element(output.tensor, axes);
-    out.line(output.pointer + "[" + math.text(math.linearize(axes, output.dims)) + "] = " + value +
-             ";");
+    std::string value = evaluator.element(output.tensor, indices);
+    out.line(output.pointer + "[" + math.text(math.linearize(indices, output.dims)) +
+             "] = " + value + ";");
   }
   evaluator.intercept = nullptr;
   evaluator.closeScope("};");
@@ -350,11 +412,13 @@ Result<Scheduled> ContractionWriter::write() {
   outputs = std::move(*found);
   if (!findProduct())
     return notOfThisForm("there is not exactly one sum of products");
-  for (const Output &output : outputs)
-    if (!sameDims(math, output.dims, outputs[0].dims) || !trace(output))
-      return notOfThisForm("the results read the product at several places");
+  if (!traceAll())
+    return notOfThisForm("the results do not read the product at one place each");
   if (std::optional<std::string> why = classify())
     return notOfThisForm(*why);
+
+  if (math.constantOf(extentOf(Rows)) == 1 || math.constantOf(extentOf(Columns)) == 1)
+    return notOfThisForm("a vector, of which tiles would compute copies");
 
   GemmTile tile = chooseTile();
   writeTiling(tile);

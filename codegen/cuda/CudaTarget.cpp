@@ -28,7 +28,7 @@ Result<Scheduled> schedule(const KernelBody &body) {
   if (isProduct)
     if (Result<Scheduled> scheduled = scheduleContraction(body))
       return scheduled;
-  if (body.anchor == "reduction")
+  if (body.anchor == "reduction" || isProduct)
     if (Result<Scheduled> scheduled = scheduleRows(body))
       return scheduled;
   return schedulePointwise(body); // takes whatever can be written at all

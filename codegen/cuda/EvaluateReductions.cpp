@@ -136,8 +136,8 @@ std::string Evaluator::reduceTogether(linalg::LinalgOp op, const IndexList &indi
       reduced.push_back(extents[loop]);
   AffineExpr total = math.product(reduced);
   AffineExpr k = openLoop("k", total, [&](const std::string &name) {
-    return "for (Index " + name + " = " + row->lane + "; " + name + " < " +
-           math.operandText(total) + "; " + name + " += " + std::to_string(row->threads) + ")";
+    return "for (Index " + name + " = " + row->lane + "; " + name + " < " + math.text(total) +
+           "; " + name + " += " + std::to_string(row->threads) + ")";
   });
   divergeHere();
   IndexList parts = math.delinearize(k, reduced);

@@ -59,9 +59,9 @@ std::string Evaluator::insideText(const IndexList &indices, const IndexList &low
   };
   for (auto [index, from, to] : llvm::zip(indices, low, high)) {
     if (!math.isNonNegative(math.simplify(index - from)))
-      require(math.operandText(index) + " >= " + math.operandText(from), index);
+      require(math.text(index) + " >= " + math.text(from), index);
     if (!math.isLess(index, to))
-      require(math.operandText(index) + " < " + math.operandText(to), index);
+      require(math.text(index) + " < " + math.text(to), index);
   }
   return condition;
 }

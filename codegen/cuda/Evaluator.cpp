@@ -55,8 +55,7 @@ AffineExpr Evaluator::openLoop(const std::string &stem, AffineExpr extent,
 
 AffineExpr Evaluator::openLoop(const std::string &stem, AffineExpr extent) {
   return openLoop(stem, extent, [&](const std::string &name) {
-    return "for (Index " + name + " = 0; " + name + " < " + math.operandText(extent) + "; ++" +
-           name + ")";
+    return "for (Index " + name + " = 0; " + name + " < " + math.text(extent) + "; ++" + name + ")";
   });
 }
 

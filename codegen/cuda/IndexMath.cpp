@@ -256,33 +256,54 @@ IndexSum IndexMath::modOf(const IndexSum &sum, AffineExpr divisor) const {
   return result;
 }
 
-/// (x / c) * c + x % c is x, wherever all its terms are in the sum with one common factor.
+/// (x / c) * c + x % c is x, and (x / c % d) * c + x % c is x % (c * d), wherever all the terms of
+/// the left side are in the sum with one common factor.
 void IndexMath::recombine(IndexSum &sum) const {
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (const IndexSum::Term &term : sum.terms()) {
-      auto *place = llvm::find_if(term.factors,
-                                  [](AffineExpr f) { return f.getKind() == AffineExprKind::Mod; });
-      if (place == term.factors.end())
+  auto recombineOne = [&] {
+    for (const IndexSum::Term &term : sum.terms())
+      for (AffineExpr factor : term.factors)
+        if (factor.getKind() == AffineExprKind::Mod &&
+            recombine(sum, term, cast<AffineBinaryOpExpr>(factor)))
+          return true;
+    return false;
+  };
+  while (recombineOne())
+    continue;
+}
+
+/// `mod` is a factor of `term`, a copy of one in `sum`. True if the sum has changed.
+bool IndexMath::recombine(IndexSum &sum, IndexSum::Term term, AffineBinaryOpExpr mod) const {
+  IndexSum scale, removed, numerator = sumOf(mod.getLHS()), divisor = sumOf(mod.getRHS());
+  scale.add(*without(term.factors, {mod}), term.coefficient);
+  removed.add(term.factors, term.coefficient);
+  IndexSum quotient = floorDivOf(numerator, mod.getRHS());
+  auto take = [&](const IndexSum &wanted, const IndexSum &by) {
+    bool isThere = !wanted.terms().empty() && llvm::all_of(wanted.terms(), [&](const auto &part) {
+      return sum.coefficientOf(part.factors) == part.coefficient;
+    });
+    if (!isThere)
+      return false;
+    removed.addAll(wanted);
+    sum.addAll(removed, -1);
+    sum.addAll(by);
+    return true;
+  };
+  if (take(quotient.times(divisor).times(scale), numerator.times(scale)))
+    return true;
+  std::optional<int64_t> c = divisor.constant();
+  AffineExpr inner = exprOf(quotient);
+  for (const IndexSum::Term &other : sum.terms())
+    for (AffineExpr factor : other.factors) {
+      auto outer = dyn_cast<AffineBinaryOpExpr>(factor);
+      if (!c || !outer || outer.getKind() != AffineExprKind::Mod || outer.getLHS() != inner)
         continue;
-      auto mod = cast<AffineBinaryOpExpr>(*place);
-      IndexSum scale;
-      scale.add(*without(term.factors, {mod}), term.coefficient);
-      IndexSum numerator = sumOf(mod.getLHS());
-      IndexSum wanted = floorDivOf(numerator, mod.getRHS()).times(sumOf(mod.getRHS())).times(scale);
-      if (wanted.terms().empty() || !llvm::all_of(wanted.terms(), [&](const IndexSum::Term &t) {
-            return sum.coefficientOf(t.factors) == t.coefficient;
-          }))
-        continue;
-      IndexSum removed;
-      removed.add(term.factors, term.coefficient);
-      removed.addAll(wanted);
-      sum.addAll(removed, -1);
-      sum.addAll(numerator.times(scale));
-      changed = true;
-      break;
+      std::optional<int64_t> d = constantOf(outer.getRHS());
+      IndexSum high;
+      high.add({outer}, *c);
+      if (d && take(high.times(scale), modOf(numerator, constant(*c * *d)).times(scale)))
+        return true;
     }
-  }
+  return false;
 }
 
 //===----------------------------------------------------------------------------------------------===//
@@ -367,6 +388,8 @@ std::optional<IndexSum> IndexMath::greatest(const IndexSum &sum) const {
         bound.add({factor}, 1);
       else if (factor.getKind() == AffineExprKind::Mod)
         bound = sumOf(cast<AffineBinaryOpExpr>(factor).getRHS() - 1);
+      else if (std::optional<IndexSum> quotient = greatestQuotient(factor))
+        bound = *quotient;
       else if (IndexRange range = rangeOf(factor); range.low >= 0 && range.high < INT64_MAX)
         bound.add({}, range.high);
       else
@@ -376,6 +399,18 @@ std::optional<IndexSum> IndexMath::greatest(const IndexSum &sum) const {
     result.addAll(product);
   }
   return result;
+}
+
+/// The same of a floor division; none for other expressions.
+std::optional<IndexSum> IndexMath::greatestQuotient(AffineExpr expr) const {
+  auto division = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!division || expr.getKind() != AffineExprKind::FloorDiv || rangeOf(division.getRHS()).low < 1)
+    return std::nullopt;
+  std::optional<IndexSum> numerator = greatest(sumOf(division.getLHS()));
+  if (!numerator)
+    return std::nullopt;
+  IndexSum bound = floorDivOf(*numerator, division.getRHS());
+  return bound;
 }
 
 bool IndexMath::isNonNegative(const IndexSum &sum) const { return rangeOf(sum).low >= 0; }
@@ -420,7 +455,8 @@ std::optional<int64_t> IndexMath::constantOf(AffineExpr expr) const {
 
 int64_t IndexMath::divisorOf(AffineExpr expr) const {
   int64_t divisor = 0;
-  for (const IndexSum::Term &term : sumOf(expr).terms())
+  const IndexSum sum = sumOf(expr);
+  for (const IndexSum::Term &term : sum.terms())
     divisor = std::gcd(divisor, term.coefficient);
   return divisor == 0 ? INT64_MAX : divisor;
 }
@@ -482,14 +518,19 @@ std::string IndexMath::text(AffineExpr expr) const {
     if (!isNonNegative(binary.getLHS()))
       return (isMod ? "floorMod<Index>(" : "floorDiv<Index>(") + text(binary.getLHS()) + ", " +
              text(binary.getRHS()) + ")";
-    return operandText(binary.getLHS()) + (isMod ? " % " : " / ") + operandText(binary.getRHS());
+    AffineExprKind inner = binary.getLHS().getKind();
+    bool isChain = inner == AffineExprKind::Mod || inner == AffineExprKind::FloorDiv;
+    return (isChain ? text(binary.getLHS()) : operandText(binary.getLHS())) +
+           (isMod ? " % " : " / ") + operandText(binary.getRHS());
   }
   std::string result;
-  for (const IndexSum::Term &term : sumOf(expr).terms()) {
+  const IndexSum sum = sumOf(expr);
+  for (const IndexSum::Term &term : sum.terms()) {
     int64_t magnitude = std::abs(term.coefficient);
     std::string product;
+    bool isAlone = magnitude == 1 && term.factors.size() == 1 && term.coefficient > 0;
     for (AffineExpr factor : term.factors)
-      product += (product.empty() ? "" : " * ") + operandText(factor);
+      product += (product.empty() ? "" : " * ") + (isAlone ? text(factor) : operandText(factor));
     if (magnitude != 1 || product.empty())
       product += (product.empty() ? "" : " * ") + std::to_string(magnitude);
     if (result.empty())

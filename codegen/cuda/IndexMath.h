@@ -41,7 +41,7 @@ public:
   IndexSum times(const IndexSum &other) const;
   int64_t coefficientOf(const Product &factors) const;
   std::optional<int64_t> constant() const; ///< if it is one
-  const std::vector<Term> &terms() const { return parts; }
+  const std::vector<Term> &terms() const & { return parts; }
 
 private:
   std::vector<Term> parts;
@@ -101,9 +101,11 @@ private:
   IndexSum modOf(const IndexSum &sum, mlir::AffineExpr divisor) const;
   void takeCommonFactor(Division &division) const;
   void recombine(IndexSum &sum) const;
+  bool recombine(IndexSum &sum, IndexSum::Term term, mlir::AffineBinaryOpExpr mod) const;
   bool isInside(const IndexSum &rest, mlir::AffineExpr divisor) const;
   bool isNonNegative(const IndexSum &sum) const;
   IndexRange rangeOf(const IndexSum &sum) const;
+  std::optional<IndexSum> greatestQuotient(mlir::AffineExpr expr) const;
   std::optional<IndexSum> greatest(const IndexSum &sum) const;
 
   mlir::MLIRContext *context;

@@ -97,7 +97,7 @@ void PointwiseWriter::writeGroup(const Group &group, AffineExpr firstBlock) {
   }
   out.line("const Index " + name + " = (Index)" + block + " * " + std::to_string(threads) +
            " + threadIdx.x;");
-  evaluator.openBlock("if (" + condition + name + " < " + math.operandText(count) + ")");
+  evaluator.openBlock("if (" + condition + name + " < " + math.text(count) + ")");
   AffineExpr index = evaluator.declare(name, count);
   if (isVector(group))
     writeVector(group, index);

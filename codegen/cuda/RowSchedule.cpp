@@ -15,8 +15,8 @@ using namespace mlir;
 namespace nnc::codegen {
 namespace {
 
-/// Rows up to this length are a warp's; longer ones a block's.
-constexpr int64_t WarpRow = 1024;
+/// Rows up to these lengths are a thread's and a warp's; longer ones a block's.
+constexpr int64_t ThreadRow = 16, WarpRow = 1024;
 
 /// How many threads share a row, and how many rows a block has.
 struct Sharing {
@@ -104,6 +104,18 @@ bool RowWriter::planRows(const std::vector<Output> &outputs) {
   return isPlanned;
 }
 
+/// Whether a reduction loop runs along the last axis of some operand.
+bool isReadAlongReduction(linalg::LinalgOp op) {
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(input);
+    for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray()))
+      if (kind == utils::IteratorType::reduction && map.getNumResults() > 0 &&
+          map.getResults().back().isFunctionOfDim(loop))
+        return true;
+  }
+  return false;
+}
+
 /// One thread per row where neighbouring rows are neighbours in memory, else 32 or 256.
 Sharing RowWriter::chooseSharing() {
   int64_t longest = 1;
@@ -115,14 +127,11 @@ Sharing RowWriter::chooseSharing() {
       if (kind == utils::IteratorType::reduction && extent)
         length *= typicalValue(body, math, extent);
     longest = std::max(longest, length);
-    AffineMap map = op.getIndexingMapsArray().front();
-    for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray()))
-      if (kind == utils::IteratorType::reduction && map.getNumResults() > 0 &&
-          map.getResults().back().isFunctionOfDim(loop))
-        isAlongRows = false;
+    if (isReadAlongReduction(op))
+      isAlongRows = false;
   }
   int64_t rows = typicalValue(body, math, math.product(rowDims));
-  if (longest <= 4 || (isAlongRows && rows >= 32))
+  if (longest <= ThreadRow || (isAlongRows && rows >= 32))
     return {1, 128};
   if (longest > WarpRow || (rows <= 64 && longest > 256))
     return {256, 1};
@@ -163,8 +172,8 @@ void RowWriter::writeOutput(const Output &output, const llvm::SmallBitVector &ax
   AffineExpr rest = math.constant(0), count = math.product(restDims);
   if (isRest) {
     rest = evaluator.openLoop("k", count, [&](const std::string &name) {
-      return "for (Index " + name + " = lane; " + name + " < " + math.operandText(count) + "; " +
-             name + " += " + std::to_string(sharing.threads) + ")";
+      return "for (Index " + name + " = lane; " + name + " < " + math.text(count) + "; " + name +
+             " += " + std::to_string(sharing.threads) + ")";
     });
     evaluator.divergeHere();
   }

@@ -54,8 +54,8 @@ NNC_INLINE void gemm(Index m0, Index n0, Index M, Index N, Index K, A a, B b, St
   constexpr int BM = Tile::BM, BN = Tile::BN, BK = Tile::BK, TM = Tile::TM, TN = Tile::TN;
   using LoaderA = GemmLoader<T, BM, BK, Tile::Threads, Tile::AAlongK>;
   using LoaderB = GemmLoader<T, BN, BK, Tile::Threads, Tile::BAlongK>;
-  __shared__ alignas(16) T tileA[2][BK * LoaderA::Stride];
-  __shared__ alignas(16) T tileB[2][BK * LoaderB::Stride];
+  alignas(16) __shared__ T tileA[2][BK * LoaderA::Stride];
+  alignas(16) __shared__ T tileB[2][BK * LoaderB::Stride];
 
   const int tn = threadIdx.x % Tile::ThreadsN * TN, tm = threadIdx.x / Tile::ThreadsN * TM;
   T sums[TM][TN] = {};

@@ -66,7 +66,9 @@ std::string hostSource(std::string_view source) {
   replaceInclude(text, "host/state.h");
   for (const std::string &name : kernelsOf(source))
     text += fmt::format("extern \"C\" void nncTwinEntry_{0}(void **params) {{\n"
-                        "  nncTwinInvoke(&{0}, params);\n}}\n",
+                        "  nncTwinInvoke(&{0}, params);\n}}\n"
+                        "extern \"C\" unsigned nncTwinSizes_{0}(const unsigned long **sizes) {{\n"
+                        "  return nncTwinSizes(&{0}, sizes);\n}}\n",
                         name);
   return text;
 }

@@ -49,17 +49,29 @@ Result<std::shared_ptr<Module>> Module::load(std::string_view image) {
     return Error{"cannot keep a library in memory"};
   }
   void *library = dlopen(fmt::format("/proc/self/fd/{}", file).c_str(), RTLD_NOW | RTLD_LOCAL);
-  const char *why = library ? nullptr : dlerror();
-  close(file);
-  if (!library)
+  if (!library) {
+    std::string why = dlerror();
+    close(file);
     return Error{fmt::format("cannot load the image: {}", why)};
-  return std::shared_ptr<Module>(new Module(library));
+  }
+  return std::shared_ptr<Module>(new Module(library, file));
 }
 
-Module::~Module() { dlclose(library); }
+Module::~Module() {
+  dlclose(library);
+  close(file);
+}
 
 bool Module::has(const std::string &symbol) const {
   return dlsym(library, ("nncTwinEntry_" + symbol).c_str()) != nullptr;
+}
+
+std::vector<size_t> Module::parameterBytes(const std::string &symbol) const {
+  auto query = reinterpret_cast<unsigned (*)(const unsigned long **)>(
+      dlsym(library, ("nncTwinSizes_" + symbol).c_str()));
+  const unsigned long *sizes = nullptr;
+  unsigned count = query ? query(&sizes) : 0;
+  return std::vector<size_t>(sizes, sizes + count);
 }
 
 Result<void> Module::launch(const std::string &symbol, std::array<unsigned, 3> grid,

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace nnc::twin {
 
@@ -29,14 +30,18 @@ public:
   /// Whether there is a kernel of that name.
   bool has(const std::string &symbol) const;
 
+  /// The size of each of a kernel's parameters; empty if there is no such kernel.
+  std::vector<size_t> parameterBytes(const std::string &symbol) const;
+
   /// Runs all blocks before it returns. `params` points to each parameter, as for cuLaunchKernel.
   /// Errors: no such kernel, sizes out of range, threads that wait for each other forever.
   Result<void> launch(const std::string &symbol, std::array<unsigned, 3> grid,
                       std::array<unsigned, 3> block, unsigned sharedBytes, void **params);
 
 private:
-  explicit Module(void *library) : library(library) {}
+  Module(void *library, int file) : library(library), file(file) {}
   void *library;
+  int file; ///< open as long as the library: its number is the name that the loader knows it by
 };
 
 /// The order in which the threads of a block run between two barriers. Kernels must not depend on

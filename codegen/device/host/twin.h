@@ -13,8 +13,9 @@
 #define __restrict__ __restrict
 #define NNC_UNROLL
 #define NNC_INLINE inline __attribute__((always_inline))
-// Blocks run one after another, so static memory is a block's; the section lets it be poisoned.
-#define __shared__ static __attribute__((section("nnc_shared")))
+// Blocks run one after another, so static memory is a block's; the section lets it be poisoned,
+// which the compiler must not outwit.
+#define __shared__ static __attribute__((section("nnc_shared"), used))
 
 extern "C" {
 float expf(float), exp2f(float), expm1f(float), logf(float), log1pf(float), log2f(float);
@@ -98,6 +99,13 @@ template <class... P> struct NncTwinCaller {
 };
 template <class... P> inline void nncTwinInvoke(void (*kernel)(P...), void **params) {
   NncTwinCaller<P...>::call(kernel, params);
+}
+
+/// The number of a kernel's parameters, and the size of each.
+template <class... P> inline unsigned nncTwinSizes(void (*)(P...), const unsigned long **sizes) {
+  static const unsigned long known[] = {sizeof(P)..., 0};
+  *sizes = known;
+  return sizeof...(P);
 }
 
 #endif // NNC_DEVICE_HOST_TWIN_H

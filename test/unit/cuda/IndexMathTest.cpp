@@ -37,7 +37,7 @@ TEST_F(IndexMathTest, PutsDynamicReshapesBackTogether) {
 TEST_F(IndexMathTest, DropsWhatIsTooSmall) {
   AffineExpr q = math.addVariable("q", B * 196), j = math.addVariable("j", number(4));
   EXPECT_EQ(simplified((q * 4 + j).floorDiv(784)), "q / 196");
-  EXPECT_EQ(simplified((q * 4 + j) % 784), "j + q % 196 * 4");
+  EXPECT_EQ(simplified((q * 4 + j) % 784), "j + (q % 196) * 4");
   AffineExpr b = math.addVariable("b", B), t = math.addVariable("t", T);
   EXPECT_EQ(simplified((b * T + t).floorDiv(T)), "b");
   EXPECT_EQ(simplified((b * T + t) % T), "t");

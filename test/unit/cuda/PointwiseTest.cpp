@@ -47,7 +47,7 @@ TEST_F(Pointwise, UsesVectorsForLargeAlignedTensors) {
       %1 = nn.add %a, %0 : tensor<8x32x512xf32>
       %zero = nn.full 0.0 : f32 -> tensor<8x32x512xf32>
       %2 = nn.max %1, %zero : tensor<8x32x512xf32>
-      %3 = nn.cmp "gt" %1, %zero : tensor<8x32x512xf32>, tensor<8x32x512xf32> -> tensor<8x32x512xi1>
+      %3 = nn.cmp gt %1, %zero : tensor<8x32x512xf32>
       nn.yield %2, %3 : tensor<8x32x512xf32>, tensor<8x32x512xi1>
     })");
   EXPECT_NE(source().find("loadVector<4>(in0 + "), std::string::npos) << source();
