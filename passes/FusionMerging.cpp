@@ -12,19 +12,29 @@ namespace {
 
 constexpr unsigned MaxAnchorsTried = 3; ///< of the groups with anchors among the operands
 
-static bool haveSameRows(const Group &a, const Group &b) {
+constexpr StringRef WaitsForReader = "other kernels read it before they end";
+
+bool haveSameRows(const Group &a, const Group &b) {
   return b.kind == nn::FusionRole::Reduction && a.reduced == b.reduced &&
          a.space.size() == b.space.size() &&
          llvm::all_of(llvm::zip(a.space, b.space),
                       [](auto sizes) { return std::apply(nn::areEqual, sizes); });
 }
 
-static int64_t countUses(unsigned id, ArrayRef<Reference> references) {
+/// Why a group that an op reads is not merged with the group that the op joins.
+StringRef whyApart(const Group &joined, const Group &other) {
+  if (joined.isElementwise() || other.isElementwise() || haveSameRows(joined, other))
+    return WaitsForReader;
+  bool areReductions = joined.kind == other.kind && joined.kind == nn::FusionRole::Reduction;
+  return areReductions ? "its rows are others" : "a kernel has one anchor";
+}
+
+int64_t countUses(unsigned id, ArrayRef<Reference> references) {
   return llvm::count_if(references,
                         [&](const Reference &r) { return r.group == id && r.isOnlyPath; });
 }
 
-static void compose(AxisMap &map, const AxisMap &outer) {
+void compose(AxisMap &map, const AxisMap &outer) {
   for (int64_t &axis : map)
     axis = axis < 0 ? -1 : outer[axis];
 }
@@ -134,10 +144,9 @@ void FusionPlanner::refuseOthers(ArrayRef<unsigned> chosen, ArrayRef<Candidate> 
   for (const Candidate &candidate : candidates) {
     if (llvm::is_contained(chosen, candidate.group))
       continue;
-    bool isSecondAnchor = !chosen.empty() && !groups[chosen.front()].isElementwise() &&
-                          !groups[candidate.group].isElementwise();
-    refusals.push_back({candidate.group, isSecondAnchor ? "a kernel has one anchor"
-                                                        : "other kernels read it before they end"});
+    refusals.push_back({candidate.group, chosen.empty() ? WaitsForReader
+                                                        : whyApart(groups[chosen.front()],
+                                                                   groups[candidate.group])});
   }
 }
 

@@ -47,7 +47,8 @@ mlir::FailureOr<FusionPlan> planFusion(mlir::func::FuncOp function, Target targe
 /// Names that are unique in a module and valid in C.
 class KernelNames {
 public:
-  /// A new name made of the module path of `anchor` or, without one, of the op's own name.
+  /// A new name: "fc1" for an op at `"fc1.matmul"`, "avg_pool" for one at `"avg_pool"`, the op's
+  /// mnemonic where the location names nothing.
   std::string make(mlir::Operation *anchor);
 
 private:

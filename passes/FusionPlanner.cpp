@@ -96,12 +96,15 @@ std::optional<unsigned> FusionPlanner::findRows(const Reference &reference, Arra
   StringRef reason;
   if (group.closed || group.ops.size() >= MaxGroupOps)
     reason = group.closed ? "nothing can follow it in one kernel" : "the kernel is full";
-  else if (!reference.map || !isFull(*reference.map, group))
+  else if (!reference.map)
     reason = "it is read in another order than it is computed";
-  else if (group.kind == nn::FusionRole::Reduction && group.reduced != axes)
+  else if (group.kind == nn::FusionRole::Reduction &&
+           (group.reduced != axes || !isFull(*reference.map, group)))
     reason = "its rows are others";
   else if (group.kind != nn::FusionRole::Reduction && !group.isElementwise())
     reason = "a kernel has one anchor";
+  else if (!isFull(*reference.map, group))
+    reason = "it is read in another order than it is computed";
   if (reason.empty())
     return reference.group;
   refusals.push_back({reference.group, reason});

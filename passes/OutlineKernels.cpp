@@ -168,6 +168,7 @@ private:
 
 std::string KernelNames::make(Operation *anchor) {
   std::string name = getModulePath(anchor->getLoc());
+  name.resize(std::min(name.size(), name.rfind('.'))); // the last step is the op's own name
   if (name.empty())
     name = anchor->getName().stripDialect().str();
   for (char &c : name)

@@ -108,7 +108,7 @@ func.func @embed(%ids: tensor<8x5xi32>) -> (tensor<8x64xf32>, tensor<8x5x64xf32>
   %0 = nn.gather %t, %ids {axis = 0 : i64} : tensor<100x64xf32>, tensor<8x5xi32> -> tensor<8x5x64xf32>
   %1 = nn.reduce mean %0 {axes = array<i64: 1>} : tensor<8x5x64xf32> -> tensor<8x64xf32> loc("mean")
   %2 = nn.tanh %1 : tensor<8x64xf32>
-  %3 = nn.gather %t, %ids {axis = 0 : i64} : tensor<100x64xf32>, tensor<8x5xi32> -> tensor<8x5x64xf32> loc("look.up")
+  %3 = nn.gather %t, %ids {axis = 0 : i64} : tensor<100x64xf32>, tensor<8x5xi32> -> tensor<8x5x64xf32> loc("look.up.gather")
   %4 = nn.neg %3 : tensor<8x5x64xf32>
   return %2, %4 : tensor<8x64xf32>, tensor<8x5x64xf32>
 }
@@ -197,8 +197,8 @@ func.func @recompute(%x: tensor<8x64xf32>) -> (tensor<8xf32>, tensor<64xf32>, te
 // CHECK: nn.kernel "k9_layers"
 // CHECK: return %arg0
 func.func @names(%x: tensor<8xf32>, %y: tensor<9xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<9xf32>) attributes {nn.entry, nn.dims = []} {
-  %0 = nn.exp %x : tensor<8xf32> loc("layers.0.conv-1"("m.nn":1:1))
-  %1 = nn.exp %y : tensor<9xf32> loc("9.layers"("m.nn":1:1))
+  %0 = nn.exp %x : tensor<8xf32> loc("layers.0.conv-1.conv2d"("m.nn":1:1))
+  %1 = nn.exp %y : tensor<9xf32> loc("9.layers.exp"("m.nn":1:1))
   return %x, %0, %1 : tensor<8xf32>, tensor<8xf32>, tensor<9xf32>
 }
 

@@ -78,7 +78,7 @@ func.func @square(%x: tensor<8x8xf32>) -> tensor<8x8xf32> attributes {nn.entry, 
 // A reduction of a reduction has other rows.
 // CHECK-LABEL: func.func @nested
 // CHECK: %[[A:.*]] = nn.kernel "inner"
-// CHECK: nn.kernel "outer"(%[[A]] : {{.*}}["inner: it is read in another order than it is computed"]
+// CHECK: nn.kernel "outer"(%[[A]] : {{.*}}["inner: its rows are others"]
 func.func @nested(%x: tensor<8x4x2xf32>) -> tensor<8xf32> attributes {nn.entry, nn.dims = []} {
   %0 = nn.reduce max %x {axes = array<i64: 2>} : tensor<8x4x2xf32> -> tensor<8x4xf32> loc("inner")
   %1 = nn.reduce sum %0 {axes = array<i64: 1>} : tensor<8x4xf32> -> tensor<8xf32> loc("outer")
