@@ -7,6 +7,8 @@
 #include "runtime/format/Half.h"
 
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -97,10 +99,23 @@ void expectScaled(const Tensor &scaled, int64_t count) {
     ASSERT_EQ(scaled.values<float>()[i], static_cast<float>(i * (1 + i % 4))) << i;
 }
 
+/// The first GPU, or that of the twin.
+Result<std::shared_ptr<rt::CudaDevice>> openGpu() {
+#ifdef NNC_TEST_TWIN
+  if (!std::filesystem::exists(NNC_TEST_TWIN))
+    return Error{"needs the twin"};
+  setenv("NNC_CUDA_TWIN", NNC_TEST_TWIN, 1);
+#endif
+  Result<std::shared_ptr<rt::CudaDevice>> opened = rt::CudaDevice::open(0);
+  if (!opened)
+    return Error{"needs a GPU"};
+  return opened;
+}
+
 class CudaRun : public testing::Test {
 protected:
   void SetUp() override {
-    Result<std::shared_ptr<rt::CudaDevice>> opened = rt::CudaDevice::open(0);
+    Result<std::shared_ptr<rt::CudaDevice>> opened = openGpu();
     if (!opened)
       GTEST_SKIP() << opened.error().message;
     gpu = *opened;
@@ -360,7 +375,7 @@ class CudaGemm : public testing::TestWithParam<Product> {};
 } // namespace
 
 TEST_P(CudaGemm, agreesWithLoops) {
-  if (Result<std::shared_ptr<rt::CudaDevice>> opened = rt::CudaDevice::open(0); !opened)
+  if (Result<std::shared_ptr<rt::CudaDevice>> opened = openGpu(); !opened)
     GTEST_SKIP() << opened.error().message;
   const Product &p = GetParam();
   ModelT model = makeProduct(p);
