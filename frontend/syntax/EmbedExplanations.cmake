@@ -1,6 +1,6 @@
 # cmake -DDIR=explain -DOUT=Explanations.inc -P EmbedExplanations.cmake
 # One `{"E0101", R"(...)"},` per file, in the order of the codes.
-file(GLOB files ${DIR}/E*.md)
+file(GLOB files ${DIR}/[EW]*.md)
 list(SORT files)
 set(text "")
 foreach(file ${files})

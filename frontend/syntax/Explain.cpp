@@ -66,7 +66,8 @@ std::span<const Explanation> explanations() {
 }
 
 const Explanation *explain(std::string_view code) {
-  if (!code.empty() && (code[0] == 'E' || code[0] == 'e'))
+  constexpr std::string_view kPrefixes = "EeWw";
+  if (!code.empty() && kPrefixes.find(code[0]) != kPrefixes.npos)
     code.remove_prefix(1);
   for (const Explanation &entry : explanations()) {
     std::string_view digits = entry.code.substr(1);

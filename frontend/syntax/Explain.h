@@ -15,7 +15,7 @@
 namespace nnc::syntax {
 
 struct Explanation {
-  std::string_view code;  // "E0301"
+  std::string_view code;  // "E0301", "W0901"
   std::string_view title; // "sizes differ"
   std::string_view text;  // Markdown, without the title
 };
@@ -23,7 +23,7 @@ struct Explanation {
 /// All codes in order.
 std::span<const Explanation> explanations();
 
-/// The entry of a code ("E0301", also "e0301" and "301"); null if there is none.
+/// The entry of a code ("E0301" or "W0901", also "e0301" and "301"); null if there is none.
 const Explanation *explain(std::string_view code);
 
 /// The whole catalogue as one Markdown document (docs/errors.md).

@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -69,6 +70,24 @@ TEST(Explain, ExamplesSayWhatTheyShould) {
     }
     if (isSyntax)
       EXPECT_GE(blocks.size(), 2u) << entry.code;
+  }
+}
+
+/// Every code in the sources, written "E0301", has an entry.
+TEST(Explain, AllUsedCodesHaveEntries) {
+  for (std::string folder : {"frontend", "codegen", "passes", "tools"}) {
+    std::filesystem::path root = std::filesystem::path(NNC_SOURCE_DIR) / folder;
+    for (const auto &entry : std::filesystem::recursive_directory_iterator(root)) {
+      if (entry.path().extension() != ".cpp" && entry.path().extension() != ".h")
+        continue;
+      std::ifstream stream(entry.path());
+      std::stringstream text;
+      text << stream.rdbuf();
+      std::string source = text.str();
+      static const std::regex code("\"([EW]0[0-9]{3})\"");
+      for (std::sregex_iterator it(source.begin(), source.end(), code), end; it != end; ++it)
+        EXPECT_TRUE(explain((*it)[1].str())) << (*it)[1] << " in " << entry.path();
+    }
   }
 }
 

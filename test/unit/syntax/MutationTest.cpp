@@ -77,7 +77,7 @@ TEST(Mutation, DamagedExamples) {
   std::mt19937 random(1);
   for (const std::string &path : exampleFiles()) {
     std::string text = read(path);
-    for (int i = 0; i < 150; ++i)
+    for (int i = 0; i < 60; ++i)
       exercise(mutate(text, random));
   }
 }
@@ -85,7 +85,7 @@ TEST(Mutation, DamagedExamples) {
 TEST(Mutation, TruncatedExamples) {
   for (const std::string &path : exampleFiles()) {
     std::string text = read(path);
-    for (size_t size = 0; size < text.size(); size += 17)
+    for (size_t size = 0; size < text.size(); size += 61)
       exercise(text.substr(0, size));
   }
 }
@@ -104,7 +104,7 @@ TEST(Mutation, Nesting) {
   for (std::string open : {"(", "[", "{", "f(", "x[", "-", "not ", "if ", "fn f() {", "if x {",
                            "[x for y in ", "a ** ", "x: (", "module M {", "a.", "x |> ", "a + "}) {
     std::string text;
-    for (int i = 0; i < 100000; ++i)
+    for (int i = 0; i < 20000; ++i)
       text += open;
     exercise("x = " + text);
     exercise("fn f() {\n" + text);
