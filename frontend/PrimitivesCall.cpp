@@ -90,9 +90,10 @@ const Operand &PrimitiveCall::operand(std::string_view formal) const {
 }
 
 std::nullopt_t PrimitiveCall::wrongKind(const Operand &operand, std::string_view expected) const {
+  bool isEmptyList = operand.value.isSequence() && operand.value.elements().empty();
   error("E0403", operand.span,
-        fmt::format("{} needs {} here, found {}", quotedName(), expected,
-                    describeKind(operand.value)));
+        fmt::format("{} needs {}, found {}", quotedName(), expected,
+                    isEmptyList ? "an empty list" : describeKind(operand.value)));
   return std::nullopt;
 }
 
@@ -146,7 +147,7 @@ std::optional<Dim> PrimitiveCall::dim(std::string_view formal) {
 std::optional<int64_t> PrimitiveCall::toInteger(const Operand &operand) const {
   if (std::optional<int64_t> number = operand.value.asInt())
     return number;
-  return wrongKind(operand, "an int that is known when compiling");
+  return wrongKind(operand, "an int known when compiling");
 }
 
 std::optional<int64_t> PrimitiveCall::integer(std::string_view formal) {
@@ -162,7 +163,7 @@ std::optional<double> PrimitiveCall::numberOr(std::string_view formal, double ot
     return otherwise;
   if (std::optional<double> number = operand(formal).value.asFloat())
     return number;
-  return wrongKind(operand(formal), "a number that is known when compiling");
+  return wrongKind(operand(formal), "a number known when compiling");
 }
 
 std::optional<bool> PrimitiveCall::booleanOr(std::string_view formal, bool otherwise) {

@@ -31,10 +31,14 @@ public:
 
 private:
   std::optional<Value> fail(std::string message) {
-    context.error("E0507", opSpan, std::move(message))
-        .primaryLabel(fmt::format("{} {} {}", formatValue(left.value), syntax::spelling(op),
-                                  formatValue(right.value)));
+    context.error("E0507", opSpan, std::move(message)).primaryLabel(describe());
     return std::nullopt;
+  }
+
+  /// The operation with the values of its operands.
+  std::string describe() const {
+    return fmt::format("{} {} {}", formatValue(left.value), syntax::spelling(op),
+                       formatValue(right.value));
   }
 
   /// A number that is no size and depends on sizes only known at run time.
@@ -44,8 +48,7 @@ private:
         .error("E0502", opSpan,
                fmt::format("`{}` makes a fraction of a size that is known only at run time",
                            syntax::spelling(op)))
-        .primaryLabel(fmt::format("{} {} {}", formatValue(left.value), syntax::spelling(op),
-                                  formatValue(right.value)))
+        .primaryLabel(describe())
         .help(fmt::format("make a tensor of the size first: `full([], {}, f32)`",
                           formatValue(size.value)));
     return std::nullopt;
@@ -88,10 +91,8 @@ private:
     syntax::Diagnostic &diag = context.error(
         "E0304", opSpan, fmt::format("cannot prove that {} divides {}", b.str(), a.str()));
     diag.primaryLabel("`/` of sizes is exact");
-    if (b.isConstant())
-      for (const DimVariable &variable : a.getVariables())
-        diag.help(
-            fmt::format("require `{} % {} == 0`, or round down with `//`", variable.name, b.str()));
+    addGuardFix(context, diag, suggestGuards(a.floorDiv(b) * b, a));
+    diag.help("to round down, use `//`");
     return std::nullopt;
   }
 

@@ -12,24 +12,53 @@ namespace {
 
 constexpr std::string_view imageAxes = "[batch, channels, height, width]";
 
-/// How many places a window has along an axis; E0308 or E0304 if it may not fit at all.
-std::optional<Dim> countWindows(PrimitiveCall &call, const Dim &size, const Dim &kernel,
-                                const Emitter::Window &window, size_t i) {
-  Dim reach = window.dilation[i] * (kernel - 1) + 1;
-  Dim room = size + 2 * window.padding[i] - reach;
-  std::string_view side = i == 0 ? "height" : "width";
-  if (room.isValid() && room.bounds(call.context.facts).high < 0) {
-    call.error("E0308", call.callee,
-               fmt::format("the window of {} is larger than the {}", call.quotedName(), side))
-        .note(fmt::format("the {} is {} with its padding, the window {}", side,
-                          (size + 2 * window.padding[i]).str(), reach.str()));
-    return std::nullopt;
+/// A window along one axis of an image.
+struct WindowAxis {
+  std::string_view side; ///< "height" or "width"
+  Dim padded, reach;     ///< sizes of the image with its padding, and of the window
+  int64_t stride;
+};
+
+void reportWindow(PrimitiveCall &call, const WindowAxis &axis, const Dim &room) {
+  bool never = !room.isValid() || room.bounds(call.context.facts).high < 0;
+  std::string name = call.quotedName();
+  syntax::Diagnostic &diag =
+      never ? call.error("E0308", call.callee,
+                         fmt::format("the window of {} is larger than the {}", name, axis.side))
+            : call.error("E0304", call.callee,
+                         fmt::format("cannot prove that the window of {} fits into the {}", name,
+                                     axis.side));
+  diag.note(fmt::format("the {} is {} with its padding, the window {}", axis.side,
+                        axis.padded.str(), axis.reach.str()));
+  if (never)
+    return;
+  if (std::optional<DimSizes> sizes = findNegative(room, call.context.facts))
+    diag.note("it does not fit when " + formatSizes(*sizes));
+  addGuardFix(call.context, diag, {formatNonNegative(room)});
+}
+
+/// How many places a window has; nothing after E0308 or E0304 where it may not fit at all.
+std::optional<Dim> countWindows(PrimitiveCall &call, const WindowAxis &axis) {
+  Dim room = axis.padded - axis.reach;
+  if (provablyNonNegative(room, call.context.facts))
+    return room.floorDiv(axis.stride) + 1;
+  reportWindow(call, axis, room);
+  return std::nullopt;
+}
+
+/// The last two sizes of the result, appended to `shape`.
+bool addWindows(PrimitiveCall &call, const TensorValue &x, const Dim &height, const Dim &width,
+                const Emitter::Window &window, Shape &shape) {
+  for (size_t i = 0; i < 2; ++i) {
+    const Dim &kernel = i == 0 ? height : width;
+    std::optional<Dim> places =
+        countWindows(call, {i == 0 ? "height" : "width", x.shape[2 + i] + 2 * window.padding[i],
+                            window.dilation[i] * (kernel - 1) + 1, window.stride[i]});
+    if (!places)
+      return false;
+    shape.push_back(*places);
   }
-  if (!requireNonNegative(
-          call.context, call.callee,
-          fmt::format("the room for windows of {} in the {}", call.quotedName(), side), room))
-    return std::nullopt;
-  return room.floorDiv(window.stride[i]) + 1;
+  return true;
 }
 
 bool copyPair(const std::optional<std::array<int64_t, 2>> &from, int64_t (&to)[2]) {
@@ -92,13 +121,8 @@ std::optional<Value> conv2d(PrimitiveCall &call) {
   if (!window || !groups || !checkChannels(call, *x, *weight, *groups))
     return std::nullopt;
   Shape shape = {x->shape[0], weight->shape[0]};
-  for (size_t i = 0; i < 2; ++i) {
-    std::optional<Dim> places =
-        countWindows(call, x->shape[2 + i], weight->shape[2 + i], *window, i);
-    if (!places)
-      return std::nullopt;
-    shape.push_back(*places);
-  }
+  if (!addWindows(call, *x, weight->shape[2], weight->shape[3], *window, shape))
+    return std::nullopt;
   return Value::tensor(call.emit.conv2d(*x, *weight, *window, *groups, shape));
 }
 
@@ -129,12 +153,8 @@ std::optional<Value> pool(PrimitiveCall &call) {
       !checkPadding(call, kernel, window))
     return std::nullopt;
   Shape shape = {x->shape[0], x->shape[1]};
-  for (size_t i = 0; i < 2; ++i) {
-    std::optional<Dim> places = countWindows(call, x->shape[2 + i], kernel[i], window, i);
-    if (!places)
-      return std::nullopt;
-    shape.push_back(*places);
-  }
+  if (!addWindows(call, *x, kernel[0], kernel[1], window, shape))
+    return std::nullopt;
   nn::PoolKind kind = call.name == "max_pool" ? nn::PoolKind::Max : nn::PoolKind::Avg;
   return Value::tensor(call.emit.pool(kind, *x, kernel, window, shape));
 }
