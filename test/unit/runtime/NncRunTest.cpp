@@ -110,3 +110,17 @@ TEST_F(NncRun, brokenModels) {
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.text, "nnc-run: error: x.bin is not a model.bin\n");
 }
+
+#ifdef NNC_TEST_STRIP
+/// The program and the library together, stripped.
+TEST_F(NncRun, staysUnderTwoMegabytes) {
+  uintmax_t bytes = 0;
+  for (const char *file : {NNC_TEST_RUN, NNC_TEST_LIBRARY}) {
+    std::string stripped = folder.path("stripped");
+    std::string command = std::string(NNC_TEST_STRIP) + " -o " + stripped + " " + file;
+    ASSERT_EQ(std::system(command.c_str()), 0);
+    bytes += std::filesystem::file_size(stripped);
+  }
+  EXPECT_LT(bytes, 2'000'000u);
+}
+#endif

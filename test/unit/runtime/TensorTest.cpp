@@ -6,6 +6,9 @@
 
 using namespace nnc;
 
+/// Sanitizers end the program where malloc fails, unless they are told to return null as it does.
+extern "C" const char *__asan_default_options() { return "allocator_may_return_null=1"; }
+
 TEST(Tensor, refusesWhatCannotBe) {
   auto error = [](std::vector<int64_t> shape) {
     Result<Tensor> tensor = Tensor::empty(DType::F32, shape);
