@@ -9,14 +9,12 @@ using namespace nnc;
 using namespace nnc::format;
 using namespace nnc::rt;
 
-/// "+avx2,+fma" as names.
+/// "avx2,fma" as names.
 static std::vector<std::string> featureNames(std::string_view text) {
   std::vector<std::string> names;
   while (!text.empty()) {
     size_t end = std::min(text.find(','), text.size());
-    std::string_view name = text.substr(0, end);
-    if (name.starts_with('+'))
-      names.emplace_back(name.substr(1));
+    names.emplace_back(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return names;
