@@ -135,11 +135,7 @@ std::string Evaluator::reduceTogether(linalg::LinalgOp op, const IndexList &indi
     if (!index)
       reduced.push_back(extents[loop]);
   AffineExpr total = math.product(reduced);
-  AffineExpr k = openLoop("k", total, [&](const std::string &name) {
-    return "for (Index " + name + " = " + row->lane + "; " + name + " < " + math.text(total) +
-           "; " + name + " += " + std::to_string(row->threads) + ")";
-  });
-  divergeHere();
+  AffineExpr k = openRowLoop("k", total);
   IndexList parts = math.delinearize(k, reduced);
   unsigned next = 0;
   for (AffineExpr &index : frame.loops)

@@ -46,17 +46,20 @@ AffineExpr Evaluator::declare(const std::string &name, AffineExpr extent) {
   return math.addVariable(name, extent);
 }
 
-AffineExpr Evaluator::openLoop(const std::string &stem, AffineExpr extent,
-                               llvm::function_ref<std::string(const std::string &)> header) {
+AffineExpr Evaluator::openLoop(const std::string &stem, AffineExpr extent) {
   std::string name = freshName(stem);
-  openBlock(header(name));
+  openBlock("for (Index " + name + " = 0; " + name + " < " + math.text(extent) + "; ++" + name +
+            ")");
   return declare(name, extent);
 }
 
-AffineExpr Evaluator::openLoop(const std::string &stem, AffineExpr extent) {
-  return openLoop(stem, extent, [&](const std::string &name) {
-    return "for (Index " + name + " = 0; " + name + " < " + math.text(extent) + "; ++" + name + ")";
-  });
+AffineExpr Evaluator::openRowLoop(const std::string &stem, AffineExpr extent) {
+  std::string name = freshName(stem);
+  std::string step = row->threads == 1 ? "++" + name : name + " += " + std::to_string(row->threads);
+  openBlock("for (Index " + name + " = " + row->lane + "; " + name + " < " + math.text(extent) +
+            "; " + step + ")");
+  scopes.back().uniform = false;
+  return declare(name, extent);
 }
 
 void Evaluator::closeScope(const std::string &closing) {

@@ -44,11 +44,10 @@ public:
 
   // Scopes: everything between is in braces; names made inside are forgotten at the end.
   void openBlock(const std::string &header);
-  /// `for (Index name = ...)` that `header` writes for the new variable's name; see closeScope.
-  mlir::AffineExpr openLoop(const std::string &stem, mlir::AffineExpr extent,
-                            llvm::function_ref<std::string(const std::string &)> header);
-  /// The usual loop from 0 to `extent`.
+  /// A loop from 0 to `extent`, which closeScope ends.
   mlir::AffineExpr openLoop(const std::string &stem, mlir::AffineExpr extent);
+  /// The same, shared out among the threads of a row (see `row`).
+  mlir::AffineExpr openRowLoop(const std::string &stem, mlir::AffineExpr extent);
   void closeScope(const std::string &closing = "}");
   /// Declares a variable of the innermost scope; the caller writes its declaration.
   mlir::AffineExpr declare(const std::string &name, mlir::AffineExpr extent);
@@ -64,9 +63,6 @@ public:
     std::string lane;
   };
   std::optional<RowThreads> row;
-  /// Marks the innermost scope as one in which the threads of a row do different things.
-  void divergeHere() { scopes.back().uniform = false; }
-
   /// Set in the scope that runs `width` times for neighbouring elements: loads that run along
   /// `variable` become one vector load before it.
   struct VectorLane {

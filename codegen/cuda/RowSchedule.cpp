@@ -16,7 +16,7 @@ namespace nnc::codegen {
 namespace {
 
 /// Rows up to these lengths are a thread's and a warp's; longer ones a block's.
-constexpr int64_t ThreadRow = 16, WarpRow = 1024;
+constexpr int64_t ThreadRow = 8, WarpRow = 1024;
 
 /// How many threads share a row, and how many rows a block has.
 struct Sharing {
@@ -40,6 +40,7 @@ private:
   Trace trace(const Output &output) const;
   bool planRows(const std::vector<Output> &outputs);
   Sharing chooseSharing();
+  void writeNumbers();
   void writeOutput(const Output &output, const llvm::SmallBitVector &rowAxes, AffineExpr row);
 
   const KernelBody &body;
@@ -145,13 +146,10 @@ Result<Scheduled> RowWriter::write() {
   if (!planRows(*outputs))
     return nnc::Error{"the results have no rows in common"};
   sharing = chooseSharing();
-  std::string threads = std::to_string(sharing.threads);
   AffineExpr rows = math.product(rowDims);
-  out.line("const Index row = (Index)blockIdx.x * " + std::to_string(sharing.rows) +
-           " + threadIdx.x / " + threads + ";");
-  out.line("const Index lane = threadIdx.x % " + threads + ";");
-  evaluator.openBlock("if (row < " + math.operandText(rows) + ")");
-  evaluator.row = {sharing.threads, "lane"};
+  writeNumbers();
+  evaluator.openBlock("if (row < " + math.text(rows) + ")");
+  evaluator.row = {sharing.threads, sharing.threads == 1 ? "0" : "lane"};
   AffineExpr row = evaluator.declare("row", rows);
   for (auto [output, axes] : llvm::zip(*outputs, rowAxes))
     writeOutput(output, axes, row);
@@ -160,6 +158,22 @@ Result<Scheduled> RowWriter::write() {
     return *evaluator.error();
   return Scheduled{
       out.take(), rows.ceilDiv(sharing.rows), sharing.threads * sharing.rows, {"reduce.cuh"}};
+}
+
+/// Which row the thread works on, and as which of the row's threads.
+void RowWriter::writeNumbers() {
+  std::string block = "(Index)blockIdx.x", threads = std::to_string(sharing.threads);
+  if (sharing.threads == 1) {
+    out.line("const Index row = " + block + " * " + std::to_string(sharing.rows) +
+             " + threadIdx.x;");
+    return;
+  }
+  if (sharing.rows == 1)
+    out.line("const Index row = " + block + ";");
+  else
+    out.line("const Index row = " + block + " * " + std::to_string(sharing.rows) +
+             " + threadIdx.x / " + threads + ";");
+  out.line("const Index lane = threadIdx.x" + (sharing.rows == 1 ? "" : " % " + threads) + ";");
 }
 
 void RowWriter::writeOutput(const Output &output, const llvm::SmallBitVector &axes,
@@ -171,11 +185,7 @@ void RowWriter::writeOutput(const Output &output, const llvm::SmallBitVector &ax
   bool isRest = math.constantOf(math.product(restDims)) != 1;
   AffineExpr rest = math.constant(0), count = math.product(restDims);
   if (isRest) {
-    rest = evaluator.openLoop("k", count, [&](const std::string &name) {
-      return "for (Index " + name + " = lane; " + name + " < " + math.text(count) + "; " + name +
-             " += " + std::to_string(sharing.threads) + ")";
-    });
-    evaluator.divergeHere();
+    rest = evaluator.openRowLoop("k", count);
   }
   IndexList restIndices = math.delinearize(rest, restDims), indices;
   unsigned nextRow = 0, nextRest = 0;

@@ -3,8 +3,8 @@
 //
 // In the table, $0 $1 $2 are operands, $t the result's type, $f the suffix of the C function for it
 // ("f" for float), $u the unsigned form of the first operand's type. A name may carry a predicate
-// (cmpf.olt), or say that its first operand is i1 (:i1) or that its result is (->i1); the most
-// specific entry wins.
+// (cmpf.olt), or say that its first operand is i1 (:i1) or what its result is (->i1, ->index); the
+// most specific entry wins.
 //
 //===----------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/ScalarOps.h"
@@ -107,6 +107,7 @@ constexpr Row Table[] = {
     {"arith.trunci", "($t)$0"},
     {"arith.trunci->i1", "($0 & 1) != 0"},
     {"arith.index_cast", "($t)$0"},
+    {"arith.index_cast->index", "toIndex<$t>($0)"},
     {"arith.index_castui", "($t)$0"},
 
     {"math.absf", "fabs$f($0)"},
@@ -163,6 +164,9 @@ const Row *findRow(Operation *op) {
       return row;
   if (op->getResult(0).getType().isInteger(1))
     if (const Row *row = rows.lookup(name + "->i1"))
+      return row;
+  if (op->getResult(0).getType().isIndex())
+    if (const Row *row = rows.lookup(name + "->index"))
       return row;
   return rows.lookup(name);
 }

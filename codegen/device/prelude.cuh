@@ -121,6 +121,14 @@ template <class T> NNC_INLINE T floorDiv(T a, T b) {
 template <class T> NNC_INLINE T floorMod(T a, T b) { return a - floorDiv(a, b) * b; }
 template <class T> NNC_INLINE T ceilDiv(T a, T b) { return -floorDiv(-a, b); }
 
+/// An index that a tensor holds; what an index cannot hold stays out of every range.
+template <class Index> NNC_INLINE Index toIndex(long long value) {
+  if constexpr (sizeof(Index) == 8)
+    return value;
+  else
+    return (Index)maximum(minimum(value, 0x7fffffffll), -0x80000000ll);
+}
+
 /// `base` to an integer power; 0 for a negative one unless `base` is 1 or -1.
 template <class T> NNC_INLINE T integerPower(T base, T exponent) {
   if (exponent < 0)

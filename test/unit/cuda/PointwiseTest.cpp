@@ -223,7 +223,7 @@ TEST_F(Pointwise, GathersRowsAndClampsIds) {
       nn.yield %0 : )" + r + R"(
     })");
   auto table = randomFloats(60);
-  std::vector<int64_t> list{3, 0, 9, 10, -1, 1 << 20, 5, 5, 2, 7, 8, 1, 4, 6, 9};
+  std::vector<int64_t> list{3, 0, 9, 10, -1, int64_t(1) << 40, 5, 5, 2, 7, 8, 1, 4, 6, 9};
   std::vector<float> expected;
   for (int64_t id : list)
     for (int64_t j = 0; j < 6; ++j)
