@@ -9,43 +9,44 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace nnc::syntax {
 namespace {
 
 constexpr unsigned kWidth = 100;
 
-/// The tokens that formatting keeps: all but line ends, commas before a closing bracket and
-/// parentheses. Strings are compared without spaces, which patterns may lose.
-std::vector<std::string> essence(const SourceManager &sources, FileId file) {
-  TokenStream stream = lex(sources, file);
-  std::vector<std::string> kept;
-  for (size_t i = 0; i < stream.tokens.size(); ++i) {
-    const Token &token = stream.tokens[i];
-    Tok next = stream.tokens[std::min(i + 1, stream.tokens.size() - 1)].kind;
-    bool isTrailingComma =
-        token.kind == Tok::Comma && (next == Tok::RParen || next == Tok::RBracket);
-    bool isDropped = token.kind == Tok::Newline || token.kind == Tok::LParen ||
-                     token.kind == Tok::RParen || isTrailingComma;
-    if (isDropped)
-      continue;
-    std::string word(sources.text(Span{file, token.begin, token.end}));
-    if (token.kind == Tok::String)
-      std::erase(word, ' ');
-    kept.push_back(std::move(word));
+/// What formatting keeps: the tree without places, and the comments. Spaces inside of lines do not
+/// count, because patterns may lose some.
+std::string essence(const SourceManager &sources, const File &tree) {
+  std::string dump = dumpAst(sources, tree);
+  std::string kept;
+  for (size_t pos = 0; pos < dump.size();) {
+    size_t end = dump.find('\n', pos);
+    size_t place = dump.rfind(" <", end);
+    size_t first = dump.find_first_not_of(' ', pos);
+    kept += fmt::format("\n{} ", first - pos); // the depth
+    std::copy_if(dump.begin() + static_cast<ptrdiff_t>(first),
+                 dump.begin() + static_cast<ptrdiff_t>(place), std::back_inserter(kept),
+                 [](char c) { return c != ' '; });
+    pos = end + 1;
   }
+  for (const Comment &comment : lex(sources, tree.id).comments)
+    for (char c : sources.text(Span{tree.id, comment.begin, comment.end}))
+      if (c != ' ')
+        kept += c;
   return kept;
 }
 
 /// Whether the result says the same as the source: a guard against mistakes of the formatter.
-bool saysTheSame(const SourceManager &sources, FileId file, const std::string &result) {
+bool saysTheSame(const SourceManager &sources, const File &tree, const std::string &result) {
   SourceManager scratch;
   Diagnostics diags;
   std::optional<FileId> again = scratch.addText("formatted", result, diags);
   if (!again)
     return false;
-  parseFile(scratch, *again, diags);
-  return !diags.hasErrors() && essence(sources, file) == essence(scratch, *again);
+  std::unique_ptr<File> newTree = parseFile(scratch, *again, diags);
+  return !diags.hasErrors() && essence(sources, tree) == essence(scratch, *newTree);
 }
 
 } // namespace
@@ -60,7 +61,7 @@ std::optional<std::string> formatSource(const SourceManager &sources, FileId fil
   }
   Formatter formatter(sources, file);
   std::string result = printDoc(formatter.format(*tree), kWidth);
-  if (!saysTheSame(sources, file, result)) {
+  if (!saysTheSame(sources, *tree, result)) {
     diags.error(fmt::format("formatting would change the meaning of '{}'; it is left as it is",
                             sources.name(file)));
     return std::nullopt;
