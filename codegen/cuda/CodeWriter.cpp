@@ -1,5 +1,4 @@
-//===- CodeWriter.cpp - Text in nested scopes
-//-----------------------------------------------------===//
+//===- CodeWriter.cpp - Text in nested scopes -------------------------------------------------===//
 #include "codegen/cuda/CodeWriter.h"
 
 #include <sstream>

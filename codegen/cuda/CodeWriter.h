@@ -1,11 +1,10 @@
-//===- CodeWriter.h - Text in nested scopes ---------------------------------------------*- C++
-//-*-===//
+//===- CodeWriter.h - Text in nested scopes -----------------------------------------*- C++ -*-===//
 //
 // Generated code is written innermost scope first: until a scope is closed, lines can still be
 // added to any scope around it and come before it. Loop-invariant code is thereby written where it
 // belongs.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_CODEGEN_CUDA_CODEWRITER_H
 #define NNC_CODEGEN_CUDA_CODEWRITER_H
 

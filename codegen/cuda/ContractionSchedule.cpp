@@ -1,12 +1,11 @@
-//===- ContractionSchedule.cpp - Products and convolutions on the tile template
-//-------------------===//
+//===- ContractionSchedule.cpp - Products and convolutions on the tile template ---------------===//
 //
 // Any sum of products is a matrix product of two operands, batched: parallel loops that only one
 // factor depends on are that factor's side, loops that both depend on are the batch, reduction
 // loops are the depth. For a convolution this is the implicit GEMM: weights times the im2col view
 // of the input, whose padding and strides are part of how the element is read.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/GemmTiles.h"
 #include "codegen/cuda/ScalarOps.h"
 #include "codegen/cuda/Schedule.h"
@@ -79,9 +78,9 @@ private:
   AffineExpr batch;
 };
 
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 // Understanding
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 /// The factors of the products that `op` adds up; null values if it does something else.
 std::pair<Value, Value> factorsOf(linalg::LinalgOp op) {
@@ -286,9 +285,9 @@ AffineExpr ContractionWriter::extentOf(Part part) const {
   return math.product(dims);
 }
 
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 // Writing
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 GemmTile ContractionWriter::chooseTile() const {
   return chooseGemmTile(typicalValue(body, math, extentOf(Rows)),

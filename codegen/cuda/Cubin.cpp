@@ -1,5 +1,4 @@
-//===- Cubin.cpp - CUDA C++ text to device code
-//---------------------------------------------------===//
+//===- Cubin.cpp - CUDA C++ text to device code -----------------------------------------------===//
 #include "codegen/cuda/Cubin.h"
 
 #include "runtime/cuda/Nvrtc.h"

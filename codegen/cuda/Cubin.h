@@ -1,10 +1,9 @@
-//===- Cubin.h - CUDA C++ text to device code ---------------------------------------------*- C++
-//-*-===//
+//===- Cubin.h - CUDA C++ text to device code ---------------------------------------*- C++ -*-===//
 //
 // Compiles generated CUDA C++ by NVRTC, which is opened at run time and needs no GPU. Knows nothing
 // of MLIR.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_CODEGEN_CUDA_CUBIN_H
 #define NNC_CODEGEN_CUDA_CUBIN_H
 

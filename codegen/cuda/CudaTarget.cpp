@@ -1,10 +1,9 @@
-//===- CudaTarget.cpp - From kernels to CUDA source
-//-----------------------------------------------===//
+//===- CudaTarget.cpp - From kernels to CUDA source -------------------------------------------===//
 //
 // Chooses a schedule by the kernel's anchor, puts the signature around what it writes, and gives
 // equal texts one symbol.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/CudaTarget.h"
 
 #include "codegen/cuda/ScalarOps.h"

@@ -1,11 +1,10 @@
-//===- CudaTarget.h - CUDA C++ from lowered kernels -------------------------------------*- C++
-//-*-===//
+//===- CudaTarget.h - CUDA C++ from lowered kernels ---------------------------------*- C++ -*-===//
 //
 // The cuda target's front door: nn.kernel bodies (linalg, tensor, arith, math on plain tensors) go
 // in, readable and deterministic CUDA C++ comes out. Compiling that text is Cubin.h's business, so
 // that who only compiles text needs no MLIR.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_CODEGEN_CUDA_CUDATARGET_H
 #define NNC_CODEGEN_CUDA_CUDATARGET_H
 

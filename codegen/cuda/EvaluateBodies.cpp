@@ -1,5 +1,4 @@
-//===- EvaluateBodies.cpp - Scalar code of structured operations
-//----------------------------------===//
+//===- EvaluateBodies.cpp - Scalar code of structured operations ------------------------------===//
 #include "codegen/cuda/Evaluator.h"
 
 #include "codegen/cuda/ScalarOps.h"

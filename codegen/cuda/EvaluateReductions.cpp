@@ -1,10 +1,9 @@
-//===- EvaluateReductions.cpp - Loops that combine elements
-//---------------------------------------===//
+//===- EvaluateReductions.cpp - Loops that combine elements -----------------------------------===//
 //
 // By one thread, in order; or by the threads of a row together, each taking every n-th element,
 // whose partial results are then combined in a fixed order.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/Evaluator.h"
 
 #include "codegen/cuda/ScalarOps.h"

@@ -1,5 +1,4 @@
-//===- EvaluateViews.cpp - Elements of tensors that only move others
-//------------------------------===//
+//===- EvaluateViews.cpp - Elements of tensors that only move others --------------------------===//
 #include "codegen/cuda/Evaluator.h"
 
 #include "codegen/cuda/ScalarOps.h"

@@ -1,12 +1,11 @@
-//===- Evaluator.h - One element of a tensor as CUDA statements -------------------------*- C++
-//-*-===//
+//===- Evaluator.h - One element of a tensor as CUDA statements ---------------------*- C++ -*-===//
 //
 // Fusion by demand: asked for the element of a tensor at an index, the evaluator writes the
 // statements that compute it from the kernel's arguments, walking through all that produces it.
 // Schedules decide who asks for which elements, and may offer better ways for some tensors: a row's
 // threads together for a reduction, a tile of a contraction, vectors for neighbouring elements.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_CODEGEN_CUDA_EVALUATOR_H
 #define NNC_CODEGEN_CUDA_EVALUATOR_H
 

@@ -1,11 +1,10 @@
-//===- GemmTiles.cpp - Tile shapes of contractions
-//------------------------------------------------===//
+//===- GemmTiles.cpp - Tile shapes of contractions --------------------------------------------===//
 //
 // The estimate: a multiprocessor does 128 multiply-adds per clock if it has enough to do, a single
 // thread about one in two clocks; reading a thread's operands from shared memory costs more the
 // fewer sums it keeps; what lies outside of the matrix is computed for nothing.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/GemmTiles.h"
 
 #include <algorithm>

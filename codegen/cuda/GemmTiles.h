@@ -1,9 +1,8 @@
-//===- GemmTiles.h - Tile shapes of contractions ----------------------------------------*- C++
-//-*-===//
+//===- GemmTiles.h - Tile shapes of contractions ------------------------------------*- C++ -*-===//
 //
 // Which tiles the template gemm.cuh is used with, and which of them suits a problem.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_CODEGEN_CUDA_GEMMTILES_H
 #define NNC_CODEGEN_CUDA_GEMMTILES_H
 

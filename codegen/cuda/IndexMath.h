@@ -1,12 +1,11 @@
-//===- IndexMath.h - Index expressions with known ranges --------------------------------*- C++
-//-*-===//
+//===- IndexMath.h - Index expressions with known ranges ----------------------------*- C++ -*-===//
 //
 // Indices of generated code are affine expressions over the variables of that code (affine dims)
 // and the dimensions of the entry point (affine symbols). Because ranges are known, reshapes,
 // slices and broadcasts simplify away: (i / 28) * 28 + i % 28 is i, and (4 * q + lane) / 784 is q /
 // 196.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_CODEGEN_CUDA_INDEXMATH_H
 #define NNC_CODEGEN_CUDA_INDEXMATH_H
 

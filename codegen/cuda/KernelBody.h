@@ -1,10 +1,9 @@
-//===- KernelBody.h - What the emitter knows of a kernel --------------------------------*- C++
-//-*-===//
+//===- KernelBody.h - What the emitter knows of a kernel ----------------------------*- C++ -*-===//
 //
 // An nn.kernel apart from the dialect's own classes: the rest of this folder works on upstream
 // operations only.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_CODEGEN_CUDA_KERNELBODY_H
 #define NNC_CODEGEN_CUDA_KERNELBODY_H
 

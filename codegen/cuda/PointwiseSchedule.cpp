@@ -1,10 +1,9 @@
-//===- PointwiseSchedule.cpp - One thread, one element or four
-//------------------------------------===//
+//===- PointwiseSchedule.cpp - One thread, one element or four --------------------------------===//
 //
 // Results of equal sizes share their threads, so that what they have in common is computed once;
 // for results of other sizes more blocks follow.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/Schedule.h"
 
 #include "codegen/cuda/ScalarOps.h"

@@ -1,11 +1,10 @@
-//===- RowSchedule.cpp - Reductions, one row at a time
-//--------------------------------------------===//
+//===- RowSchedule.cpp - Reductions, one row at a time ----------------------------------------===//
 //
 // The axes of a result on which some reduction's place depends make a row's number; a thread, a
 // warp or a block takes one row, reduces what it needs together, and then writes the rest of the
 // axes.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/Schedule.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"

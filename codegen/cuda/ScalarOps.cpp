@@ -1,12 +1,11 @@
-//===- ScalarOps.cpp - Scalar operations as CUDA text
-//---------------------------------------------===//
+//===- ScalarOps.cpp - Scalar operations as CUDA text -----------------------------------------===//
 //
 // In the table, $0 $1 $2 are operands, $t the result's type, $f the suffix of the C function for it
 // ("f" for float), $u the unsigned form of the first operand's type. A name may carry a predicate
 // (cmpf.olt), or say that its first operand is i1 (:i1) or what its result is (->i1, ->index); the
 // most specific entry wins.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/ScalarOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,9 +1,8 @@
-//===- ScalarOps.h - Scalar operations as CUDA text -------------------------------------*- C++
-//-*-===//
+//===- ScalarOps.h - Scalar operations as CUDA text ---------------------------------*- C++ -*-===//
 //
 // The one table from arith and math operations to text, and what types and constants look like.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_CODEGEN_CUDA_SCALAROPS_H
 #define NNC_CODEGEN_CUDA_SCALAROPS_H
 

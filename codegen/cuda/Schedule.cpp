@@ -1,5 +1,4 @@
-//===- Schedule.cpp - What all schedules ask about a kernel
-//---------------------------------------===//
+//===- Schedule.cpp - What all schedules ask about a kernel -----------------------------------===//
 #include "codegen/cuda/Schedule.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"

@@ -1,10 +1,9 @@
-//===- Schedule.h - Who computes which elements -----------------------------------------*- C++
-//-*-===//
+//===- Schedule.h - Who computes which elements -------------------------------------*- C++ -*-===//
 //
 // Ways to spread a kernel over blocks and threads. Each writes the statements of the kernel's body;
 // the signature around them is CudaTarget.cpp's.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_CODEGEN_CUDA_SCHEDULE_H
 #define NNC_CODEGEN_CUDA_SCHEDULE_H
 

@@ -1,5 +1,4 @@
-//===- Sizes.cpp - Sizes of tensors and other indices known at entry
-//------------------------------===//
+//===- Sizes.cpp - Sizes of tensors and other indices known at entry --------------------------===//
 #include "codegen/cuda/Sizes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"

@@ -1,10 +1,9 @@
-//===- Sizes.h - Sizes of tensors and other indices known at entry ----------------------*- C++
-//-*-===//
+//===- Sizes.h - Sizes of tensors and other indices known at entry ------------------*- C++ -*-===//
 //
 // Inside lowered kernels dynamic sizes are values computed from nn.symbol. Here they become
 // expressions over symbols again.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #ifndef NNC_CODEGEN_CUDA_SIZES_H
 #define NNC_CODEGEN_CUDA_SIZES_H
 
