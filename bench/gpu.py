@@ -106,7 +106,7 @@ def main():
                 options = sizes_of(sizes, batch)
                 agrees = runner.compare(name, cpu, cuda, options)
                 done, text = runner.expect(f"bench {name}", runner.bin / "nnc-run", cuda, *options, "--bench")
-                time_ms = re.search(r"([\d.]+) ms", text)
+                time_ms = re.search(r"tensors on cuda:\d+: median ([\d.]+) ms", text)
                 rows.append(
                     f"| {name} | {batch} | {time_ms[1] if done and time_ms else '?'}{'' if agrees else ' (wrong)'} "
                     f"| {kernels[1] if kernels else '?'} | {memory[1] if memory else '?'} | {seconds:.2f} |"

@@ -23,4 +23,9 @@ if(NNC_STATIC_LLVM)
     set_target_properties(LLVM PROPERTIES IMPORTED_LOCATION${config} ${NNC_LLVM_SCRIPT}
       IMPORTED_SONAME${config} "")
   endforeach()
+  # fmt has no archive in Debian: its header-only form is the portable one, with nothing to link.
+  file(WRITE ${CMAKE_BINARY_DIR}/libfmt-none.ld "/* fmt is header-only in this build */\n")
+  set_target_properties(fmt::fmt PROPERTIES INTERFACE_COMPILE_DEFINITIONS FMT_HEADER_ONLY=1
+    IMPORTED_LOCATION_NONE ${CMAKE_BINARY_DIR}/libfmt-none.ld IMPORTED_SONAME_NONE "")
+  add_link_options(-static-libstdc++ -static-libgcc)
 endif()

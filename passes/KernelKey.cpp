@@ -11,6 +11,7 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
+#define XXH_INLINE_ALL // no library to link
 #include <xxhash.h>
 
 using namespace mlir;

@@ -33,13 +33,14 @@ template <typename Bytes> uint64_t append(std::vector<std::byte> &section, const
 /// Assembles one module; members are filled in order by `run`.
 class Assembler {
 public:
-  Assembler(ModuleOp module, Target target, const codegen::WeightStore &store,
+  Assembler(ModuleOp module, std::string name, Target target, const codegen::WeightStore &store,
             const CompileOptions &options)
-      : module(module), target(target), store(store), options(options) {}
+      : module(module), name(std::move(name)), target(target), store(store), options(options) {}
 
   Result<Assembly> run() {
     assembly.plan = std::make_unique<format::ModelT>();
     plan().compiler = NNC_VERSION;
+    plan().name = name;
     plan().target = target == Target::Cpu ? format::Target::Cpu : format::Target::Cuda;
     module.walk([&](nn::KernelOp kernel) { kernels.push_back(kernel); });
     if (Result<void> done = addGlobals(); !done)
@@ -185,6 +186,7 @@ private:
   }
 
   ModuleOp module;
+  std::string name; ///< of the model
   Target target;
   const codegen::WeightStore &store;
   const CompileOptions &options;
@@ -211,7 +213,7 @@ format::ContainerWriter writerOf(const Assembly &assembly) {
 } // namespace
 
 Result<Assembly> Compilation::assembleModule(ModuleOp module, Target target) const {
-  return Assembler(module, target, weights, options).run();
+  return Assembler(module, modelInfo.name, target, weights, options).run();
 }
 
 Result<void> Compilation::write(const std::string &path) const {
