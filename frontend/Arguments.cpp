@@ -12,12 +12,13 @@ std::nullopt_t Evaluator::unknownArgument(const FormalSource &source, const Argu
   for (const syntax::Formal &formal : source.formals)
     names.push_back(formal.name.text);
   syntax::Diagnostic &diag =
-      error("E0205", argument.span,
+      error("E0205", argument.nameSpan.isValid() ? argument.nameSpan : argument.span,
             fmt::format("`{}` has no parameter `{}`", source.name, argument.name));
-  diag.primaryLabel(fmt::format("given for `{}`", argument.name));
   diag.note(fmt::format("`{}` is declared", source.name), source.declaration);
   if (auto similar = closestName(argument.name, names))
-    diag.help(fmt::format("`{}` has a similar name", *similar));
+    if (argument.nameSpan.isValid())
+      diag.fixIt(fmt::format("`{}` has a similar name", *similar),
+                 {{argument.nameSpan, std::string(*similar)}});
   return std::nullopt;
 }
 

@@ -41,8 +41,7 @@ static bool isComparison(BinaryOp op) {
          op == BinaryOp::Gt || op == BinaryOp::Ge;
 }
 
-//===- Comparing
-//----------------------------------------------------------------------------------===//
+//===- Comparing ------------------------------------------------------------------------------===//
 
 std::optional<bool> Evaluator::equalValues(const Value &a, const Value &b) {
   if (a.isSequence() && b.isSequence()) {
@@ -144,8 +143,7 @@ std::optional<Value> Evaluator::contains(const syntax::BinaryExpr &expr, const V
   return Value::boolean(false);
 }
 
-//===- Operators
-//----------------------------------------------------------------------------------===//
+//===- Operators ------------------------------------------------------------------------------===//
 
 /// `and`, `or`: decided by the left side where that is known.
 std::optional<Value> Evaluator::evalLogic(const syntax::BinaryExpr &expr) {
@@ -166,7 +164,8 @@ std::optional<Value> Evaluator::evalLogic(const syntax::BinaryExpr &expr) {
 
 std::optional<Value> Evaluator::emitBinary(const syntax::BinaryExpr &expr, const Value &left,
                                            const Value &right) {
-  context.opName = operationName(expr.op);
+  if (!startOperation(operationName(expr.op), expr.opSpan))
+    return std::nullopt;
   return binaryOperator(context, expr.op, expr.opSpan, {left, expr.lhs->span, expr.lhs.get()},
                         {right, expr.rhs->span, expr.rhs.get()});
 }
@@ -211,7 +210,8 @@ std::optional<Value> Evaluator::evalUnary(const syntax::UnaryExpr &expr) {
     return std::nullopt;
   bool isNot = expr.op == syntax::UnaryOp::Not;
   if (operand->isTensor()) {
-    context.opName = isNot ? "not" : "neg";
+    if (!startOperation(isNot ? "not" : "neg", expr.opSpan))
+      return std::nullopt;
     return unaryOperator(context, expr.op, expr.opSpan,
                          {*operand, expr.operand->span, expr.operand.get()});
   }

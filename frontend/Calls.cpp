@@ -8,8 +8,7 @@
 
 namespace nnc::frontend {
 
-//===- Recursion
-//----------------------------------------------------------------------------------===//
+//===- Recursion ------------------------------------------------------------------------------===//
 
 bool Evaluator::ActiveGuard::enter(syntax::Span use, std::string_view name) {
   bool again = false;
@@ -32,8 +31,7 @@ Evaluator::ActiveGuard::~ActiveGuard() {
     evaluator.active.pop_back();
 }
 
-//===- Calls and pipes in the source
-//--------------------------------------------------------------===//
+//===- Calls and pipes in the source ----------------------------------------------------------===//
 
 /// What messages call it: the source text where that is short, else what it is.
 std::string Evaluator::calleeName(const syntax::Expr &callee, const Value &value) {
@@ -54,7 +52,7 @@ std::optional<Value> Evaluator::evalCall(const syntax::CallExpr &expr, const Arg
     ok &= value.has_value();
     if (value)
       arguments.push_back({std::string(written.name.text), std::move(*value), written.value->span,
-                           written.value.get()});
+                           written.value.get(), written.name.span});
   }
   if (!ok)
     return std::nullopt;
@@ -85,8 +83,7 @@ std::optional<Value> Evaluator::evalPipe(const syntax::PipeExpr &expr) {
   return value;
 }
 
-//===- By kind of callee
-//--------------------------------------------------------------------------===//
+//===- By kind of callee ----------------------------------------------------------------------===//
 
 std::optional<Value> Evaluator::call(const Value &callee, std::vector<Argument> arguments,
                                      CallSite site) {
@@ -114,7 +111,8 @@ std::optional<Value> Evaluator::callElement(Element element, const std::vector<A
     return std::nullopt;
   }
   const Argument &only = arguments.front();
-  context.opName = "cast";
+  if (!startOperation("cast", site.callee))
+    return std::nullopt;
   return callCast(context, element, {only.value, only.span, only.expr}, site.call);
 }
 
@@ -158,8 +156,7 @@ std::optional<Value> Evaluator::callSequence(const ListValue &list, std::vector<
   return value;
 }
 
-//===- Functions and stages
-//-----------------------------------------------------------------------===//
+//===- Functions and stages -------------------------------------------------------------------===//
 
 bool takesTensorFirst(const syntax::FnStmt &decl) {
   return !decl.params.empty() && decl.params.front().type->is<syntax::TensorType>();
@@ -267,7 +264,8 @@ std::optional<Value> Evaluator::callWhole(const FunctionData &function,
   case FunctionData::Kind::Builtin:
     return callBuiltin(function.name, std::move(arguments), std::move(site));
   case FunctionData::Kind::Primitive:
-    context.opName = function.name;
+    if (!startOperation(std::string(function.name), site.callee))
+      return std::nullopt;
     return callPrimitive(context, function.name, std::move(arguments), site.callee, site.call);
   }
   return std::nullopt;

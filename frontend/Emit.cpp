@@ -9,8 +9,7 @@
 
 namespace nnc::frontend {
 
-//===- Tensors within values
-//----------------------------------------------------------------------===//
+//===- Tensors within values ------------------------------------------------------------------===//
 
 static void flattenTensors(const Value &value, std::vector<TensorValue> &tensors) {
   if (auto *tensor = value.as<TensorValue>())
@@ -36,8 +35,7 @@ template <typename NextFn> static Value replaceTensors(const Value &value, NextF
                                : Value::tuple(std::move(elements));
 }
 
-//===- Slots
-//--------------------------------------------------------------------------------------===//
+//===- Slots ----------------------------------------------------------------------------------===//
 
 mlir::Value Evaluator::slotValue(Slot &slot, syntax::Span span) {
   FunctionEmission &emission = *frame->emission;
@@ -50,6 +48,7 @@ mlir::Value Evaluator::slotValue(Slot &slot, syntax::Span span) {
     context.opName = key->symbol;
     value = context.builder.create<nn::GetOp>(context.location(span), type, key->symbol);
   } else {
+    context.opName.clear();
     value = emission.function.getBody().front().addArgument(type, context.location(span));
     emission.slotArguments.push_back(key);
   }
@@ -79,8 +78,7 @@ static std::string sharingPattern(const std::vector<Slot *> &slots) {
   return pattern;
 }
 
-//===- Calls
-//--------------------------------------------------------------------------------------===//
+//===- Calls ----------------------------------------------------------------------------------===//
 
 std::string Evaluator::uniqueSymbol(std::string wanted) {
   std::string name = wanted;
@@ -127,7 +125,8 @@ std::optional<Value> Evaluator::callEmitted(Frame &callee, const FunctionData &f
     operands.push_back(tensor.value);
   for (unsigned index : made.slots)
     operands.push_back(slotValue(*reachable[index], site.callee));
-  context.opName = callName(function, callee.caller);
+  if (!startOperation(callName(function, callee.caller), site.callee))
+    return std::nullopt;
   auto call = context.builder.create<mlir::func::CallOp>(context.location(site.callee),
                                                          made.function, operands);
   unsigned index = 0;

@@ -23,8 +23,7 @@ bool EntryEmitter::canStandAlone(const syntax::FnStmt &fn) {
   return isEntry(fn);
 }
 
-//===- Formals
-//------------------------------------------------------------------------------------===//
+//===- Formals --------------------------------------------------------------------------------===//
 
 bool EntryEmitter::takeBuildTimeFormal(const syntax::Formal &formal) {
   if (!formal.defaultValue) {
@@ -63,6 +62,17 @@ void EntryEmitter::collectVariables(const syntax::TensorType &type, syntax::Span
   }
 }
 
+/// An open pack is one axis that prints as the pack does.
+void EntryEmitter::openPack(std::string_view name) {
+  std::string text = "..." + std::string(name);
+  std::vector<Dim> axes{Dim::variable(text)};
+  if (!evaluator.frame->packs.try_emplace(name, std::move(axes)).second)
+    return;
+  if (std::find(open.begin(), open.end(), text) == open.end())
+    open.push_back(text);
+  context.dimNames.insert(context.dimNames.end() - namedAt.size(), std::move(text));
+}
+
 bool EntryEmitter::takeFormals(const syntax::FnStmt &fn) {
   for (const syntax::Formal &formal : fn.params) {
     auto *type = formal.type->as<syntax::TensorType>();
@@ -71,12 +81,15 @@ bool EntryEmitter::takeFormals(const syntax::FnStmt &fn) {
         return false;
       continue;
     }
-    for (const syntax::Dim &dim : type->dims)
-      if (dim.isPack) {
+    for (const syntax::Dim &dim : type->dims) {
+      if (dim.isPack && packsAreOpen) {
+        openPack(dim.packName.text);
+      } else if (dim.isPack) {
         evaluator.error("E0210", dim.span, "an input of an entry point has a fixed number of axes")
             .help("write its axes out: `float[B, T, 64]`");
         return false;
       }
+    }
     if (type->optional || !context.elementType(type->elem)) {
       evaluator.refuse(formal.type->span,
                        type->optional ? "optional inputs of entry points are not supported yet"
@@ -89,8 +102,7 @@ bool EntryEmitter::takeFormals(const syntax::FnStmt &fn) {
   return true;
 }
 
-//===- Guards and ranges
-//--------------------------------------------------------------------------===//
+//===- Guards and ranges ----------------------------------------------------------------------===//
 
 /// Where fixes may add a guard.
 void EntryEmitter::noteGuardPlace(const syntax::FnStmt &fn) {
@@ -147,12 +159,11 @@ void EntryEmitter::narrowRange(const RuntimeGuard &condition) {
 }
 
 void EntryEmitter::substitute(const DimSubstitution &known) {
-  for (const std::string &name : context.dimNames) {
+  for (const auto &[name, place] : evaluator.frame->boundAt) {
     auto binding = evaluator.frame->locals.find(name);
     if (binding && *binding && (*binding)->isInt())
       evaluator.frame->locals.assign(
-          evaluator.frame->boundAt.find(name)->first,
-          Value::integer((*binding)->as<Dim>()->substitute(known.variable, known.by)));
+          name, Value::integer((*binding)->as<Dim>()->substitute(known.variable, known.by)));
   }
 }
 
@@ -187,8 +198,8 @@ bool EntryEmitter::takeGuards(const syntax::FnStmt &fn) {
 }
 
 bool EntryEmitter::checkRanges(const syntax::FnStmt &fn) {
-  for (size_t i = 0; i < context.dimNames.size(); ++i) {
-    const std::string &name = context.dimNames[i];
+  for (size_t i = 0; i < namedAt.size(); ++i) {
+    const std::string &name = context.dimNames[context.dimNames.size() - namedAt.size() + i];
     DimInterval &range =
         context.facts.ranges.try_emplace(name, DimInterval{0, INT64_MAX}).first->second;
     bool isOpen = range.high == INT64_MAX;
@@ -208,8 +219,7 @@ bool EntryEmitter::checkRanges(const syntax::FnStmt &fn) {
   return true;
 }
 
-//===- Emission
-//-----------------------------------------------------------------------------------===//
+//===- Emission -------------------------------------------------------------------------------===//
 
 bool EntryEmitter::makeArguments(const syntax::FnStmt &fn, mlir::func::FuncOp func) {
   mlir::Block &block = func.getBody().front();
@@ -288,7 +298,7 @@ bool EntryEmitter::emit(Instance &root, const syntax::FnStmt &fn) {
   evaluator.startEntry();
   evaluator.guards.clear();
   context.facts = {};
-  context.dimNames.clear();
+  context.dimNames = open;
   namedAt.clear();
   Frame body;
   body.home = root.cls->home;

@@ -18,9 +18,13 @@ inline constexpr DimInterval kDefaultRange{1, 1024};
 class EntryEmitter {
 public:
   /// `fixed` are the dimensions given by `--dim`. With `quiet`, nothing is warned about.
-  EntryEmitter(Evaluator &evaluator, const std::map<std::string, int64_t> &fixed,
-               bool quiet = false)
+  EntryEmitter(Evaluator &evaluator, const std::map<std::string, int64_t> &fixed, bool quiet)
       : evaluator(evaluator), context(evaluator.context), fixed(fixed), quiet(quiet) {}
+  /// For a module checked by itself: `open` are its hyperparameters without a value, which become
+  /// dimensions, and packs stand for one axis each.
+  EntryEmitter(Evaluator &evaluator, std::vector<std::string> open)
+      : evaluator(evaluator), context(evaluator.context), open(std::move(open)), quiet(true),
+        packsAreOpen(true) {}
 
   /// Emits one function of the model. False after an error.
   bool emit(Instance &root, const syntax::FnStmt &fn);
@@ -34,6 +38,7 @@ public:
 private:
   bool takeFormals(const syntax::FnStmt &fn);
   bool takeBuildTimeFormal(const syntax::Formal &formal);
+  void openPack(std::string_view name);
   void collectVariables(const syntax::TensorType &type, syntax::Span span);
   bool takeGuards(const syntax::FnStmt &fn);
   bool takeRange(const syntax::Guard &guard);
@@ -48,10 +53,12 @@ private:
 
   Evaluator &evaluator;
   Context &context;
-  const std::map<std::string, int64_t> &fixed;
+  std::map<std::string, int64_t> fixed;
+  std::vector<std::string> open;
   bool quiet;
+  bool packsAreOpen = false;
   std::set<std::string> used;
-  /// Where each dimension is named first, in the order of Context::dimNames.
+  /// Where each dimension after the open ones is named first.
   std::vector<syntax::Span> namedAt;
 };
 

@@ -23,11 +23,11 @@
 namespace nnc::frontend {
 
 /// Bounds that keep any input from hanging the compiler or exhausting memory.
-inline constexpr size_t kMaxSteps = 20'000'000;  ///< expressions evaluated
-inline constexpr size_t kMaxWeight = 200'000;    ///< values in one list or module, at all depths
-inline constexpr unsigned kMaxCallDepth = 64;    ///< calls and instantiations within each other
-inline constexpr unsigned kMaxExprDepth = 1'200; ///< expressions within each other, across calls
-inline constexpr size_t kMaxOps = 2'000'000;     ///< calls of primitives
+inline constexpr size_t kMaxSteps = 20'000'000;   ///< expressions evaluated
+inline constexpr size_t kMaxWeight = 200'000;     ///< values in one list or module, at all depths
+inline constexpr unsigned kMaxCallDepth = 64;     ///< calls and instantiations within each other
+inline constexpr unsigned kMaxExprDepth = 1'200;  ///< expressions within each other, across calls
+inline constexpr size_t kMaxOperations = 200'000; ///< operations and calls emitted
 
 /// Where a call stands.
 struct CallSite {
@@ -91,8 +91,7 @@ public:
   Files &files;
   syntax::Diagnostics &diags;
 
-  //===- Expressions.cpp: by kind of expression
-  //---------------------------------------------------===//
+  //===- Expressions.cpp: by kind of expression -----------------------------------------------===//
   std::optional<Value> eval(const syntax::Expr &expr);
   /// `expr as "..."`: also its key.
   std::optional<Value> evalWithKey(const syntax::Value &value, KeyRef &key);
@@ -105,16 +104,14 @@ public:
   bool bindTargets(const std::vector<syntax::Target> &targets, std::optional<Value> value,
                    syntax::Span span, bool define);
 
-  //===- BuildOperators.cpp: operators on build-time values
-  //---------------------------------------===//
+  //===- BuildOperators.cpp: operators on build-time values -----------------------------------===//
   std::optional<Value> evalBinary(const syntax::BinaryExpr &expr);
   std::optional<Value> evalUnary(const syntax::UnaryExpr &expr);
   std::optional<Value> evalRange(const syntax::RangeExpr &expr);
   /// Equality of build-time values; nothing if it depends on run-time sizes.
   std::optional<bool> equalValues(const Value &a, const Value &b);
 
-  //===- Names.cpp: what a name or a member is
-  //----------------------------------------------------===//
+  //===- Names.cpp: what a name or a member is ------------------------------------------------===//
   std::optional<Value> evalName(const syntax::NameExpr &expr);
   std::optional<Value> evalMember(const syntax::MemberExpr &expr);
   std::optional<Value> evalIndex(const syntax::IndexExpr &expr);
@@ -125,8 +122,7 @@ public:
   /// Whether a name means something here; dimension variables bind where this is false.
   bool isKnown(std::string_view name);
 
-  //===- Calls.cpp: calling anything
-  //--------------------------------------------------------------===//
+  //===- Calls.cpp: calling anything ----------------------------------------------------------===//
   std::optional<Value> evalCall(const syntax::CallExpr &expr, const Argument *piped);
   std::optional<Value> evalPipe(const syntax::PipeExpr &expr);
   std::optional<Value> call(const Value &callee, std::vector<Argument> arguments, CallSite site);
@@ -138,13 +134,11 @@ public:
                                    CallSite site); // Builtins.cpp
   static bool isBuiltin(std::string_view name);
 
-  //===- Arguments.cpp: which formal gets which argument
-  //------------------------------------------===//
+  //===- Arguments.cpp: which formal gets which argument --------------------------------------===//
   std::optional<std::vector<BoundArgument>>
   bindArguments(const FormalSource &source, std::vector<Argument> arguments, const CallSite &site);
 
-  //===- Types.cpp: values against declared types; Unify.cpp: shapes against shapes
-  //---------------===//
+  //===- Types.cpp: values against declared types; Unify.cpp: shapes against shapes -----------===//
   /// Checks a value against a declared type and adapts it (int to float, int to (int, int)).
   /// Tensors are left to unify(). `subject` is what takes it, for messages.
   bool conform(const syntax::TypeExpr &type, Value &value, const Taker &taker,
@@ -161,8 +155,7 @@ public:
   std::string formatDeclared(const syntax::TensorType &type,
                              const syntax::Dim *mismatched = nullptr);
 
-  //===- Functions.cpp: functions of the user and of the prelude
-  //----------------------------------===//
+  //===- Functions.cpp: functions of the user and of the prelude ------------------------------===//
   std::optional<Value> callUser(const FunctionData &function, std::vector<Argument> arguments,
                                 CallSite site);
   /// Evaluates the body in `frame`; nothing after an error in it.
@@ -170,20 +163,17 @@ public:
   /// Checks what a body returns against the declared results.
   bool checkResults(const syntax::FnStmt &fn, Value &result);
 
-  //===- Emit.cpp: a function of its own per distinct call
-  //----------------------------------------===//
+  //===- Emit.cpp: a function of its own per distinct call ------------------------------------===//
   std::optional<Value> callEmitted(Frame &callee, const FunctionData &function,
                                    std::vector<Value> values, const CallSite &site);
   mlir::Value slotValue(Slot &slot, syntax::Span span);
   void finishFunction(FunctionEmission &emission, const Value &result, syntax::Span span);
 
-  //===- Statements.cpp
-  //---------------------------------------------------------------------------===//
+  //===- Statements.cpp -----------------------------------------------------------------------===//
   void runBlock(const syntax::Block &block);
   void runStatement(const syntax::Stmt &stmt);
 
-  //===- Instantiate.cpp: modules
-  //-----------------------------------------------------------------===//
+  //===- Instantiate.cpp: modules -------------------------------------------------------------===//
   std::optional<Value> instantiate(const ModuleClass &cls, std::vector<Argument> arguments,
                                    CallSite site);
   void declareSlot(Instance &instance, const syntax::SlotStmt &decl); // Slots.cpp
@@ -191,8 +181,7 @@ public:
   /// A member of a module named by itself: `block.expansion`.
   std::optional<Value> classConstant(const ModuleClass &cls, const syntax::Ident &name);
 
-  //===- Guards.cpp: `requires`
-  //-------------------------------------------------------------------===//
+  //===- Guards.cpp: `requires` ---------------------------------------------------------------===//
   /// Checks guards in the current frame; those on run-time sizes are recorded for the entry point.
   bool checkGuards(const std::vector<syntax::Guard> &guards, const std::string &subject,
                    const CallSite &site);
@@ -202,8 +191,7 @@ public:
   void recordGuard(RuntimeGuard guard);
   void reportGuard(const syntax::Guard &guard, const std::string &subject, const CallSite &site);
 
-  //===- Shared state
-  //-----------------------------------------------------------------------------===//
+  //===- Shared state -------------------------------------------------------------------------===//
   Frame *frame = nullptr;
   mlir::ModuleOp module;            ///< where functions go
   std::vector<RuntimeGuard> guards; ///< of the entry point being emitted
@@ -243,6 +231,8 @@ public:
   /// False once the budget is spent, reported once.
   bool spend(syntax::Span span);
   bool checkWeight(size_t weight, syntax::Span span);
+  /// Before an operation is emitted: names it in locations, and counts it.
+  bool startOperation(std::string name, syntax::Span span);
   /// A symbol that is not taken yet.
   std::string uniqueSymbol(std::string wanted);
   /// Forgets the functions emitted for the last entry point: their types name its dimensions.
@@ -365,7 +355,7 @@ private:
   /// Functions (with their instance) and classes being evaluated, innermost last.
   std::vector<std::pair<const void *, const void *>> active;
   std::map<std::pair<const ModuleClass *, std::string_view>, Value> classConstants;
-  size_t steps = 0;
+  size_t steps = 0, operations = 0;
   unsigned exprDepth = 0;
   bool exhausted = false;
   bool inShape = false; ///< evaluating a size: unknown names get the message for shapes

@@ -12,8 +12,7 @@ Evaluator::Evaluator(syntax::SourceManager &sources, syntax::Diagnostics &diags,
   context.lookup = [this](std::string_view name) { return quietLookup(name); };
 }
 
-//===- Budgets
-//------------------------------------------------------------------------------------===//
+//===- Budgets --------------------------------------------------------------------------------===//
 
 bool Evaluator::spend(syntax::Span span) {
   if (exhausted)
@@ -36,6 +35,16 @@ bool Evaluator::checkWeight(size_t weight, syntax::Span span) {
   return false;
 }
 
+bool Evaluator::startOperation(std::string name, syntax::Span span) {
+  context.opName = std::move(name);
+  if (exhausted || ++operations <= kMaxOperations)
+    return !exhausted;
+  exhausted = true;
+  error("E0506", span,
+        fmt::format("this model unrolls to more than {} operations", kMaxOperations));
+  return false;
+}
+
 std::nullopt_t Evaluator::refuse(syntax::Span span, std::string message) {
   error("E0590", span, std::move(message));
   return std::nullopt;
@@ -54,8 +63,7 @@ Evaluator::EnterFrame::~EnterFrame() {
   evaluator.context.modulePath = std::move(outerPath);
 }
 
-//===- By kind
-//------------------------------------------------------------------------------------===//
+//===- By kind --------------------------------------------------------------------------------===//
 
 std::optional<Value> Evaluator::eval(const syntax::Expr &expr) {
   if (!spend(expr.span))
@@ -119,8 +127,7 @@ std::optional<Value> Evaluator::evalKind(const syntax::Expr &expr) {
   return std::nullopt;
 }
 
-//===- Lists and tuples
-//---------------------------------------------------------------------------===//
+//===- Lists and tuples -----------------------------------------------------------------------===//
 
 std::optional<Value> Evaluator::evalTuple(const std::vector<syntax::ExprPtr> &exprs) {
   std::vector<Value> elements;
@@ -223,8 +230,7 @@ std::optional<std::vector<Value>> Evaluator::evalSequence(const syntax::Expr &ex
   return std::nullopt;
 }
 
-//===- Targets
-//------------------------------------------------------------------------------------===//
+//===- Targets --------------------------------------------------------------------------------===//
 
 bool Evaluator::bindTarget(const syntax::Target &target, std::optional<Value> value,
                            syntax::Span span, bool define) {
@@ -288,8 +294,7 @@ bool Evaluator::bindTargets(const std::vector<syntax::Target> &targets, std::opt
   return ok;
 }
 
-//===- Keys
-//---------------------------------------------------------------------------------------===//
+//===- Keys -----------------------------------------------------------------------------------===//
 
 std::optional<KeyRef> Evaluator::evalKey(const syntax::Key &key) {
   auto spec = std::make_shared<KeySpec>();
@@ -319,8 +324,7 @@ std::optional<KeyRef> Evaluator::evalKey(const syntax::Key &key) {
   return spec;
 }
 
-//===- Conditions
-//---------------------------------------------------------------------------------===//
+//===- Conditions -----------------------------------------------------------------------------===//
 
 /// The first name in an expression, where the blame for a run-time condition is put.
 static const syntax::NameExpr *firstName(const syntax::Expr &expr) {

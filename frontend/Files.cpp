@@ -35,8 +35,7 @@ const Namespace *Files::makeNamespace(std::string_view name, const FileScope *fi
   return &namespaces.emplace_back(Namespace{name, file});
 }
 
-//===- Names
-//--------------------------------------------------------------------------------------===//
+//===- Names ----------------------------------------------------------------------------------===//
 
 void Files::enter(FileScope &scope, syntax::Ident name, const syntax::Stmt &decl) {
   if (name.isDiscard() || name.isEmpty() || scope.add(name, &decl))
@@ -87,8 +86,7 @@ void Files::enterImport(FileScope &scope, const syntax::ImportStmt &import) {
         .help("name what to import: `import \"./blocks.nn\" (Block)` or `... as blocks`");
 }
 
-//===- Imports
-//------------------------------------------------------------------------------------===//
+//===- Imports --------------------------------------------------------------------------------===//
 
 FileScope *Files::resolve(const syntax::ImportStmt &import, const FileScope &from) {
   if (auto found = resolved.find(&import); found != resolved.end())

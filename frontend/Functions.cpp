@@ -75,8 +75,7 @@ std::optional<Value> Evaluator::callUser(const FunctionData &function,
   return result ? result : placeholderResult(fn);
 }
 
-//===- Bodies
-//-------------------------------------------------------------------------------------===//
+//===- Bodies ---------------------------------------------------------------------------------===//
 
 std::optional<Value> Evaluator::runBody(Frame &body, const syntax::FnStmt &fn) {
   if (body.self)

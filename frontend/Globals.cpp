@@ -55,6 +55,23 @@ static SlotInfo describeSlot(const Slot &slot, const std::vector<std::string> &k
   return info;
 }
 
+/// Where a slot comes from, for people: "`a.weight`".
+static std::string slotPath(const Slot &slot) {
+  std::string path = slot.owner->path();
+  return path + (path.empty() ? "" : ".") + std::string(slot.decl->name.text);
+}
+
+static void reportClash(Context &context, const std::string &key, const Slot &first,
+                        const Slot &second) {
+  bool sameModule = first.owner == second.owner;
+  auto place = [&](const Slot &slot) {
+    return sameModule ? slot.decl->name.span : slot.owner->made;
+  };
+  context.error("E0704", place(second), fmt::format("two slots have the key `{}`", key))
+      .primaryLabel(fmt::format("of `{}`", slotPath(second)))
+      .label(place(first), fmt::format("of `{}`", slotPath(first)));
+}
+
 /// The keys of every tensor: of its own slot first, then of those tied to it.
 static std::unordered_map<Slot *, std::vector<std::string>>
 collectKeys(const std::vector<Slot *> &order, const std::vector<Slot *> &all) {
@@ -90,11 +107,8 @@ bool emitGlobals(Context &context, const Instance &root, std::vector<SlotInfo> &
         context.error("E0704", slot->decl->name.span, "this slot has an empty key");
         ok = false;
       } else if (!isNew && at->second != slot) {
-        context
-            .error("E0704", slot->decl->name.span, fmt::format("two slots have the key `{}`", key))
-            .primaryLabel("the second")
-            .label(at->second->decl->name.span, "the first");
-        ok = false;
+        reportClash(context, key, *at->second, *slot);
+        return false;
       }
     }
     if (!ok)

@@ -9,8 +9,7 @@ namespace nnc::frontend {
 
 using syntax::BinaryOp;
 
-//===- What failed, in words
-//----------------------------------------------------------------------===//
+//===- What failed, in words ------------------------------------------------------------------===//
 
 /// The names in an expression, each once, left to right.
 static void collectNameExprs(const syntax::Expr &expr,
@@ -104,8 +103,7 @@ const Hyperparameter *Evaluator::defaultBehind(const syntax::NameExpr &name,
   return outer && outer->isDefault ? outer : before;
 }
 
-//===- Checking
-//-----------------------------------------------------------------------------------===//
+//===- Checking -------------------------------------------------------------------------------===//
 
 bool Evaluator::checkGuards(const std::vector<syntax::Guard> &guards, const std::string &subject,
                             const CallSite &site) {
@@ -141,8 +139,7 @@ void Evaluator::recordGuard(RuntimeGuard guard) {
   guards.push_back(std::move(guard));
 }
 
-//===- Conditions
-//---------------------------------------------------------------------------------===//
+//===- Conditions -----------------------------------------------------------------------------===//
 
 /// `left op right` on sizes: decided, or a condition for run time.
 std::optional<GuardResult> Evaluator::compareSizesLater(const syntax::Expr &expr, BinaryOp op,

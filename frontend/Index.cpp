@@ -19,8 +19,7 @@ std::optional<Value> Evaluator::evalIndex(const syntax::IndexExpr &expr) {
   return std::nullopt;
 }
 
-//===- Tensors
-//------------------------------------------------------------------------------------===//
+//===- Tensors --------------------------------------------------------------------------------===//
 
 bool Evaluator::evalOperand(const syntax::ExprPtr &expr, std::optional<Operand> &operand) {
   if (!expr)
@@ -54,12 +53,12 @@ std::optional<Value> Evaluator::tensorIndex(const Value &base, const syntax::Ind
   }
   if (!ok)
     return std::nullopt;
-  context.opName = "index";
+  if (!startOperation("index", expr.span))
+    return std::nullopt;
   return indexTensor(context, {base, expr.base->span, expr.base.get()}, items, expr.span);
 }
 
-//===- Lists
-//--------------------------------------------------------------------------------------===//
+//===- Lists ----------------------------------------------------------------------------------===//
 
 std::optional<int64_t> Evaluator::evalInt(const syntax::Expr &expr) {
   std::optional<Value> value = eval(expr);

@@ -119,8 +119,7 @@ bool Evaluator::takeHyperparameters(Instance &instance, std::vector<BoundArgumen
   return true;
 }
 
-//===- Bodies
-//-------------------------------------------------------------------------------------===//
+//===- Bodies ---------------------------------------------------------------------------------===//
 
 /// False, and an error, if the instance has something of that name.
 bool Evaluator::isNewMember(Instance &instance, const syntax::Ident &name) {

@@ -9,8 +9,7 @@
 
 namespace nnc::frontend {
 
-//===- Looking up
-//---------------------------------------------------------------------------------===//
+//===- Looking up -----------------------------------------------------------------------------===//
 
 const syntax::FnStmt *ModuleClass::function(std::string_view name) const {
   for (const syntax::StmtPtr &stmt : decl->body)
@@ -47,8 +46,7 @@ Slot *Slot::canonical() {
   return slot;
 }
 
-//===- Walking
-//------------------------------------------------------------------------------------===//
+//===- Walking --------------------------------------------------------------------------------===//
 
 void appendSlots(const Value &value, std::vector<Slot *> &slots) {
   if (value.isSequence()) {
@@ -83,8 +81,7 @@ const std::vector<Slot *> &Instance::slots() const {
   return *allSlots;
 }
 
-//===- Places and keys
-//----------------------------------------------------------------------------===//
+//===- Places and keys ------------------------------------------------------------------------===//
 
 static void place(Instance &parent, const Value &value, std::vector<PathStep> &steps,
                   bool onlyUnowned) {
@@ -152,8 +149,7 @@ std::vector<std::string> slotKeys(const Slot &slot) {
   return extendKeys(instanceKeys(*slot.owner), {std::string(slot.decl->name.text), slot.key});
 }
 
-//===- Equality of structure
-//----------------------------------------------------------------------===//
+//===- Equality of structure ------------------------------------------------------------------===//
 
 unsigned Structures::intern(const ModuleClass &cls,
                             const std::vector<Hyperparameter> &hyperparameters) {

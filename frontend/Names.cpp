@@ -11,8 +11,7 @@
 
 namespace nnc::frontend {
 
-//===- Names that need no scope
-//-------------------------------------------------------------------===//
+//===- Names that need no scope ---------------------------------------------------------------===//
 
 static std::optional<Value> predeclared(std::string_view name) {
   if (name == "inf")
@@ -47,8 +46,7 @@ static Value functionValue(const syntax::FnStmt &fn, const FileScope *home,
   return Value(std::make_shared<const FunctionData>(std::move(data)));
 }
 
-//===- Lookup
-//-------------------------------------------------------------------------------------===//
+//===- Lookup ---------------------------------------------------------------------------------===//
 
 std::optional<Value> Evaluator::findInside(Instance &instance, std::string_view name,
                                            syntax::Span use, bool &known) {
@@ -139,8 +137,7 @@ std::optional<Value> Evaluator::readSlot(Slot &slot, syntax::Span span) {
   return Value::tensor(std::move(tensor));
 }
 
-//===- Unknown names
-//------------------------------------------------------------------------------===//
+//===- Unknown names --------------------------------------------------------------------------===//
 
 std::vector<std::string_view> Evaluator::namesInScope(bool onlyNumbers) {
   std::vector<std::string_view> names = frame->locals.names();
@@ -203,8 +200,7 @@ std::nullopt_t Evaluator::unknownName(const syntax::NameExpr &expr) {
   return std::nullopt;
 }
 
-//===- The top level of files
-//---------------------------------------------------------------------===//
+//===- The top level of files -----------------------------------------------------------------===//
 
 std::optional<Value> Evaluator::globalValue(const FileScope &file, Global &global,
                                             syntax::Span use) {
@@ -277,8 +273,7 @@ std::optional<Value> Evaluator::exported(const FileScope &file, const syntax::Id
   return std::nullopt;
 }
 
-//===- Members
-//------------------------------------------------------------------------------------===//
+//===- Members --------------------------------------------------------------------------------===//
 
 std::nullopt_t Evaluator::unknownMember(const Value &base, const syntax::Ident &name,
                                         const std::vector<std::string_view> &candidates) {
@@ -312,7 +307,8 @@ std::optional<Value> Evaluator::evalMember(const syntax::MemberExpr &expr) {
   if (!base)
     return std::nullopt;
   if (base->isTensor() && expr.name.text == "T") {
-    context.opName = "transpose";
+    if (!startOperation("transpose", expr.span))
+      return std::nullopt;
     return transposeLastTwo(context, {*base, expr.base->span, expr.base.get()}, expr.span);
   }
   if (auto *instance = base->as<InstanceRef>())

@@ -3,8 +3,7 @@
 
 namespace nnc::frontend {
 
-//===- Files
-//--------------------------------------------------------------------------------------===//
+//===- Files ----------------------------------------------------------------------------------===//
 
 Global *FileScope::find(std::string_view name) const {
   auto found = byName.find(name);
@@ -33,8 +32,7 @@ const ModuleClass *FileScope::moduleClass(const syntax::ModuleStmt &decl) const 
   return cls;
 }
 
-//===- Blocks
-//-------------------------------------------------------------------------------------===//
+//===- Blocks ---------------------------------------------------------------------------------===//
 
 const std::optional<Value> *Locals::find(std::string_view name) const {
   for (auto binding = bindings.rbegin(); binding != bindings.rend(); ++binding)

@@ -8,8 +8,7 @@ namespace nnc::frontend {
 /// More elements than any checkpoint has; keeps the arithmetic of sizes within 64 bits.
 static constexpr int64_t kMaxElements = int64_t(1) << 48;
 
-//===- Initial values
-//-----------------------------------------------------------------------------===//
+//===- Initial values -------------------------------------------------------------------------===//
 
 static bool isInitializer(std::string_view name) {
   return name == "kaiming_uniform" || name == "normal" || name == "uniform";
@@ -82,8 +81,7 @@ bool Evaluator::evalInit(const syntax::Expr &expr, Slot &slot) {
   return false;
 }
 
-//===- Declarations
-//-------------------------------------------------------------------------------===//
+//===- Declarations ---------------------------------------------------------------------------===//
 
 /// A capitalised name without a meaning in the shape of a state: fixed when a session opens.
 const syntax::Dim *Evaluator::dimensionVariable(const syntax::TensorType &type) {
@@ -159,8 +157,7 @@ void Evaluator::declareSlot(Instance &instance, const syntax::SlotStmt &decl) {
   instance.members.push_back({decl.name, std::nullopt, std::move(slot), nullptr});
 }
 
-//===- Ties
-//---------------------------------------------------------------------------------------===//
+//===- Ties -----------------------------------------------------------------------------------===//
 
 Slot *Evaluator::evalSlot(const syntax::Expr &expr) {
   const Member *member = nullptr;

@@ -8,8 +8,7 @@ namespace nnc::frontend {
 
 using syntax::ScalarKind;
 
-//===- What is declared, in words
-//-----------------------------------------------------------------===//
+//===- What is declared, in words -------------------------------------------------------------===//
 
 static std::string typeNoun(const syntax::TypeExpr &type) {
   if (auto *scalar = type.as<syntax::ScalarType>()) {
@@ -54,8 +53,7 @@ bool Evaluator::wrongKind(const syntax::TypeExpr &type, const Value &value, cons
   return false;
 }
 
-//===- Build-time types
-//---------------------------------------------------------------------------===//
+//===- Build-time types -----------------------------------------------------------------------===//
 
 static bool isCallable(const Value &value) {
   return value.is<FunctionRef>() || value.is<InstanceRef>() || value.is<ListValue>() ||
@@ -151,8 +149,7 @@ bool Evaluator::adaptNumber(const syntax::TypeExpr &type, Value &value, syntax::
   return made.has_value();
 }
 
-//===- Sizes
-//--------------------------------------------------------------------------------------===//
+//===- Sizes ----------------------------------------------------------------------------------===//
 
 std::optional<Dim> Evaluator::evalDim(const syntax::Dim &dim) {
   bool outer = inShape;
@@ -169,7 +166,7 @@ std::optional<Dim> Evaluator::evalDim(const syntax::Dim &dim) {
   }
   if (size->isValid() && size->getConstant().value_or(0) >= 0)
     return *size;
-  error("E0507", dim.span, "this size is impossible")
+  error("E0308", dim.span, "this size is impossible")
       .primaryLabel(size->isValid() ? fmt::format("it is {}", size->str())
                                     : "it divides by zero or does not fit 64 bits");
   return std::nullopt;

@@ -3,6 +3,8 @@
 // boundary of errors.
 #include "frontend/Evaluator.h"
 
+#include "frontend/PrimitivesErrors.h"
+
 #include <algorithm>
 #include <cctype>
 #include <fmt/format.h>
@@ -32,8 +34,7 @@ static const syntax::Dim *packOf(const syntax::TensorType &type) {
   return nullptr;
 }
 
-//===- Reports
-//------------------------------------------------------------------------------------===//
+//===- Reports --------------------------------------------------------------------------------===//
 
 bool Evaluator::checkElement(const TensorMatch &match, const Taker &taker) {
   Element wanted = match.type->elem, found = match.tensor.element;
@@ -66,7 +67,7 @@ bool Evaluator::checkRank(const TensorMatch &match, const Taker &taker) {
     return true;
   std::string axes =
       fmt::format("{} ax{}s{}", wanted, wanted == 1 ? "i" : "e", hasPack ? " or more" : "");
-  error("E0301", match.span,
+  error("E0306", match.span,
         taker.kind == Taker::Kind::Argument
             ? fmt::format("`{}` takes {}{}, this value has {}", taker.site.name, axes,
                           taker.tensorFormals > 1 ? fmt::format(" in `{}`", match.name) : "", found)
@@ -141,10 +142,10 @@ void Evaluator::reportMismatch(const TensorMatch &match, const Taker &taker, siz
   std::optional<DimSizes> sizes = findDifference(wanted, found, context.facts);
   diag.note(fmt::format("{} is expected, this value has {}{}", wanted.str(), found.str(),
                         sizes ? "; they differ when " + formatSizes(*sizes) : ""));
+  addGuardFix(context, diag, suggestGuards(wanted, found));
 }
 
-//===- Matching
-//-----------------------------------------------------------------------------------===//
+//===- Matching -------------------------------------------------------------------------------===//
 
 /// The variable that a size of a parameter or an annotation binds, or empty.
 std::string_view Evaluator::variableOf(const syntax::Dim &dim, const Taker &taker) {

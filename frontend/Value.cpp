@@ -38,8 +38,7 @@ std::string formatTensorType(Element element, std::span<const Dim> shape) {
   return std::string(syntax::spelling(element)) + formatShape(shape);
 }
 
-//===- Making and asking
-//--------------------------------------------------------------------------===//
+//===- Making and asking ----------------------------------------------------------------------===//
 
 /// Weights stop growing here; far more than any evaluation is allowed.
 static constexpr size_t kHeaviest = size_t(1) << 40;
@@ -111,8 +110,7 @@ bool Value::containsTensor() const {
   return false;
 }
 
-//===- Printing
-//-----------------------------------------------------------------------------------===//
+//===- Printing -------------------------------------------------------------------------------===//
 
 std::string describeKind(const Value &value) {
   struct Visitor {

@@ -1,0 +1,228 @@
+// From a model's declaration to verified IR, step by step.
+#include "frontend/ModelBuilder.h"
+
+#include "frontend/Attributes.h"
+#include "frontend/Globals.h"
+#include "frontend/Suggest.h"
+#include "frontend/syntax/Parser.h"
+#include "mlir/IR/Verifier.h"
+
+#include <fmt/format.h>
+
+namespace nnc::frontend {
+
+std::optional<Value> ModelBuilder::evalOption(const std::string &name, const std::string &text) {
+  std::optional<syntax::FileId> id = sources.addText("--set " + name, text, diags);
+  syntax::ExprPtr expr = id ? syntax::parseExpression(sources, *id, diags) : nullptr;
+  if (!expr)
+    return std::nullopt;
+  std::optional<Value> value = evaluator.eval(*expr);
+  optionExprs.push_back(std::move(expr));
+  return value;
+}
+
+/// The class that `model A = M(...)` makes an instance of; null if that is unclear.
+const ModuleClass *ModelBuilder::resolveAlias(const ModuleClass &cls) {
+  const ModuleClass *current = &cls;
+  for (unsigned depth = 0; current->decl->instance && depth < kMaxCallDepth; ++depth) {
+    auto *call = current->decl->instance->as<syntax::CallExpr>();
+    auto *name = call ? call->callee->as<syntax::NameExpr>() : nullptr;
+    std::optional<Value> callee =
+        name && evaluator.isKnown(name->name) ? evaluator.eval(*name) : std::nullopt;
+    auto *target = callee ? callee->as<const ModuleClass *>() : nullptr;
+    if (!target)
+      return nullptr;
+    current = *target;
+  }
+  return current;
+}
+
+bool ModelBuilder::evalSets(const syntax::ModuleStmt &decl) {
+  if (options.sets.empty())
+    return true;
+  const ModuleClass *cls = file.moduleClass(decl);
+  const ModuleClass *target = resolveAlias(*cls);
+  for (const auto &[name, text] : options.sets) {
+    if (target && !target->hyperparameter(name)) {
+      std::vector<std::string_view> names;
+      for (const syntax::Formal &formal : target->decl->params)
+        names.push_back(formal.name.text);
+      auto similar = closestName(name, names);
+      diags.error(fmt::format("--set: `{}` has no hyperparameter `{}`{}", decl.name.text, name,
+                              similar ? fmt::format(", did you mean `{}`?", *similar) : ""));
+      return false;
+    }
+    std::optional<Value> value = evalOption(name, text);
+    if (!value)
+      return false;
+    const syntax::Expr &expr = *optionExprs.back();
+    evaluator.overrides.push_back({name, std::move(*value), expr.span, &expr});
+  }
+  evaluator.overridden = cls;
+  return true;
+}
+
+InstanceRef ModelBuilder::makeRoot(const syntax::ModuleStmt &decl,
+                                   std::vector<Argument> arguments) {
+  size_t before = diags.numErrors();
+  CallSite site{decl.name.span, decl.name.span, std::string(decl.name.text)};
+  std::optional<Value> made =
+      evaluator.instantiate(*file.moduleClass(decl), std::move(arguments), site);
+  if (!made)
+    return nullptr;
+  if (auto *instance = made->as<InstanceRef>())
+    return *instance;
+  if (diags.numErrors() == before)
+    diags.error("E0403", decl.name.span, fmt::format("`{}` is not a module", decl.name.text))
+        .primaryLabel(fmt::format("this is {}", describeKind(*made)));
+  return nullptr;
+}
+
+bool ModelBuilder::checkDims(const EntryEmitter &emitter) {
+  bool ok = true;
+  for (const auto &[name, value] : options.dims)
+    if (!emitter.usedDims().count(name)) {
+      ok = false;
+      diags.error(fmt::format("--dim: no entry point has a dimension `{}`", name));
+    } else if (value < 0) {
+      ok = false;
+      diags.error(fmt::format("--dim: the size of `{}` cannot be negative", name));
+    }
+  return ok;
+}
+
+/// The functions of the model that are entry points; of a module that is checked by itself, those
+/// that can stand alone.
+std::vector<const syntax::FnStmt *> ModelBuilder::entriesOf(const ModuleClass &cls) {
+  std::vector<const syntax::FnStmt *> entries;
+  for (const syntax::StmtPtr &stmt : cls.decl->body)
+    if (auto *fn = stmt->as<syntax::FnStmt>())
+      if (quiet ? EntryEmitter::canStandAlone(*fn) : EntryEmitter::isEntry(*fn))
+        entries.push_back(fn);
+  return entries;
+}
+
+/// Entry points and slots have their names in the IR; other functions get what is left.
+bool ModelBuilder::reserveSymbols(const Instance &root, const std::vector<SlotInfo> &slots) {
+  std::set<std::string> entries;
+  for (const syntax::FnStmt *fn : entriesOf(*root.cls)) {
+    entries.emplace(fn->name.text);
+    evaluator.uniqueSymbol(std::string(fn->name.text));
+  }
+  for (const SlotInfo &slot : slots) {
+    evaluator.uniqueSymbol(slot.key);
+    if (!entries.count(slot.key))
+      continue;
+    diags.error("E0704", slot.location,
+                fmt::format("the key `{}` is also the name of an entry point", slot.key));
+    return false;
+  }
+  return true;
+}
+
+bool ModelBuilder::emitEntries(Instance &root) {
+  EntryEmitter emitter(evaluator, options.dims, quiet);
+  bool ok = true, any = false;
+  for (const syntax::FnStmt *fn : entriesOf(*root.cls)) {
+    any = true;
+    ok &= checkAttributes(evaluator, *fn) && emitter.emit(root, *fn);
+  }
+  if (!any && !quiet)
+    diags
+        .error("E0210", root.cls->decl->name.span,
+               fmt::format("`{}` has no entry point", root.cls->name()))
+        .note("a function that takes tensors is one");
+  return ok && (any || quiet) && (quiet || checkDims(emitter));
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> ModelBuilder::startModule(const syntax::ModuleStmt &decl) {
+  Context &context = evaluator.context;
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      mlir::ModuleOp::create(context.location(decl.name.span));
+  evaluator.module = *module;
+  context.builder.setInsertionPointToEnd(module->getBody());
+  return module;
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> ModelBuilder::build(const syntax::ModuleStmt &decl,
+                                                      ModelInfo &info) {
+  size_t before = diags.numErrors();
+  Evaluator::EnterFrame enter(evaluator, top);
+  Context &context = evaluator.context;
+  info.name = decl.name.text;
+  mlir::OwningOpRef<mlir::ModuleOp> module = startModule(decl);
+  if (!readAttributes(evaluator, decl, info.weights) || !evalSets(decl))
+    return nullptr;
+  InstanceRef root = makeRoot(decl, {});
+  if (!root)
+    return nullptr;
+  if (emitGlobals(context, *root, info.slots) && reserveSymbols(*root, info.slots))
+    emitEntries(*root);
+  if (diags.numErrors() != before)
+    return nullptr;
+  if (mlir::succeeded(mlir::verify(*module)))
+    return module;
+  diags.error(fmt::format("internal error: the IR of `{}` does not verify", info.name));
+  return nullptr;
+}
+
+//===- Modules by themselves ------------------------------------------------------------------===//
+
+/// An open value of a declared type; nothing if there is none.
+static std::optional<Value> openValue(const syntax::TypeExpr &type, std::string_view name) {
+  if (auto *tuple = type.as<syntax::TupleType>()) {
+    std::vector<Value> elements;
+    for (const syntax::TypePtr &element : tuple->elements) {
+      std::optional<Value> value = openValue(*element, name);
+      if (!value)
+        return std::nullopt;
+      elements.push_back(std::move(*value));
+    }
+    return Value::tuple(std::move(elements));
+  }
+  auto *scalar = type.as<syntax::ScalarType>();
+  if (scalar && scalar->scalar == syntax::ScalarKind::Int)
+    return Value::integer(Dim::variable(std::string(name)));
+  if (scalar && scalar->scalar == syntax::ScalarKind::Float)
+    return Value::floating(1);
+  return std::nullopt;
+}
+
+std::optional<std::vector<Argument>> ModelBuilder::openArguments(const syntax::ModuleStmt &decl) {
+  std::vector<Argument> arguments;
+  for (const syntax::Formal &formal : decl.params) {
+    if (formal.defaultValue)
+      continue;
+    std::optional<Value> value = openValue(*formal.type, formal.name.text);
+    if (!value)
+      return std::nullopt;
+    arguments.push_back({std::string(formal.name.text), std::move(*value), formal.name.span});
+    evaluator.context.dimNames.emplace_back(formal.name.text);
+  }
+  return arguments;
+}
+
+void ModelBuilder::checkOpen(const syntax::ModuleStmt &decl) {
+  Evaluator::EnterFrame enter(evaluator, top);
+  std::optional<std::vector<Argument>> arguments = openArguments(decl);
+  if (!arguments)
+    return;
+  mlir::OwningOpRef<mlir::ModuleOp> module = startModule(decl);
+  std::vector<std::string> open = evaluator.context.dimNames;
+  InstanceRef root = makeRoot(decl, std::move(*arguments));
+  if (!root)
+    return;
+  EntryEmitter emitter(evaluator, std::move(open));
+  for (const syntax::StmtPtr &stmt : root->cls->decl->body)
+    if (auto *fn = stmt->as<syntax::FnStmt>(); fn && EntryEmitter::isEntry(*fn))
+      emitter.emit(*root, *fn);
+}
+
+std::set<const syntax::ModuleStmt *> ModelBuilder::usedModules() const {
+  std::set<const syntax::ModuleStmt *> used;
+  for (const InstanceRef &instance : evaluator.instances)
+    used.insert(instance->cls->decl);
+  return used;
+}
+
+} // namespace nnc::frontend

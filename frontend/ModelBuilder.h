@@ -1,0 +1,58 @@
+// One model of a file, from its declaration to IR: hyperparameters from the command line, the tree
+// of instances, the checkpoint, the entry points.
+#pragma once
+
+#include "frontend/Entries.h"
+#include "frontend/Evaluator.h"
+#include "frontend/Frontend.h"
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace nnc::frontend {
+
+/// Serves one call of build() or checkOpen(). With `quiet` nothing is warned about, and only
+/// functions that can stand alone are emitted: for modules that are no models.
+class ModelBuilder {
+public:
+  ModelBuilder(syntax::SourceManager &sources, syntax::Diagnostics &diags,
+               mlir::MLIRContext &mlirContext, Files &files, FileScope &file,
+               const FrontendOptions &options, bool quiet)
+      : sources(sources), diags(diags), file(file), options(options), quiet(quiet),
+        evaluator(sources, diags, mlirContext, files) {
+    top.home = &file;
+  }
+
+  /// Null after errors.
+  mlir::OwningOpRef<mlir::ModuleOp> build(const syntax::ModuleStmt &decl, ModelInfo &info);
+  /// Checks a module that cannot be made without arguments, with ints and packs left open. What
+  /// depends on sizes is not judged: only errors of names and of elements are meaningful.
+  void checkOpen(const syntax::ModuleStmt &decl);
+  /// The modules that build() made instances of.
+  std::set<const syntax::ModuleStmt *> usedModules() const;
+
+private:
+  mlir::OwningOpRef<mlir::ModuleOp> startModule(const syntax::ModuleStmt &decl);
+  std::optional<std::vector<Argument>> openArguments(const syntax::ModuleStmt &decl);
+  bool evalSets(const syntax::ModuleStmt &decl);
+  std::optional<Value> evalOption(const std::string &name, const std::string &text);
+  const ModuleClass *resolveAlias(const ModuleClass &cls);
+  InstanceRef makeRoot(const syntax::ModuleStmt &decl, std::vector<Argument> arguments);
+  std::vector<const syntax::FnStmt *> entriesOf(const ModuleClass &cls);
+  bool reserveSymbols(const Instance &root, const std::vector<SlotInfo> &slots);
+  bool emitEntries(Instance &root);
+  bool checkDims(const EntryEmitter &emitter);
+
+  syntax::SourceManager &sources;
+  syntax::Diagnostics &diags;
+  FileScope &file;
+  const FrontendOptions &options;
+  bool quiet;
+  Evaluator evaluator;
+  Frame top;
+  std::vector<syntax::ExprPtr> optionExprs;
+};
+
+} // namespace nnc::frontend
