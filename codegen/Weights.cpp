@@ -177,8 +177,7 @@ private:
     for (const std::string &candidate : report.unused) {
       if (!llvm::StringRef(candidate).ends_with("." + report.missing.front()))
         continue;
-      std::string prefix =
-          candidate.substr(0, candidate.size() - report.missing.front().size());
+      std::string prefix = candidate.substr(0, candidate.size() - report.missing.front().size());
       if (llvm::all_of(report.missing,
                        [&](const std::string &key) { return file->find(prefix + key); })) {
         report.suggestedPrefix = prefix;
@@ -212,8 +211,8 @@ Result<Initializer> initializerOf(nn::GlobalOp global) {
     return Initializer{Initializer::Kind::Normal, number("mean", 0), number("std", 1)};
   if (kind == "uniform")
     return Initializer{Initializer::Kind::Uniform, number("low", 0), number("high", 1)};
-  return Error{fmt::format("`{}` has the unknown initializer `{}`", global.getSymName().str(),
-                           kind.str())};
+  return Error{
+      fmt::format("`{}` has the unknown initializer `{}`", global.getSymName().str(), kind.str())};
 }
 
 /// A tensor of `values` in any element type.

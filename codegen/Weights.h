@@ -60,9 +60,10 @@ struct KeyReport {
     std::string key, expected, found; ///< e.g. "conv1.weight", "f32[6, 1, 5, 5]", "f32[6, 1, 3, 3]"
   };
   size_t numSlots = 0;
-  std::vector<std::string> missing;     ///< in the model, not in the file
-  std::vector<std::string> unused;      ///< in the file, not in the model
-  std::vector<Difference> misshapen;    ///< in both, with another shape or a type that is not converted
+  std::vector<std::string> missing; ///< in the model, not in the file
+  std::vector<std::string> unused;  ///< in the file, not in the model
+  std::vector<Difference>
+      misshapen; ///< in both, with another shape or a type that is not converted
   std::vector<std::string> conflicting; ///< two names of one tensor with different contents
   std::string suggestedPrefix;          ///< a prefix under which every missing key is present
 
@@ -71,8 +72,8 @@ struct KeyReport {
   }
 };
 
-/// Matches every param and buffer of `module` with the file's tensors and adds what fits to `store`.
-/// Float types convert to the declared type; integers must agree exactly.
+/// Matches every param and buffer of `module` with the file's tensors and adds what fits to
+/// `store`. Float types convert to the declared type; integers must agree exactly.
 KeyReport matchCheckpoint(mlir::ModuleOp module, std::shared_ptr<const format::Checkpoint> file,
                           const CheckpointNames &names, WeightStore &store);
 

@@ -18,9 +18,8 @@
 namespace {
 
 constexpr int Side = 28, Pixels = Side * Side, Batch = 1000;
-constexpr std::array<const char *, 10> Classes = {"T-shirt", "trouser", "pullover", "dress",
-                                                  "coat",    "sandal",  "shirt",    "sneaker",
-                                                  "bag",     "boot"};
+constexpr std::array<const char *, 10> Classes = {
+    "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"};
 
 /// The bytes of an IDX file after its header of `header` bytes; empty if it is too short.
 std::vector<unsigned char> readIdx(const std::string &path, size_t header) {
@@ -65,7 +64,8 @@ nnc::Result<Outcome> classify(nnc::Session &session, const std::vector<unsigned 
     if (!batch)
       return batch.error();
     std::transform(images.begin() + first * Pixels, images.begin() + (first + size) * Pixels,
-                   batch->values<float>().begin(), [](unsigned char pixel) { return pixel / 255.f; });
+                   batch->values<float>().begin(),
+                   [](unsigned char pixel) { return pixel / 255.f; });
     auto outputs = session.run("forward", {{"image", *batch}});
     if (!outputs)
       return outputs.error();
@@ -75,8 +75,7 @@ nnc::Result<Outcome> classify(nnc::Session &session, const std::vector<unsigned 
       outcome.predicted.push_back(std::max_element(row.begin(), row.end()) - row.begin());
     }
   }
-  outcome.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return outcome;
 }
 

@@ -45,7 +45,8 @@ def sources(*suffixes):
 
 def run_unit(build, totals):
     """Every GoogleTest program below BUILD/test/unit; its own JSON says what passed."""
-    for program in sorted((build / "test/unit").glob("*_test")):
+    programs = (p for p in (build / "test/unit").glob("*") if p.is_file() and os.access(p, os.X_OK))
+    for program in sorted(programs):
         with tempfile.NamedTemporaryFile(suffix=".json") as report:
             done = subprocess.run(
                 [program, f"--gtest_output=json:{report.name}", "--gtest_brief=1"],
@@ -91,11 +92,17 @@ def run_lit(build, totals):
 
 
 def run_format(build, totals):
-    """clang-format over every C++ file, `nnc fmt --check` over every .nn file."""
+    """clang-format over every C++ file, `nnc fmt --check` over the example models."""
     for name in sources(*FORMATTED):
         done = subprocess.run(["clang-format-19", "--dry-run", "-Werror", name], cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
             totals.fail(f"clang-format {name}", done.stderr[:600])
+        else:
+            totals.passed += 1
+    for name in [n for n in sources(".nn") if n.startswith(("examples/", "frontend/prelude/"))]:
+        done = subprocess.run([build / "bin/nnc", "fmt", "--check", name], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            totals.fail(f"nnc fmt {name}", done.stderr)
         else:
             totals.passed += 1
 

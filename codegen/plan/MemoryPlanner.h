@@ -1,5 +1,5 @@
-// Places buffers with known lifetimes into one arena, so that a model's peak memory is a constant of
-// its plan. Deterministic, and n log n in the number of buffers.
+// Places buffers with known lifetimes into one arena, so that a model's peak memory is a constant
+// of its plan. Deterministic, and n log n in the number of buffers.
 #pragma once
 
 #include <cstdint>

@@ -88,7 +88,8 @@ private:
       failure = std::move(message);
   }
 
-  //===- The interface -------------------------------------------------------------------------===//
+  //===- The interface
+  //-------------------------------------------------------------------------===//
 
   void addDims() {
     auto names = function->getAttrOfType<ArrayAttr>("nn.dims");
@@ -143,7 +144,8 @@ private:
     auto returned = cast<func::ReturnOp>(function.getBody().front().getTerminator());
     for (auto [index, value] : llvm::enumerate(returned.getOperands())) {
       auto attributes = function.getResultAttrDict(index);
-      std::string fallback = returned.getNumOperands() == 1 ? "output" : fmt::format("output{}", index);
+      std::string fallback =
+          returned.getNumOperands() == 1 ? "output" : fmt::format("output{}", index);
       entry->outputs.push_back(port(value.getType(), attributes, fallback));
       // The step that makes the value writes the output itself, unless it is another output too.
       Value root = rootOf(value);
@@ -153,7 +155,8 @@ private:
     }
   }
 
-  //===- Values and buffers --------------------------------------------------------------------===//
+  //===- Values and buffers
+  //--------------------------------------------------------------------===//
 
   /// A reshape is another view of the same dense memory.
   static Value rootOf(Value value) {
@@ -215,7 +218,8 @@ private:
     life->second.last = step;
   }
 
-  //===- Steps ---------------------------------------------------------------------------------===//
+  //===- Steps
+  //---------------------------------------------------------------------------------===//
 
   void addOperation(Operation &op) {
     if (auto get = dyn_cast<nn::GetOp>(op))
@@ -279,8 +283,8 @@ private:
   std::string failure;
 };
 
-/// The library sees [batch, m, k] x [batch, k, n]; leading axes of a product with one matrix for all
-/// are rows.
+/// The library sees [batch, m, k] x [batch, k, n]; leading axes of a product with one matrix for
+/// all are rows.
 void EntryBuilder::addGemm(nn::GemmOp gemm) {
   auto a = nn::getDims(cast<RankedTensorType>(gemm.getLhs().getType()));
   auto b = nn::getDims(cast<RankedTensorType>(gemm.getRhs().getType()));

@@ -1,5 +1,5 @@
-// From level 2 (entry functions of nn.kernel and nn.gemm) to the plan that model.bin holds: buffers,
-// steps in order, and one arena with a place for every intermediate value.
+// From level 2 (entry functions of nn.kernel and nn.gemm) to the plan that model.bin holds:
+// buffers, steps in order, and one arena with a place for every intermediate value.
 #pragma once
 
 #include "runtime/format/DType.h"
@@ -27,7 +27,7 @@ namespace nnc::codegen {
 
 /// How one nn.kernel is launched.
 struct LaunchInfo {
-  uint32_t kernel;     ///< Model.kernels
+  uint32_t kernel;      ///< Model.kernels
   mlir::AffineMap grid; ///< ()[dimensions] -> (x[, y, z])
   std::array<unsigned, 3> block{1, 1, 1};
   unsigned sharedBytes = 0;
@@ -45,7 +45,6 @@ std::optional<DType> dtypeOf(mlir::Type element);
 
 /// Appends an Entry to `model` for every function with the attribute nn.entry (or nn.prepare).
 /// Errors: sizes that overflow or have no upper bound, types that buffers cannot hold.
-Result<void> buildEntries(mlir::ModuleOp module, const PlanContext &context,
-                          format::ModelT &model);
+Result<void> buildEntries(mlir::ModuleOp module, const PlanContext &context, format::ModelT &model);
 
 } // namespace nnc::codegen

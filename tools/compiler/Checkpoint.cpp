@@ -48,8 +48,9 @@ public:
   void missing(const codegen::KeyReport &report) {
     if (report.missing.empty())
       return;
-    auto &diag = error("E0701", fmt::format("{} of {} parameters of `{}` are missing from `{}`",
-                                            report.missing.size(), report.numSlots, info.name, path));
+    auto &diag =
+        error("E0701", fmt::format("{} of {} parameters of `{}` are missing from `{}`",
+                                   report.missing.size(), report.numSlots, info.name, path));
     about(diag, fmt::format("first missing key: `{}`", report.missing.front()));
     if (!report.suggestedPrefix.empty())
       diag.note(fmt::format("all {} are present under `{}`", report.missing.size(),
@@ -76,8 +77,9 @@ public:
 
   void conflicting(const codegen::KeyReport &report) {
     for (const std::string &key : report.conflicting)
-      about(error("E0704", fmt::format("the names of `{}` hold different values in `{}`", key, path)),
-            "of this checkpoint");
+      about(
+          error("E0704", fmt::format("the names of `{}` hold different values in `{}`", key, path)),
+          "of this checkpoint");
   }
 
 private:

@@ -19,8 +19,8 @@ codegen::CheckpointNames namesOf(const frontend::ModelInfo &info);
 Result<LoadedCheckpoint> loadCheckpoint(mlir::ModuleOp module, const std::string &path,
                                         const codegen::CheckpointNames &names);
 
-/// Turns what does not agree into diagnostics E0701 (missing), E0702 (unused), E0703 (misshapen) and
-/// E0704 (ties that differ).
+/// Turns what does not agree into diagnostics E0701 (missing), E0702 (unused), E0703 (misshapen)
+/// and E0704 (ties that differ).
 void reportCheckpoint(const codegen::KeyReport &report, const frontend::ModelInfo &info,
                       const std::string &path, syntax::Diagnostics &diags);
 

@@ -93,8 +93,8 @@ bool Compilation::chooseTarget() {
     return fail({fmt::format("unknown target `{}`: expected `cpu` or `cuda`", options.target)});
   chosenTarget = options.target == "cpu" ? Target::Cpu : Target::Cuda;
   if (chosenTarget == Target::Cuda && options.archs.empty())
-    options.archs = local ? std::vector<std::string>{*local}
-                          : std::vector<std::string>{"sm_90a", "sm_80"};
+    options.archs =
+        local ? std::vector<std::string>{*local} : std::vector<std::string>{"sm_90a", "sm_80"};
   return true;
 }
 
@@ -129,9 +129,7 @@ bool Compilation::loadWeights(syntax::FileId file) {
 
 bool Compilation::optimize() { return runPasses(*moduleRef, chosenTarget, buildNNPipeline); }
 
-bool Compilation::formKernels() {
-  return runPasses(*moduleRef, chosenTarget, buildKernelPipeline);
-}
+bool Compilation::formKernels() { return runPasses(*moduleRef, chosenTarget, buildKernelPipeline); }
 
 /// Runs one pipeline. What a pass reports is our fault, not the user's, and says so.
 bool Compilation::runPasses(ModuleOp module, Target target,

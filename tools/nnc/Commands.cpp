@@ -23,7 +23,8 @@ namespace {
 bool formatOne(syntax::SourceManager &sources, syntax::Diagnostics &diags, const std::string &path,
                bool inPlace, bool check) {
   std::optional<syntax::FileId> file = sources.load(path, diags);
-  std::optional<std::string> text = file ? syntax::formatSource(sources, *file, diags) : std::nullopt;
+  std::optional<std::string> text =
+      file ? syntax::formatSource(sources, *file, diags) : std::nullopt;
   if (!text)
     return false;
   bool changes = *text != sources.text(*file);
@@ -59,8 +60,8 @@ void printKeys(const frontend::ModelInfo &info) {
   for (const frontend::SlotInfo &slot : info.slots)
     width = std::max(width, slot.key.size());
   for (const frontend::SlotInfo &slot : info.slots) {
-    std::string line = fmt::format("{:<{}}  {}[{}]", slot.key, width, slot.dtype,
-                                   fmt::join(slot.shape, ", "));
+    std::string line =
+        fmt::format("{:<{}}  {}[{}]", slot.key, width, slot.dtype, fmt::join(slot.shape, ", "));
     if (slot.kind != "param")
       line += fmt::format("  {}", slot.kind);
     for (const std::string &alternative : slot.alternatives)

@@ -65,7 +65,8 @@ public:
   void runAfterPass(mlir::Pass *pass, mlir::Operation *op) override {
     if (pass->getArgument().empty())
       return; // the adaptor that holds nested passes
-    std::string path = fmt::format("{}/{:03}-{}.mlir", folder, counter++, pass->getArgument().str());
+    std::string path =
+        fmt::format("{}/{:03}-{}.mlir", folder, counter++, pass->getArgument().str());
     std::error_code error;
     llvm::raw_fd_ostream file(path, error);
     if (!error)
@@ -111,8 +112,8 @@ Result<void> dumpPasses(Compilation &compilation, const std::string &folder, uns
 
 Result<void> writeText(const std::string &path, std::string_view text) {
   if (path == "-") {
-    bool done = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-                std::fflush(stdout) == 0;
+    bool done =
+        std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
     return done ? Result<void>() : Result<void>(Error{"cannot write to standard output"});
   }
   return format::writeFile(path, text);

@@ -16,7 +16,8 @@ enum class EmitKind { Bin, Tokens, Ast, NN, Kernels, Plan, Cuda, Ptx };
 std::optional<Phase> phaseOf(EmitKind kind);
 
 /// The text of one level of a compilation that has run `phaseOf(kind)`.
-Result<std::string> emitText(Compilation &compilation, EmitKind kind, const CompileOptions &options);
+Result<std::string> emitText(Compilation &compilation, EmitKind kind,
+                             const CompileOptions &options);
 
 /// Makes every pass manager write `NNN-pass.mlir` into `folder`, which is created.
 /// \param counter numbers the files; it must outlive the compilation.

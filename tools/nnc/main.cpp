@@ -38,17 +38,17 @@ cl::opt<std::string> model("model", cl::desc("Which model of the file"), cl::cat
 cl::list<std::string> dims("dim", cl::desc("Fix a dimension: B=64"), cl::cat(category));
 cl::list<std::string> sets("set", cl::desc("Set a hyperparameter: classes=10"), cl::cat(category));
 cl::opt<uint64_t> seed("seed", cl::desc("Seed of fresh weights"), cl::cat(category));
-cl::opt<EmitKind> emit(
-    "emit", cl::init(EmitKind::Bin), cl::desc("Print a level instead of writing model.bin"),
-    cl::values(clEnumValN(EmitKind::Tokens, "tokens", "tokens of the source"),
-               clEnumValN(EmitKind::Ast, "ast", "syntax tree"),
-               clEnumValN(EmitKind::NN, "nn", "nn dialect, as the front end makes it"),
-               clEnumValN(EmitKind::Kernels, "kernels", "fused kernels in linalg"),
-               clEnumValN(EmitKind::Plan, "plan", "steps, buffers and memory"),
-               clEnumValN(EmitKind::Cuda, "cuda", "generated CUDA C++"),
-               clEnumValN(EmitKind::Ptx, "ptx", "PTX of the first --arch"),
-               clEnumValN(EmitKind::Bin, "bin", "model.bin (default)")),
-    cl::cat(category));
+cl::opt<EmitKind>
+    emit("emit", cl::init(EmitKind::Bin), cl::desc("Print a level instead of writing model.bin"),
+         cl::values(clEnumValN(EmitKind::Tokens, "tokens", "tokens of the source"),
+                    clEnumValN(EmitKind::Ast, "ast", "syntax tree"),
+                    clEnumValN(EmitKind::NN, "nn", "nn dialect, as the front end makes it"),
+                    clEnumValN(EmitKind::Kernels, "kernels", "fused kernels in linalg"),
+                    clEnumValN(EmitKind::Plan, "plan", "steps, buffers and memory"),
+                    clEnumValN(EmitKind::Cuda, "cuda", "generated CUDA C++"),
+                    clEnumValN(EmitKind::Ptx, "ptx", "PTX of the first --arch"),
+                    clEnumValN(EmitKind::Bin, "bin", "model.bin (default)")),
+         cl::cat(category));
 cl::opt<std::string> dumpDir("dump-dir", cl::desc("Write the IR after every pass into a folder"),
                              cl::cat(category));
 cl::opt<bool> timing("timing", cl::desc("Print the time of every phase"), cl::cat(category));
@@ -99,8 +99,8 @@ bool addDims(CompileOptions &options, syntax::Diagnostics &diags) {
   for (const std::string &text : dims) {
     auto pair = splitPair(text);
     if (pair && pair->second.find(',') != std::string::npos) {
-      diags.error(fmt::format("`--dim {}`: several sizes of one dimension are not supported yet",
-                              text));
+      diags.error(
+          fmt::format("`--dim {}`: several sizes of one dimension are not supported yet", text));
       return false;
     }
     int64_t size = 0;

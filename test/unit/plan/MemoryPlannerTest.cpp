@@ -21,8 +21,7 @@ void expectSound(const std::vector<Lifetime> &buffers, const MemoryPlan &plan) {
     ASSERT_LE(plan.offsets[i] + buffers[i].bytes, plan.arenaBytes);
     for (size_t j = 0; j < i; ++j)
       if (buffers[i].first <= buffers[j].last && buffers[j].first <= buffers[i].last)
-        ASSERT_FALSE(
-            overlap(plan.offsets[i], buffers[i].bytes, plan.offsets[j], buffers[j].bytes))
+        ASSERT_FALSE(overlap(plan.offsets[i], buffers[i].bytes, plan.offsets[j], buffers[j].bytes))
             << i << " and " << j;
   }
 }

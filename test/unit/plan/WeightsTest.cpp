@@ -1,5 +1,5 @@
-#include "codegen/Initialize.h"
 #include "codegen/Weights.h"
+#include "codegen/Initialize.h"
 
 #include <gtest/gtest.h>
 
