@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
+
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 extern char **environ;
