@@ -92,6 +92,7 @@ private:
   void chooseUnrolling();
   void unrollAround(unsigned vectorLoop);
   void unroll(unsigned loop, int64_t most);
+  static int64_t secondFactor(const LoopDim &loop);
   bool isInvariant(const Access &access, const LoopDim &loop) {
     std::optional<Poly> stride = strides.get(access, loop);
     return stride && stride->isConstant(0);
@@ -234,7 +235,22 @@ void Planner::unrollAround(unsigned vectorLoop) {
     return;
   }
   plan.lanes = std::min(plan.lanes, 2 * plan.registerLanes);
-  unroll(candidates[0], registers / std::max<int64_t>(1, plan.lanes / plan.registerLanes));
+  if (plan.lanes > plan.registerLanes)
+    return unroll(candidates[0], registers / 2);
+  // One register of lanes: a second loop shares what is loaded for the first.
+  int64_t second = candidates.size() > 1 ? secondFactor(plan.loops[candidates[1]]) : 1;
+  unroll(candidates[0], registers / second);
+  if (second > 1)
+    plan.unrolled.push_back({candidates[1], second});
+}
+
+/// The smallest divisor up to 8 that is not 1, or 2 where the rest does not matter.
+int64_t Planner::secondFactor(const LoopDim &loop) {
+  int64_t size = sizeOf(loop);
+  for (int64_t factor = 2; factor <= 8 && loop.size.constant(); ++factor)
+    if (size % factor == 0)
+      return factor;
+  return size >= 8 ? 2 : 1;
 }
 
 void Planner::chooseUnrolling() {

@@ -3,6 +3,7 @@
 #include "codegen/cpu/Lower.h"
 
 #include "codegen/cpu/MathFunctions.h"
+#include "codegen/cpu/NarrowFloats.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -35,17 +36,10 @@ static LogicalResult lowerControlFlow(ModuleOp module) {
   RewritePatternSet patterns(context);
   populateSCFToControlFlowConversionPatterns(patterns);
   arith::populateArithExpandOpsPatterns(patterns);
-  arith::populateExpandBFloat16Patterns(patterns);
   ConversionTarget target(*context);
   target.markUnknownOpDynamicallyLegal([](Operation *) { return true; });
   target.addIllegalDialect<scf::SCFDialect>();
   target.addIllegalOp<arith::CeilDivSIOp, arith::CeilDivUIOp, arith::FloorDivSIOp>();
-  auto hasBf16 = [](Operation *op) {
-    return getElementTypeOrSelf(op->getOperand(0)).isBF16() ||
-           getElementTypeOrSelf(op->getResult(0)).isBF16();
-  };
-  target.addDynamicallyLegalOp<arith::ExtFOp, arith::TruncFOp>(
-      [=](Operation *op) { return !hasBf16(op); });
   return applyPartialConversion(module, target, std::move(patterns));
 }
 
@@ -72,6 +66,7 @@ Result<std::unique_ptr<llvm::Module>> codegen::lowerToLLVM(ModuleOp module,
     return success();
   });
   expandMathFunctions(module);
+  replaceBf16(module);
   if (failed(verify(module)) || failed(lowerControlFlow(module)) || failed(lowerOperations(module)))
     return Error{"the cpu target made code that cannot be lowered: " + message};
   DialectRegistry registry;

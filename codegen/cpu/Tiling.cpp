@@ -71,10 +71,23 @@ Sizes BlockCost::dimsOf(linalg::LinalgOp op, unsigned result, const Sizes &sizes
   return dims;
 }
 
+/// Products get slower where few iterations share what is in registers.
+static double registerReuse(linalg::LinalgOp op, const Sizes &dims) {
+  if (op.getNumDpsInputs() < 2)
+    return 1;
+  SmallVector<unsigned> parallel;
+  op.getParallelDims(parallel);
+  double sharing = 1;
+  for (unsigned dim : parallel)
+    if (dim != parallel.back())
+      sharing *= dims[dim];
+  return 1 + 2 / std::min(sharing, 16.0);
+}
+
 void BlockCost::computeLinalg(linalg::LinalgOp op, const Sizes &dims) {
   double iterations = product(dims);
   bool isReduction = op.getNumReductionLoops() > 0;
-  time += iterations * (isReduction ? perProduct * costOfBody(op)
+  time += iterations * (isReduction ? perProduct * costOfBody(op) * registerReuse(op, dims)
                                     : perElementMoved + perOperation * costOfBody(op));
   for (OpOperand *operand : op.getDpsInputOperands()) {
     if (!isa<RankedTensorType>(operand->get().getType()) ||
@@ -166,42 +179,72 @@ static int64_t half(int64_t size, bool isInnermost) {
   return isInnermost ? llvm::alignTo(result, 16) : result;
 }
 
-SmallVector<int64_t> codegen::chooseTile(Value root, ArrayRef<int64_t> sizes) {
-  Sizes tile;
-  for (auto [axis, size] : llvm::enumerate(sizes)) {
-    bool isInnermost = axis + 1 == sizes.size();
-    tile.push_back(double(size < 0 ? (isInnermost ? 1024 : 256) : size));
+namespace {
+
+/// Cuts a tile in halves, each time along the axis that repeats the least work.
+class TileSearch {
+public:
+  TileSearch(Value root, ArrayRef<int64_t> sizes) : root(root) {
+    for (auto [axis, size] : llvm::enumerate(sizes))
+      whole.push_back(double(size >= 0 ? size : axis + 1 == sizes.size() ? 1024 : 256));
   }
-  double total = BlockCost(root, sizesOf(root)).time;
-  double target = std::clamp(total / wantedBlocks, leastBlock, largestBlock);
-  while (true) {
+
+  Sizes run() {
+    Sizes tile = whole;
     BlockCost now(root, tile);
+    double target = std::clamp(now.time / wantedBlocks, leastBlock, largestBlock);
+    least = now.time;
+    while (now.time > target || now.bytes > maxBuffers) {
+      std::optional<Sizes> smaller = cut(tile, now);
+      if (!smaller)
+        break;
+      tile = *smaller;
+      now = BlockCost(root, tile);
+      least = std::min(least, totalTime(tile, now));
+    }
+    return tile;
+  }
+
+private:
+  double totalTime(const Sizes &tile, const BlockCost &cost) const {
+    double blocks = 1;
+    for (auto [all, part] : llvm::zip_equal(whole, tile))
+      blocks *= std::ceil(all / part);
+    return cost.time * blocks;
+  }
+
+  std::optional<Sizes> cut(const Sizes &tile, const BlockCost &now) const {
     bool isTooLarge = now.bytes > maxBuffers;
-    if (now.time <= target && !isTooLarge)
-      break;
-    std::optional<Sizes> best;
-    double bestScore = isTooLarge ? HUGE_VAL : toleratedRepetition;
+    double best = isTooLarge ? HUGE_VAL : toleratedRepetition * least;
+    std::optional<Sizes> result;
     for (size_t axis = 0; axis < tile.size(); ++axis) {
       bool isInnermost = axis + 1 == tile.size();
-      int64_t whole = int64_t(tile[axis]);
-      int64_t smaller = half(whole, isInnermost);
-      if (smaller >= whole || (isInnermost && smaller < contiguous))
+      auto size = int64_t(tile[axis]);
+      int64_t smaller = half(size, isInnermost);
+      if (smaller >= size || (isInnermost && smaller < contiguous))
         continue;
-      Sizes split = tile;
-      split[axis] = double(smaller);
-      BlockCost then(root, split);
-      double pieces = double(whole) / double(smaller);
-      double score = then.time * pieces / now.time;
+      Sizes candidate = tile;
+      candidate[axis] = double(smaller);
+      BlockCost cost(root, candidate);
+      double score = totalTime(candidate, cost);
       if (isTooLarge)
-        score *= std::max(1.0, then.bytes / maxBuffers);
-      if (score < bestScore) {
-        bestScore = score;
-        best = split;
+        score *= std::max(1.0, cost.bytes / maxBuffers);
+      if (score < best) {
+        best = score;
+        result = candidate;
       }
     }
-    if (!best)
-      break;
-    tile = *best;
+    return result;
   }
-  return llvm::map_to_vector(tile, [](double size) { return int64_t(std::max(size, 1.0)); });
+
+  Value root;
+  Sizes whole;
+  double least = 0; ///< of all work, so far
+};
+
+} // namespace
+
+SmallVector<int64_t> codegen::chooseTile(Value root, ArrayRef<int64_t> sizes) {
+  return llvm::map_to_vector(TileSearch(root, sizes).run(),
+                             [](double size) { return int64_t(std::max(size, 1.0)); });
 }

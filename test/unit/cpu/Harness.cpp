@@ -1,0 +1,213 @@
+//===- Harness.cpp - compiles and runs kernels in tests -------------------===//
+
+#include "Harness.h"
+
+#include "passes/Pipelines.h"
+#include "runtime/format/Half.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <random>
+#include <sys/mman.h>
+#include <unistd.h>
+
+using namespace mlir;
+using namespace nnc;
+using namespace nnc::test;
+
+GuardedBuffer::GuardedBuffer(size_t bytes) {
+  auto page = size_t(sysconf(_SC_PAGESIZE));
+  size_t used = (bytes + page - 1) / page * page;
+  mapped = used + page;
+  mapping = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  mprotect(static_cast<char *>(mapping) + used, page, PROT_NONE);
+  start = static_cast<char *>(mapping) + (used - bytes);
+}
+
+GuardedBuffer::~GuardedBuffer() { munmap(mapping, mapped); }
+
+static size_t bytesOf(Type element) { return std::max(1u, element.getIntOrFloatBitWidth() / 8); }
+
+void test::writeElements(void *memory, Type element, const std::vector<double> &values) {
+  auto write = [&](auto convert) {
+    using T = decltype(convert(0.0));
+    for (size_t i = 0; i < values.size(); ++i) {
+      T value = convert(values[i]);
+      std::memcpy(static_cast<char *>(memory) + i * sizeof(T), &value, sizeof(T));
+    }
+  };
+  if (element.isF32())
+    write([](double x) { return float(x); });
+  else if (element.isBF16())
+    write([](double x) { return format::bf16FromFloat(float(x)); });
+  else if (element.isF16())
+    write([](double x) { return format::f16FromFloat(float(x)); });
+  else if (element.isInteger(64))
+    write([](double x) { return int64_t(x); });
+  else if (element.isInteger(32))
+    write([](double x) { return int32_t(x); });
+  else
+    write([](double x) { return int8_t(x); });
+}
+
+std::vector<double> test::readElements(const void *memory, Type element, size_t count) {
+  std::vector<double> values(count);
+  auto read = [&]<typename T>(T, auto convert) {
+    for (size_t i = 0; i < count; ++i) {
+      T value;
+      std::memcpy(&value, static_cast<const char *>(memory) + i * sizeof(T), sizeof(T));
+      values[i] = double(convert(value));
+    }
+  };
+  if (element.isF32())
+    read(float(), [](float x) { return x; });
+  else if (element.isBF16())
+    read(uint16_t(), [](uint16_t x) { return format::floatFromBf16(x); });
+  else if (element.isF16())
+    read(uint16_t(), [](uint16_t x) { return format::floatFromF16(x); });
+  else if (element.isInteger(64))
+    read(int64_t(), [](int64_t x) { return x; });
+  else if (element.isInteger(32))
+    read(int32_t(), [](int32_t x) { return x; });
+  else
+    read(int8_t(), [](int8_t x) { return x; });
+  return values;
+}
+
+MLIRContext &test::testContext() {
+  static MLIRContext *context = [] {
+    DialectRegistry registry;
+    nn::registerAllDialects(registry);
+    auto *made = new MLIRContext(registry);
+    made->loadAllAvailableDialects();
+    return made;
+  }();
+  return *context;
+}
+
+Model test::makeModel(const std::string &text) {
+  Model model;
+  model.module = parseSourceString<ModuleOp>(text, &testContext());
+  if (!model.module)
+    return model;
+  PassManager passes(&testContext());
+  buildKernelPipeline(passes, {Target::Cpu});
+  if (failed(passes.run(*model.module)))
+    return model;
+  model.module->walk([&](nn::KernelOp kernel) { model.kernels.push_back(kernel); });
+  return model;
+}
+
+Array test::randomArray(RankedTensorType type, const std::vector<int64_t> &shape, unsigned seed) {
+  std::mt19937 random(seed);
+  Array array{shape, {}};
+  size_t count = 1;
+  for (int64_t size : shape)
+    count *= size_t(size);
+  Type element = type.getElementType();
+  for (size_t i = 0; i < count; ++i) {
+    double unit = double(random()) / double(std::mt19937::max());
+    if (isa<FloatType>(element))
+      array.data.push_back(roundTo(element, unit * 4 - 2));
+    else if (element.isInteger(1))
+      array.data.push_back(unit < 0.5 ? 0 : 1);
+    else
+      array.data.push_back(std::floor(unit * 17) - 8);
+  }
+  return array;
+}
+
+std::vector<Array> test::runKernel(nn::KernelOp kernel, const codegen::CpuObject &object,
+                                   size_t number, const rt::LoadedObject &loaded,
+                                   const std::vector<Array> &operands,
+                                   const std::vector<int64_t> &dims) {
+  const codegen::CpuKernel &compiled = object.kernels[number];
+  rt::CpuKernelFn function = loaded.find(compiled.symbol);
+  if (!function) {
+    ADD_FAILURE() << "no symbol " << compiled.symbol;
+    return {};
+  }
+  std::vector<std::unique_ptr<GuardedBuffer>> memory;
+  std::vector<void *> buffers;
+  std::vector<Array> results;
+  auto add = [&](Type type, const Array &array) {
+    Type element = cast<RankedTensorType>(type).getElementType();
+    memory.push_back(std::make_unique<GuardedBuffer>(array.data.size() * bytesOf(element)));
+    buffers.push_back(memory.back()->data());
+    writeElements(buffers.back(), element, array.data);
+  };
+  for (auto [operand, array] : llvm::zip(kernel.getOperands(), operands))
+    add(operand.getType(), array);
+  for (Value result : kernel->getResults()) {
+    Array &array = results.emplace_back();
+    array.shape = shapeOf(cast<RankedTensorType>(result.getType()), dims);
+    size_t count = 1;
+    for (int64_t size : array.shape)
+      count *= size_t(size);
+    array.data.assign(count, 77);
+    add(result.getType(), array);
+  }
+  SmallVector<AffineExpr> symbols;
+  for (int64_t dim : dims)
+    symbols.push_back(getAffineConstantExpr(dim, kernel.getContext()));
+  AffineExpr blocks = compiled.grid.getResult(0).replaceSymbols(symbols);
+  int64_t grid = cast<AffineConstantExpr>(simplifyAffineExpr(blocks, 0, 0)).getValue();
+  for (int64_t block = grid; block-- > 0;)
+    function(buffers.data(), dims.data(), block);
+  for (auto [i, result] : llvm::enumerate(kernel->getResults())) {
+    Type element = cast<RankedTensorType>(result.getType()).getElementType();
+    results[i].data = readElements(buffers[operands.size() + i], element, results[i].data.size());
+  }
+  return results;
+}
+
+static void compare(const Array &got, const Array &want, Type element, const std::string &where) {
+  ASSERT_EQ(got.data.size(), want.data.size()) << where;
+  // Sums of f32 in another order; one unit in the last place of the narrow types.
+  double relative = element.isBF16() ? 1.0 / 100 : element.isF16() ? 1.0 / 800 : 2e-5;
+  for (size_t i = 0; i < got.data.size(); ++i) {
+    double a = got.data[i], b = want.data[i];
+    if ((std::isnan(a) && std::isnan(b)) || a == b)
+      continue;
+    double allowed = isa<FloatType>(element) ? relative * (std::fabs(b) + 1) : 0;
+    ASSERT_LE(std::fabs(a - b), allowed)
+        << where << ", element " << i << ": " << a << ", not " << b;
+  }
+}
+
+static void checkKernel(nn::KernelOp kernel, const codegen::CpuObject &object, size_t number,
+                        const rt::LoadedObject &loaded, const std::vector<int64_t> &dims) {
+  std::vector<Array> operands;
+  for (Value operand : kernel.getOperands()) {
+    auto type = cast<RankedTensorType>(operand.getType());
+    operands.push_back(randomArray(type, shapeOf(type, dims), unsigned(operands.size() + 1)));
+  }
+  std::vector<Array> want = interpret(kernel, operands, dims);
+  std::vector<Array> got = runKernel(kernel, object, number, loaded, operands, dims);
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    Type element = cast<RankedTensorType>(kernel->getResult(i).getType()).getElementType();
+    std::string where = kernel.getKernelName().str() + ", result " + std::to_string(i);
+    for (int64_t dim : dims)
+      where += " at " + std::to_string(dim);
+    compare(got[i], want[i], element, where);
+  }
+}
+
+void test::checkModel(const std::string &text, const std::vector<std::vector<int64_t>> &sizes,
+                      const std::string &cpu) {
+  Model model = makeModel(text);
+  ASSERT_FALSE(model.kernels.empty()) << "no kernels were formed";
+  Result<codegen::CpuObject> object = codegen::compileForCpu(model.kernels, {cpu});
+  ASSERT_TRUE(object) << object.error().message;
+  Result<rt::LoadedObject> loaded = rt::LoadedObject::load(std::as_bytes(std::span(object->elf)));
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  for (const std::vector<int64_t> &dims : sizes)
+    for (auto [number, kernel] : llvm::enumerate(model.kernels))
+      checkKernel(kernel, *object, number, *loaded, dims);
+}

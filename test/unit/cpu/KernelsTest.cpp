@@ -1,0 +1,346 @@
+//===- KernelsTest.cpp - the cpu target's code against an interpreter -----===//
+
+#include "Harness.h"
+
+#include <gtest/gtest.h>
+
+using namespace nnc::test;
+
+/// Small, uneven, and more than one vector of B.
+static const std::vector<std::vector<int64_t>> batches = {{1}, {2}, {3}, {7}, {16}, {33}};
+
+TEST(CpuKernels, Pointwise) {
+  checkModel(R"(
+    #x = affine_map<()[s0] -> (s0, 6, 5, 7)>
+    func.func @f(%x: tensor<?x6x5x7xf32, #x>, %b: tensor<6xf32>, %y: tensor<?x6x5x7xf32, #x>)
+        -> tensor<?x6x5x7xf32, #x> attributes {nn.entry, nn.dims = ["B"]} {
+      %0 = nn.broadcast %b {dims = array<i64: 1>} : tensor<6xf32> -> tensor<?x6x5x7xf32, #x>
+      %1 = nn.add %x, %0 : tensor<?x6x5x7xf32, #x>
+      %2 = nn.mul %1, %y : tensor<?x6x5x7xf32, #x>
+      %3 = nn.tanh %2 : tensor<?x6x5x7xf32, #x>
+      return %3 : tensor<?x6x5x7xf32, #x>
+    })",
+             batches);
+}
+
+TEST(CpuKernels, EveryFunction) {
+  for (std::string function : {"neg", "abs", "exp", "tanh", "erf", "sin", "cos", "floor", "round"})
+    checkModel("func.func @f(%x: tensor<3x37xf32>) -> tensor<3x37xf32> attributes {nn.entry, "
+               "nn.dims = []} {\n %0 = nn." +
+               function + " %x : tensor<3x37xf32>\n return %0 : tensor<3x37xf32>\n}");
+  for (std::string function : {"log", "sqrt", "rsqrt"})
+    checkModel("func.func @f(%x: tensor<3x37xf32>) -> tensor<3x37xf32> attributes {nn.entry, "
+               "nn.dims = []} {\n %a = nn.abs %x : tensor<3x37xf32>\n %0 = nn." +
+               function + " %a : tensor<3x37xf32>\n return %0 : tensor<3x37xf32>\n}");
+  for (std::string function : {"add", "sub", "mul", "div", "max", "min", "pow", "mod"})
+    checkModel(
+        "func.func @f(%x: tensor<3x37xf32>, %y: tensor<3x37xf32>) -> tensor<3x37xf32> "
+        "attributes {nn.entry, nn.dims = []} {\n %a = nn.abs %x : tensor<3x37xf32>\n %0 = nn." +
+        function + " %a, %y : tensor<3x37xf32>\n return %0 : tensor<3x37xf32>\n}");
+}
+
+TEST(CpuKernels, ScalarsAndOneElement) {
+  checkModel(R"(
+    func.func @f(%x: tensor<f32>, %y: tensor<1xf32>) -> (tensor<f32>, tensor<1xf32>)
+        attributes {nn.entry, nn.dims = []} {
+      %0 = nn.exp %x : tensor<f32>
+      %1 = nn.exp %y : tensor<1xf32>
+      return %0, %1 : tensor<f32>, tensor<1xf32>
+    })");
+}
+
+TEST(CpuKernels, BoolsAndIntegers) {
+  checkModel(R"(
+    #x = affine_map<()[s0] -> (s0, 19)>
+    func.func @f(%x: tensor<?x19xf32, #x>, %y: tensor<?x19xf32, #x>, %m: tensor<?x19xi1, #x>,
+                 %i: tensor<?x19xi32, #x>, %j: tensor<?x19xi64, #x>)
+        -> (tensor<?x19xi1, #x>, tensor<?x19xf32, #x>, tensor<?x19xi32, #x>, tensor<?x19xi64, #x>,
+            tensor<?x19xf32, #x>)
+        attributes {nn.entry, nn.dims = ["B"]} {
+      %0 = nn.cmp lt %x, %y : tensor<?x19xf32, #x>
+      %1 = nn.and %0, %m : tensor<?x19xi1, #x>
+      %2 = nn.select %m, %x, %y : tensor<?x19xf32, #x>
+      %3 = nn.full 3 : i32 -> tensor<?x19xi32, #x>
+      %4 = nn.floordiv %i, %3 : tensor<?x19xi32, #x>
+      %5 = nn.mul %j, %j : tensor<?x19xi64, #x>
+      %6 = nn.cast %i : tensor<?x19xi32, #x> -> tensor<?x19xf32, #x>
+      return %1, %2, %4, %5, %6 : tensor<?x19xi1, #x>, tensor<?x19xf32, #x>, tensor<?x19xi32, #x>,
+          tensor<?x19xi64, #x>, tensor<?x19xf32, #x>
+    })",
+             batches);
+}
+
+TEST(CpuKernels, HalfPrecision) {
+  checkModel(R"(
+    #x = affine_map<()[s0] -> (s0, 19)>
+    func.func @f(%x: tensor<?x19xbf16, #x>, %y: tensor<?x19xf16, #x>, %w: tensor<19x21xbf16>)
+        -> (tensor<?x19xbf16, #x>, tensor<?x19xf16, #x>, tensor<?x21xbf16, affine_map<()[s0] -> (s0, 21)>>)
+        attributes {nn.entry, nn.dims = ["B"]} {
+      %0 = nn.tanh %x : tensor<?x19xbf16, #x>
+      %1 = nn.exp %y : tensor<?x19xf16, #x>
+      %2 = nn.matmul %x, %w : tensor<?x19xbf16, #x>, tensor<19x21xbf16> -> tensor<?x21xbf16, affine_map<()[s0] -> (s0, 21)>>
+      return %0, %1, %2 : tensor<?x19xbf16, #x>, tensor<?x19xf16, #x>, tensor<?x21xbf16, affine_map<()[s0] -> (s0, 21)>>
+    })",
+             batches);
+}
+
+static std::string reduction(const std::string &op, const std::string &axes,
+                             const std::string &to) {
+  return "#x = affine_map<()[s0] -> (s0, 5, 23)>\n#y = affine_map<()[s0] -> (" + to +
+         ")>\nfunc.func @f(%x: tensor<?x5x23xf32, #x>) -> " + "tensor<" + "RESULT" +
+         "> attributes {nn.entry, nn.dims = [\"B\"]} {\n%0 = nn.reduce " + op +
+         " %x {axes = array<i64: " + axes + ">} : tensor<?x5x23xf32, #x> -> tensor<RESULT>\n" +
+         "return %0 : tensor<RESULT>\n}";
+}
+
+static std::string replaced(std::string text, const std::string &what, const std::string &by) {
+  for (size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += by.size())
+    text.replace(at, what.size(), by);
+  return text;
+}
+
+TEST(CpuKernels, Reductions) {
+  for (std::string op : {"sum", "mean", "max", "min"}) {
+    checkModel(replaced(reduction(op, "2", "s0, 5"), "RESULT", "?x5xf32, #y"), batches);
+    checkModel(replaced(reduction(op, "1", "s0, 23"), "RESULT", "?x23xf32, #y"), batches);
+    checkModel(replaced(reduction(op, "1, 2", "s0"), "RESULT", "?xf32, #y"), batches);
+    checkModel(replaced(reduction(op, "0", "5, 23"), "RESULT", "5x23xf32"), batches);
+    checkModel(replaced(reduction(op, "0, 1, 2", ""), "RESULT", "f32"), batches);
+  }
+}
+
+TEST(CpuKernels, RowFunctions) {
+  checkModel(R"(
+    #x = affine_map<()[s0] -> (s0, 4, 37)>
+    #t = affine_map<()[s0] -> (4, s0)>
+    #r = affine_map<()[s0] -> (s0, 4)>
+    #c = affine_map<()[s0] -> (s0, 37)>
+    func.func @f(%x: tensor<?x4x37xf32, #x>, %t: tensor<4x?xf32, #t>)
+        -> (tensor<?x4x37xf32, #x>, tensor<?x4x37xf32, #x>, tensor<4x?xf32, #t>,
+            tensor<?x4xi32, #r>, tensor<?x37xi32, #c>)
+        attributes {nn.entry, nn.dims = ["B"]} {
+      %0 = nn.softmax %x {axis = 2 : i64} : tensor<?x4x37xf32, #x>
+      %1 = nn.log_softmax %x {axis = 1 : i64} : tensor<?x4x37xf32, #x>
+      %2 = nn.softmax %t {axis = 1 : i64} : tensor<4x?xf32, #t>
+      %3 = nn.argreduce max %x {axis = 2} : tensor<?x4x37xf32, #x> -> tensor<?x4xi32, #r>
+      %4 = nn.argreduce min %x {axis = 1} : tensor<?x4x37xf32, #x> -> tensor<?x37xi32, #c>
+      return %0, %1, %2, %3, %4 : tensor<?x4x37xf32, #x>, tensor<?x4x37xf32, #x>,
+          tensor<4x?xf32, #t>, tensor<?x4xi32, #r>, tensor<?x37xi32, #c>
+    })",
+             {{1}, {2}, {7}, {33}, {300}});
+}
+
+static std::string product(int64_t m, int64_t k, int64_t n, bool transposeA, bool transposeB) {
+  auto type = [](int64_t a, int64_t b, bool swap) {
+    return "tensor<" + std::to_string(swap ? b : a) + "x" + std::to_string(swap ? a : b) + "xf32>";
+  };
+  std::string a = type(m, k, transposeA), b = type(k, n, transposeB), c = type(m, n, false);
+  return "func.func @f(%a: " + a + ", %b: " + b + ") -> " + c +
+         " attributes {nn.entry, nn.dims = []} {\n%0 = nn.matmul %a, %b {" +
+         (transposeA ? "transpose_a" : "") + (transposeA && transposeB ? ", " : "") +
+         (transposeB ? "transpose_b" : "") + "} : " + a + ", " + b + " -> " + c +
+         "\nreturn %0 : " + c + "\n}";
+}
+
+TEST(CpuKernels, Products) {
+  for (bool a : {false, true})
+    for (bool b : {false, true})
+      for (auto [m, k, n] : {std::tuple{1, 1, 1},
+                             {1, 70, 33},
+                             {5, 3, 2},
+                             {13, 40, 31},
+                             {37, 19, 75},
+                             {64, 64, 64},
+                             {130, 70, 150}})
+        checkModel(product(m, k, n, a, b));
+}
+
+TEST(CpuKernels, ProductsOfDynamicSize) {
+  checkModel(R"(
+    #x = affine_map<()[s0, s1] -> (s0, s1, 24)>
+    #k = affine_map<()[s0, s1] -> (s0, 24, s1)>
+    #s = affine_map<()[s0, s1] -> (s0, s1, s1)>
+    #y = affine_map<()[s0, s1] -> (s0, s1, 10)>
+    func.func @f(%q: tensor<?x?x24xf32, #x>, %k: tensor<?x?x24xf32, #x>, %w: tensor<10x24xf32>,
+                 %b: tensor<10xf32>)
+        -> (tensor<?x?x24xf32, #x>, tensor<?x?x10xf32, #y>)
+        attributes {nn.entry, nn.dims = ["B", "T"]} {
+      %0 = nn.matmul %q, %k {transpose_b} : tensor<?x?x24xf32, #x>, tensor<?x?x24xf32, #x> -> tensor<?x?x?xf32, #s>
+      %1 = nn.softmax %0 {axis = 2 : i64} : tensor<?x?x?xf32, #s>
+      %2 = nn.matmul %1, %k : tensor<?x?x?xf32, #s>, tensor<?x?x24xf32, #x> -> tensor<?x?x24xf32, #x>
+      %3 = nn.matmul %2, %w {transpose_b} : tensor<?x?x24xf32, #x>, tensor<10x24xf32> -> tensor<?x?x10xf32, #y>
+      %4 = nn.broadcast %b {dims = array<i64: 2>} : tensor<10xf32> -> tensor<?x?x10xf32, #y>
+      %5 = nn.add %3, %4 : tensor<?x?x10xf32, #y>
+      %6 = nn.tanh %5 : tensor<?x?x10xf32, #y>
+      return %2, %6 : tensor<?x?x24xf32, #x>, tensor<?x?x10xf32, #y>
+    })",
+             {{1, 1}, {2, 5}, {3, 40}, {1, 131}});
+}
+
+struct Convolution {
+  int64_t channels, size, filters, kernel, stride, padding, dilation, groups;
+};
+
+static std::string convolution(const Convolution &c) {
+  auto text = [](int64_t n) { return std::to_string(n); };
+  int64_t out = (c.size + 2 * c.padding - c.dilation * (c.kernel - 1) - 1) / c.stride + 1;
+  std::string x =
+      "tensor<?x" + text(c.channels) + "x" + text(c.size) + "x" + text(c.size) + "xf32, #x>";
+  std::string y = "tensor<?x" + text(c.filters) + "x" + text(out) + "x" + text(out) + "xf32, #y>";
+  std::string w = "tensor<" + text(c.filters) + "x" + text(c.channels / c.groups) + "x" +
+                  text(c.kernel) + "x" + text(c.kernel) + "xf32>";
+  std::string b = "tensor<" + text(c.filters) + "xf32>", p = text(c.padding);
+  return "#x = affine_map<()[s0] -> (s0, " + text(c.channels) + ", " + text(c.size) + ", " +
+         text(c.size) + ")>\n#y = affine_map<()[s0] -> (s0, " + text(c.filters) + ", " + text(out) +
+         ", " + text(out) + ")>\nfunc.func @f(%x: " + x + ", %w: " + w + ", %b: " + b + ") -> " +
+         y +
+         " attributes {nn.entry, nn.dims = [\"B\"]} {\n%0 = nn.conv2d %x, %w {strides = "
+         "array<i64: " +
+         text(c.stride) + ", " + text(c.stride) + ">, padding = array<i64: " + p + ", " + p + ", " +
+         p + ", " + p + ">, dilation = array<i64: " + text(c.dilation) + ", " + text(c.dilation) +
+         ">, groups = " + text(c.groups) + " : i64} : " + x + ", " + w + " -> " + y +
+         "\n%1 = nn.broadcast %b {dims = array<i64: 1>} : " + b + " -> " + y +
+         "\n%2 = nn.add %0, %1 : " + y + "\n%3 = nn.full 0.0 : f32 -> " + y +
+         "\n%4 = nn.max %2, %3 : " + y + "\nreturn %4 : " + y + "\n}";
+}
+
+TEST(CpuKernels, Convolutions) {
+  for (const Convolution &c : {Convolution{1, 28, 6, 5, 1, 2, 1, 1},
+                               {6, 14, 16, 5, 1, 0, 1, 1},
+                               {3, 17, 5, 3, 2, 1, 1, 1},
+                               {8, 7, 24, 3, 1, 1, 1, 1},
+                               {16, 9, 8, 1, 1, 0, 1, 1},
+                               {16, 9, 8, 1, 2, 0, 1, 1},
+                               {8, 12, 8, 3, 1, 1, 1, 8},
+                               {8, 11, 12, 3, 2, 1, 1, 2},
+                               {4, 20, 6, 3, 1, 2, 2, 1},
+                               {3, 40, 8, 7, 2, 3, 1, 1}})
+    checkModel(convolution(c), {{1}, {3}});
+}
+
+TEST(CpuKernels, ConvolutionWithDynamicImage) {
+  checkModel(R"(
+    #x = affine_map<()[s0, s1, s2] -> (s0, 5, s1, s2)>
+    #y = affine_map<()[s0, s1, s2] -> (s0, 9, (s1 - 1) floordiv 2 + 1, (s2 - 1) floordiv 2 + 1)>
+    func.func @f(%x: tensor<?x5x?x?xf32, #x>, %w: tensor<9x5x3x3xf32>) -> tensor<?x9x?x?xf32, #y>
+        attributes {nn.entry, nn.dims = ["B", "H", "W"]} {
+      %0 = nn.conv2d %x, %w {strides = array<i64: 2, 2>, padding = array<i64: 1, 1, 1, 1>,
+                             dilation = array<i64: 1, 1>}
+          : tensor<?x5x?x?xf32, #x>, tensor<9x5x3x3xf32> -> tensor<?x9x?x?xf32, #y>
+      return %0 : tensor<?x9x?x?xf32, #y>
+    })",
+             {{1, 1, 1}, {2, 8, 9}, {1, 33, 50}});
+}
+
+TEST(CpuKernels, Pooling) {
+  checkModel(R"(
+    #x = affine_map<()[s0] -> (s0, 6, 15, 17)>
+    #y = affine_map<()[s0] -> (s0, 6, 7, 8)>
+    #z = affine_map<()[s0] -> (s0, 6, 8, 9)>
+    func.func @f(%x: tensor<?x6x15x17xf32, #x>)
+        -> (tensor<?x6x7x8xf32, #y>, tensor<?x6x8x9xf32, #z>)
+        attributes {nn.entry, nn.dims = ["B"]} {
+      %0 = nn.tanh %x : tensor<?x6x15x17xf32, #x>
+      %1 = nn.pool2d avg %0 {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, padding = array<i64: 0, 0, 0, 0>}
+          : tensor<?x6x15x17xf32, #x> -> tensor<?x6x7x8xf32, #y>
+      %2 = nn.pool2d max %x {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, padding = array<i64: 1, 1, 1, 1>}
+          : tensor<?x6x15x17xf32, #x> -> tensor<?x6x8x9xf32, #z>
+      return %1, %2 : tensor<?x6x7x8xf32, #y>, tensor<?x6x8x9xf32, #z>
+    })",
+             batches);
+}
+
+TEST(CpuKernels, Movement) {
+  checkModel(R"(
+    #x = affine_map<()[s0] -> (s0, 6, 10)>
+    #t = affine_map<()[s0] -> (10, s0, 6)>
+    #c = affine_map<()[s0] -> (s0, 12, 10)>
+    #r = affine_map<()[s0] -> (s0, 60)>
+    #s = affine_map<()[s0] -> (s0, 3, 4)>
+    #p = affine_map<()[s0] -> (s0, 9, 10)>
+    #e = affine_map<()[s0] -> (s0 * 6, 10)>
+    func.func @f(%x: tensor<?x6x10xf32, #x>, %y: tensor<?x6x10xf32, #x>)
+        -> (tensor<10x?x6xf32, #t>, tensor<?x12x10xf32, #c>, tensor<?x60xf32, #r>,
+            tensor<?x3x4xf32, #s>, tensor<?x9x10xf32, #p>, tensor<?x10xf32, #e>)
+        attributes {nn.entry, nn.dims = ["B"]} {
+      %0 = nn.transpose %x {permutation = array<i64: 2, 0, 1>} : tensor<?x6x10xf32, #x> -> tensor<10x?x6xf32, #t>
+      %1 = nn.exp %x : tensor<?x6x10xf32, #x>
+      %2 = nn.concat %1, %y {axis = 1 : i64} : tensor<?x6x10xf32, #x>, tensor<?x6x10xf32, #x> -> tensor<?x12x10xf32, #c>
+      %3 = nn.transpose %0 {permutation = array<i64: 1, 2, 0>} : tensor<10x?x6xf32, #t> -> tensor<?x6x10xf32, #x>
+      %4 = nn.add %3, %y : tensor<?x6x10xf32, #x>
+      %5 = nn.reshape %4 : tensor<?x6x10xf32, #x> -> tensor<?x60xf32, #r>
+      %6 = nn.slice %y start affine_map<() -> (0, 1, 2)> step [1, 2, 2] : tensor<?x6x10xf32, #x> -> tensor<?x3x4xf32, #s>
+      %7 = nn.pad %x {low = array<i64: 0, 1, 0>, high = array<i64: 0, 2, 0>, value = 1.5 : f32} : tensor<?x6x10xf32, #x> -> tensor<?x9x10xf32, #p>
+      %8 = nn.reshape %1 : tensor<?x6x10xf32, #x> -> tensor<?x10xf32, #e>
+      %9 = nn.neg %8 : tensor<?x10xf32, #e>
+      return %0, %2, %5, %6, %7, %9 : tensor<10x?x6xf32, #t>, tensor<?x12x10xf32, #c>,
+          tensor<?x60xf32, #r>, tensor<?x3x4xf32, #s>, tensor<?x9x10xf32, #p>, tensor<?x10xf32, #e>
+    })",
+             batches);
+}
+
+TEST(CpuKernels, ConcatOfDynamicParts) {
+  checkModel(R"(
+    #x = affine_map<()[s0, s1] -> (s0, s1, 3)>
+    #y = affine_map<()[s0, s1] -> (s0, 4, 3)>
+    #z = affine_map<()[s0, s1] -> (s0, s1 + 4, 3)>
+    #q = affine_map<()[s0, s1] -> (s0, s1, 3)>
+    func.func @f(%x: tensor<?x?x3xf32, #x>, %y: tensor<?x4x3xf32, #y>)
+        -> (tensor<?x?x3xf32, #z>, tensor<?x?x3xf32, #q>) attributes {nn.entry, nn.dims = ["B", "T"]} {
+      %0 = nn.concat %x, %y {axis = 1 : i64} : tensor<?x?x3xf32, #x>, tensor<?x4x3xf32, #y> -> tensor<?x?x3xf32, #z>
+      %1 = nn.slice %0 start affine_map<()[s0, s1] -> (0, 2, 0)> step [1, 1, 1] : tensor<?x?x3xf32, #z> -> tensor<?x?x3xf32, #q>
+      %2 = nn.mul %1, %x : tensor<?x?x3xf32, #q>
+      return %0, %2 : tensor<?x?x3xf32, #z>, tensor<?x?x3xf32, #q>
+    })",
+             {{1, 1}, {3, 5}, {2, 40}});
+}
+
+TEST(CpuKernels, GatherAndCounting) {
+  checkModel(R"(
+    #i = affine_map<()[s0, s1] -> (s0, s1)>
+    #y = affine_map<()[s0, s1] -> (s0, s1, 20)>
+    #z = affine_map<()[s0, s1] -> (11, s0, s1)>
+    #n = affine_map<()[s0, s1] -> (s1)>
+    func.func @f(%table: tensor<11x20xf32>, %ids: tensor<?x?xi32, #i>, %wide: tensor<?x?xi64, #i>)
+        -> (tensor<?x?x20xf32, #y>, tensor<11x?x?xf32, #z>, tensor<?xi64, #n>, tensor<i64>)
+        attributes {nn.entry, nn.dims = ["B", "T"]} {
+      %0 = nn.gather %table, %ids {axis = 0 : i64} : tensor<11x20xf32>, tensor<?x?xi32, #i> -> tensor<?x?x20xf32, #y>
+      %1 = nn.gather %table, %wide {axis = 1 : i64} : tensor<11x20xf32>, tensor<?x?xi64, #i> -> tensor<11x?x?xf32, #z>
+      %2 = nn.iota {axis = 0 : i64} : tensor<?xi64, #n>
+      %3 = nn.size affine_map<()[s0, s1] -> (s1 * 2 + 1)> : tensor<i64>
+      return %0, %1, %2, %3 : tensor<?x?x20xf32, #y>, tensor<11x?x?xf32, #z>, tensor<?xi64, #n>, tensor<i64>
+    })",
+             {{1, 1}, {3, 5}, {2, 40}});
+}
+
+TEST(CpuKernels, LayerNorm) {
+  checkModel(R"(
+    #x = affine_map<()[s0] -> (s0, 100)>
+    #r = affine_map<()[s0] -> (s0)>
+    func.func @f(%x: tensor<?x100xf32, #x>, %g: tensor<100xf32>) -> tensor<?x100xf32, #x>
+        attributes {nn.entry, nn.dims = ["B"]} {
+      %0 = nn.reduce mean %x {axes = array<i64: 1>} : tensor<?x100xf32, #x> -> tensor<?xf32, #r>
+      %1 = nn.broadcast %0 {dims = array<i64: 0>} : tensor<?xf32, #r> -> tensor<?x100xf32, #x>
+      %2 = nn.sub %x, %1 : tensor<?x100xf32, #x>
+      %3 = nn.mul %2, %2 : tensor<?x100xf32, #x>
+      %4 = nn.reduce mean %3 {axes = array<i64: 1>} : tensor<?x100xf32, #x> -> tensor<?xf32, #r>
+      %5 = nn.full 1.0e-5 : f32 -> tensor<?xf32, #r>
+      %6 = nn.add %4, %5 : tensor<?xf32, #r>
+      %7 = nn.rsqrt %6 : tensor<?xf32, #r>
+      %8 = nn.broadcast %7 {dims = array<i64: 0>} : tensor<?xf32, #r> -> tensor<?x100xf32, #x>
+      %9 = nn.mul %2, %8 : tensor<?x100xf32, #x>
+      %10 = nn.broadcast %g {dims = array<i64: 1>} : tensor<100xf32> -> tensor<?x100xf32, #x>
+      %11 = nn.mul %9, %10 : tensor<?x100xf32, #x>
+      return %11 : tensor<?x100xf32, #x>
+    })",
+             batches);
+}
+
+TEST(CpuKernels, OtherMachines) {
+  for (std::string cpu : {"x86-64", "x86-64-v3"}) {
+    checkModel(product(37, 19, 75, false, true), {{}}, cpu);
+    checkModel(product(37, 19, 75, false, false), {{}}, cpu);
+    checkModel(convolution({3, 17, 5, 3, 2, 1, 1, 1}), {{1}, {3}}, cpu);
+    checkModel(replaced(reduction("mean", "2", "s0, 5"), "RESULT", "?x5xf32, #y"), batches, cpu);
+  }
+}
