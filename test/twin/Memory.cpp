@@ -1,4 +1,6 @@
-// Device memory is the host's, poisoned, between two zones that nobody may touch.
+// Device memory is the host's, poisoned, between two zones that nobody may touch. It takes the
+// host's memory only where it is used: an arena that is planned for the largest sizes may be larger
+// than that.
 #include "test/twin/Device.h"
 
 #include <algorithm>
@@ -8,14 +10,16 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <sys/mman.h>
 
 using namespace nnc;
 
 namespace {
 
-constexpr size_t Alignment = 256, Zone = 1024;
-constexpr unsigned char Poison = 0xff; ///< in the memory: NaN in every float type
-constexpr unsigned char Guard = 0xa5;  ///< around it
+constexpr size_t Page = 4096, Zone = Page;
+constexpr unsigned char Poison = 0xff;   ///< in the memory: NaN in every float type
+constexpr size_t MostPoison = 256 << 20; ///< what lies beyond is zero, because it is not touched
+constexpr unsigned char Guard = 0xa5;    ///< around it
 
 std::mutex mutex;
 std::map<CUdeviceptr, size_t> allocations; ///< by address, without the zones
@@ -24,12 +28,12 @@ size_t used = 0;
 size_t capacity() {
   static const size_t bytes = [] {
     const char *chosen = std::getenv("NNC_TWIN_MEMORY");
-    return chosen ? std::strtoull(chosen, nullptr, 10) : size_t(4) << 30;
+    return chosen ? std::strtoull(chosen, nullptr, 10) : size_t(64) << 30;
   }();
   return bytes;
 }
 
-size_t zonesEnd(size_t bytes) { return (bytes + 2 * Zone + Alignment - 1) / Alignment * Alignment; }
+size_t zonesEnd(size_t bytes) { return (bytes + 2 * Zone + Page - 1) / Page * Page; }
 
 unsigned char *pointerTo(CUdeviceptr address) { return reinterpret_cast<unsigned char *>(address); }
 
@@ -87,11 +91,14 @@ NNC_TWIN_API CUresult cuMemAlloc(CUdeviceptr *address, size_t bytes) {
   if (bytes > capacity() - used)
     return CUDA_ERROR_OUT_OF_MEMORY;
   size_t size = zonesEnd(bytes);
-  auto *memory = static_cast<unsigned char *>(std::aligned_alloc(Alignment, size));
-  if (!memory)
+  void *pages = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (pages == MAP_FAILED)
     return CUDA_ERROR_OUT_OF_MEMORY;
-  std::memset(memory, Guard, size);
-  std::memset(memory + Zone, Poison, bytes);
+  auto *memory = static_cast<unsigned char *>(pages);
+  std::memset(memory, Guard, Zone);
+  std::memset(memory + Zone, Poison, std::min(bytes, MostPoison));
+  std::memset(memory + Zone + bytes, Guard, size - Zone - bytes);
   *address = reinterpret_cast<CUdeviceptr>(memory + Zone);
   allocations[*address] = bytes;
   used += bytes;
@@ -107,7 +114,7 @@ NNC_TWIN_API CUresult cuMemFree(CUdeviceptr address) {
     return twin::refuse(CUDA_ERROR_INVALID_VALUE, "cuMemFree of what was not allocated");
   bool intact = isIntact(place->first, place->second);
   used -= place->second;
-  std::free(pointerTo(address) - Zone);
+  munmap(pointerTo(address) - Zone, zonesEnd(place->second));
   allocations.erase(place);
   return intact ? CUDA_SUCCESS : CUDA_ERROR_ILLEGAL_ADDRESS;
 }
