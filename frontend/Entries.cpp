@@ -149,7 +149,7 @@ void EntryEmitter::narrowRange(const RuntimeGuard &condition) {
     return;
   const DimVariable &variable = *terms[0].factors[0].atom->variable;
   int64_t constant = terms.size() == 2 ? terms[1].coefficient : 0;
-  auto [range, isNew] = context.facts.ranges.try_emplace(variable.name, DimInterval{0, INT64_MAX});
+  auto [range, isNew] = context.facts.ranges.try_emplace(variable.name, DimInterval{1, INT64_MAX});
   if (terms[0].coefficient == 1)
     range->second.low = std::max(range->second.low, -constant);
   else if (terms[0].coefficient == -1)
@@ -201,7 +201,7 @@ bool EntryEmitter::checkRanges(const syntax::FnStmt &fn) {
   for (size_t i = 0; i < namedAt.size(); ++i) {
     const std::string &name = context.dimNames[context.dimNames.size() - namedAt.size() + i];
     DimInterval &range =
-        context.facts.ranges.try_emplace(name, DimInterval{0, INT64_MAX}).first->second;
+        context.facts.ranges.try_emplace(name, DimInterval{1, INT64_MAX}).first->second;
     bool isOpen = range.high == INT64_MAX;
     if (isOpen)
       range = {std::max(range.low, kDefaultRange.low), std::max(range.low, kDefaultRange.high)};

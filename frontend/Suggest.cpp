@@ -32,7 +32,7 @@ std::optional<std::string_view> closestName(std::string_view name,
                                             const std::vector<std::string_view> &candidates) {
   if (name.size() > kLongestName)
     return std::nullopt;
-  size_t best = name.size() <= 2 ? 1 : name.size() <= 5 ? 2 : 3;
+  size_t best = name.size() <= 4 ? 1 : name.size() <= 7 ? 2 : 3;
   std::optional<std::string_view> found;
   for (std::string_view candidate : candidates) {
     size_t distance = editDistance(name, candidate, best);

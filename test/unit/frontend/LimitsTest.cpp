@@ -43,11 +43,11 @@ TEST(Limits, ModulesThatDouble) {
 }
 
 TEST(Limits, LongChainsOfCalls) {
-  std::string text = "fn f0(x: float[B, 4]) -> float[B, 4] = x\n";
+  std::string text = "fn g0(x: float[B, 4]) -> float[B, 4] = x\n";
   for (int i = 1; i < 500; ++i)
-    text += "fn f" + std::to_string(i) + "(x: float[B, 4]) -> float[B, 4] = f" +
+    text += "fn g" + std::to_string(i) + "(x: float[B, 4]) -> float[B, 4] = g" +
             std::to_string(i - 1) + "(x)\n";
-  EXPECT_EQ(firstLine(compiled(text + model("", "    return f499(x)\n"))),
+  EXPECT_EQ(firstLine(compiled(text + model("", "    return g499(x)\n"))),
             "error[E0505]: more than 64 calls are within each other");
 }
 
@@ -56,15 +56,15 @@ TEST(Limits, DeepExpressions) {
   for (int i = 0; i < 900; ++i)
     sum += " + 1";
   EXPECT_EQ(compiled(model("", "    return " + sum + "\n")), "");
-  std::string text = "fn f0(n: int) = n";
+  std::string text = "fn g0(n: int) = n";
   for (int i = 0; i < 50; ++i)
-    text += "\nfn f" + std::to_string(i + 1) + "(n: int) = f" + std::to_string(i) + "(n)" + [] {
+    text += "\nfn g" + std::to_string(i + 1) + "(n: int) = g" + std::to_string(i) + "(n)" + [] {
       std::string ones;
       for (int j = 0; j < 900; ++j)
         ones += " + 1";
       return ones;
     }();
-  EXPECT_EQ(firstLine(compiled(text + "\n" + model("  k = f50(1)\n", "    return x\n"))),
+  EXPECT_EQ(firstLine(compiled(text + "\n" + model("  k = g50(1)\n", "    return x\n"))),
             "error[E0506]: expressions and calls nest too deeply here");
 }
 

@@ -124,7 +124,7 @@ TEST(Modules, ATieOfDifferentShapes) {
  --> model.nn:4:3
   |
 4 |   tie a.weight = c.weight
-  |   ^^^^--------^^^-------- float[8, 4]
+  |   ^^^^^^^^^^^^^^^^^^^^^^^ float[8, 4]
   |       |
   |       float[4, 4]
 )");
