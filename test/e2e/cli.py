@@ -1,0 +1,164 @@
+"""The command lines of nnc and nnc-run, as a user sees them: what is printed and what is written.
+
+    cli.py BIN
+"""
+import re
+import sys
+
+from support import EXAMPLES, Tools, npy_bytes, read_npy, read_safetensors, safetensors_bytes
+
+UGLY = """model  Two(outputs:int=2){fc=Linear( 3,outputs ) # keep
+fn forward(x:float[B,3])->(y:float[B,outputs]) requires B in 1..=8 =x|>fc}
+"""
+NEAT = """model Two(outputs: int = 2) {
+  fc = Linear(3, outputs)  # keep
+  fn forward(x: float[B, 3]) -> (y: float[B, outputs]) requires B in 1..=8 = x |> fc
+}
+"""
+WEIGHTS = {"fc.weight": ((2, 3), range(6), "<f4"), "fc.bias": ((2,), (0, 1), "<f4")}
+CPU = ("--target", "cpu", "--cpu", "x86-64-v3")
+
+
+def formats(tools):
+    (tools.at / "ugly.nn").write_text(UGLY)
+    (tools.at / "two.nn").write_text(UGLY)
+    tools.passes("nnc", "fmt", "ugly.nn", out=NEAT)
+    tools.fails("nnc", "fmt", "--check", "two.nn", "ugly.nn",
+                error="error: 'two.nn' is not formatted: run `nnc fmt -i two.nn`\n\n"
+                "error: 'ugly.nn' is not formatted: run `nnc fmt -i ugly.nn`\n")
+    tools.passes("nnc", "fmt", "-i", "two.nn")
+    tools.expect("nnc fmt -i", (tools.at / "two.nn").read_text(), NEAT)
+    tools.passes("nnc", "fmt", "--check", "two.nn", *sorted(EXAMPLES.glob("*.nn")))
+    tools.passes("nnc", "check", "two.nn", *sorted(EXAMPLES.glob("*.nn")))
+
+
+def keys(tools):
+    def against(tensors, out):
+        (tools.at / "w.safetensors").write_bytes(safetensors_bytes(tensors))
+        tools.expect("nnc keys", tools.run("nnc", "keys", "two.nn", "w.safetensors"), (int(out[0] in "-+!"), out, ""))
+
+    tools.passes("nnc", "keys", "two.nn", out="fc.weight  float[2, 3]\nfc.bias    float[2]\n8 parameters\n")
+    tools.passes("nnc", "keys", "two.nn", "--set", "outputs=5",
+                 out="fc.weight  float[5, 3]\nfc.bias    float[5]\n20 parameters\n")
+    listing = tools.passes("nnc", "keys", EXAMPLES / "resnet.nn", "--model", "ResNet50", out=None)
+    tools.expect("parameters of ResNet-50", listing.splitlines()[-1], "25557032 parameters")
+    against({**WEIGHTS, "extra": ((1,), (0,), "<f4")}, "+ extra\n")
+    against({"fc.bias": WEIGHTS["fc.bias"]}, "- fc.weight\n")
+    against({**WEIGHTS, "fc.weight": ((3, 2), range(6), "<f4")},
+            "! fc.weight: the model has f32[2, 3], the file f32[3, 2]\n")
+    against(WEIGHTS, "all 2 keys agree\n")
+
+
+def explains(tools):
+    tools.expect("nnc explain", tools.passes("nnc", "explain", "E0301", out=None).splitlines()[0], "E0301: sizes differ")
+    tools.fails("nnc", "explain", "E9999", error="error: there is no error code `E9999`\n")
+    tools.fails("nnc", "explain", "../E0301", error="error: there is no error code `../E0301`\n")
+
+
+PLAN = """model Two, target cpu (x86_64-unknown-linux-gnu, x86-64-v3), made by nnc 0.1.0
+  1 distinct kernels, 2 weights (32 B)
+{weights}
+entry forward(x: f32[B, 3]) -> (y: f32[B, 2])
+  B in 1..=8
+  peak memory: 192 B (arena 0 B, inputs 96 B, outputs 64 B, weights 32 B)
+{buffers}  steps: 1 (1 kernels, 0 gemms, 0 copies)
+    launch k0_fc grid (ceil(B / 256)){operands}  # fc two.nn:3:83
+"""
+
+
+def levels(tools):
+    """Every --emit that needs no GPU library; the levels themselves have their own tests."""
+    def emit(kind):
+        return tools.passes("nnc", "two.nn", *CPU, f"--emit={kind}", out=None)
+
+    tools.expect("tokens", emit("tokens").splitlines()[:3], ["1:1 KwModel model", "1:7 Name Two", "1:10 LParen ("])
+    tools.expect("ast", emit("ast").splitlines()[:3], ["Model Two <1:1>", "  Formal outputs <1:11>", "    type: ScalarType int <1:20>"])
+    tools.expect("nn", 'nn.global @fc.weight : tensor<2x3xf32>' in emit("nn"), True)
+    tools.expect("kernels", 'nn.kernel "fc"' in emit("kernels"), True)
+    tools.expect("plan", emit("plan"), PLAN.format(
+        weights="  weight fc.weight: f32[2, 3] at 0\n  weight fc.bias: f32[2] at 64\n",
+        buffers="  buffers: 4\n    %0 = input x: f32[B, 3], B*12 bytes  # x\n"
+        "    %1 = weight fc.weight: f32[2, 3], 24 bytes  # fc.weight\n"
+        "    %2 = weight fc.bias: f32[2], 8 bytes  # fc.bias\n    %3 = output y: f32[B, 2], B*8 bytes  # y\n",
+        operands=" buffers (%0, %1, %2, %3)"))
+    for kind in ("cuda", "ptx"):
+        tools.fails("nnc", "two.nn", *CPU, f"--emit={kind}",
+                    error="error: there is no CUDA code for the target cpu: add --target cuda\n")
+    tools.passes("nnc", "two.nn", *CPU, "--emit=ast", "-o", "tree.txt")
+    tools.expect("--emit with -o", (tools.at / "tree.txt").read_text(), emit("ast"))
+
+    tools.passes("nnc", "two.nn", *CPU, "--dump-dir", "dump", "-o", "dumped.bin")
+    names = sorted(path.name for path in (tools.at / "dump").iterdir())
+    tools.expect("numbers of --dump-dir", [int(name[:3]) for name in names], list(range(len(names))))
+    shown = [name[4:] for name in names if "-nn-" in name]
+    tools.expect("passes of --dump-dir", {"nn-fold-batch-norm.mlir", "nn-form-kernels.mlir", "nn-lower-to-linalg.mlir"} <= set(shown), True)
+
+
+def compiles(tools):
+    """--weights, --dim, --set, --seed and --model change the model as they say."""
+    def forward(*options):
+        tools.passes("nnc", "two.nn", *CPU, *options, "-o", "m.bin")
+        return tools.passes("nnc-run", "m.bin", "--input", "x=x.npy", out=None)
+
+    (tools.at / "x.npy").write_bytes(npy_bytes((1, 3), (1, 2, 3)))
+    tools.expect("--weights", forward("--weights", "w.safetensors"), "y: f32[1, 2] = 8, 27\n")
+    tools.expect("--set", forward("--set", "outputs=5").startswith("y: f32[1, 5] = "), True)
+    zero, again, one = (forward("--seed", seed) for seed in "001")
+    tools.expect("the same --seed", again, zero)
+    tools.expect("another --seed differs", one != zero, True)
+    tools.passes("nnc", "two.nn", *CPU, "--seed", "1", "-o", "same.bin")
+    tools.expect("same bits", (tools.at / "same.bin").read_bytes(), (tools.at / "m.bin").read_bytes())
+
+    tools.passes("nnc", "two.nn", *CPU, "--dim", "B=4", "-o", "four.bin")
+    text = tools.passes("nnc-run", "four.bin", "--random", "1", out=None)
+    tools.expect("--dim B=4", text.startswith("y: f32[4, 2] = "), True)
+    tools.fails("nnc-run", "four.bin", "--input", "x=x.npy",
+                error="nnc-run: error: input `x`: axis 0 must be 4; expected f32[4, 3], found f32[1, 3]\n")
+
+    (tools.at / "both.nn").write_text(NEAT + NEAT.replace("Two", "Three").replace("= 2", "= 3"))
+    tools.passes("nnc", "both.nn", *CPU, "--model", "Three", "-o", "three.bin")
+    text = tools.passes("nnc-run", "three.bin", "--random", "1", "--dim", "B=2", out=None)
+    tools.expect("--model Three", text.startswith("y: f32[2, 3] = "), True)
+    tools.passes("nnc", "two.nn", *CPU)
+    tools.expect("the default of -o", (tools.at / "two.bin").exists(), True)
+
+
+def runs(tools):
+    tools.passes("nnc", "two.nn", *CPU, "--weights", "w.safetensors", "-o", "two.bin")
+    tools.passes("nnc-run", "two.bin", "--info", out=PLAN.format(weights="", buffers="", operands=""))
+    agrees = "output `y` agrees: largest difference 0\n"
+    random = ("--random", "7", "--dim", "B=5")
+    tools.passes("nnc-run", "two.bin", *random, "--output", "y=y.npy", "--output", "y.safetensors")
+    for option in ("y=y.npy", "y.npy", "y.safetensors", "y=y.safetensors"):
+        tools.passes("nnc-run", "two.bin", *random, "--compare", option, "--rtol", "0", "--atol", "0", out=agrees)
+    shape, values = read_npy(tools.at / "y.npy")
+    tools.expect("--output .npy", shape, (5, 2))
+    tools.expect("--output .safetensors", read_safetensors(tools.at / "y.safetensors"), {"y": (shape, values)})
+    status, _, error = tools.run("nnc-run", "two.bin", "--random", "8", "--dim", "B=5", "--compare", "y.npy")
+    tools.expect("another --random", (status, error.startswith("nnc-run: error: output `y` differs in ")), (1, True))
+
+    (tools.at / "x.safetensors").write_bytes(safetensors_bytes({"x": ((1, 3), (1, 2, 3), "<f4")}))
+    for option in ("x.safetensors", "x=x.safetensors", "x=x.npy"):
+        tools.passes("nnc-run", "two.bin", "--input", option, out="y: f32[1, 2] = 8, 27\n")
+
+    number = r"\d+\.\d+"
+    bench = rf"forward on cpu, tensors on cpu: median {number} ms, min {number} ms, mean {number} ms, \d+ calls\n"
+    text = tools.passes("nnc-run", "two.bin", "--random", "0", "--bench", out=None)
+    tools.expect(f"--bench: {text!r}", bool(re.fullmatch(bench, text)), True)
+    profile = (rf" +ms +share +step +kernel +source\n +{number} +100\.0%  fc +k0_fc +two\.nn:3:83\n"
+               rf" +{number}  total of 1 steps, mean of \d+ calls without a graph\n")
+    text = tools.passes("nnc-run", "two.bin", "--random", "0", "--profile", out=None)
+    tools.expect(f"--profile: {text!r}", bool(re.fullmatch(profile, text)), True)
+    version = tools.passes("nnc", "--version", out=None)
+    tools.expect("nnc --version", version.splitlines()[0], "nnc 0.1.0")
+
+
+def main():
+    tools = Tools(sys.argv[1])
+    for part in (formats, keys, explains, levels, compiles, runs):
+        part(tools)
+    tools.finish()
+
+
+if __name__ == "__main__":
+    main()
