@@ -61,37 +61,36 @@ NNC_INLINE void gemm(Index m0, Index n0, Index M, Index N, Index K, A a, B b, St
   T sums[TM][TN] = {};
   LoaderA loaderA;
   LoaderB loaderB;
-  loaderA.fetch(m0, M, Index(0), K, a);
-  loaderB.fetch(n0, N, Index(0), K, b);
-  loaderA.put(tileA[0]);
-  loaderB.put(tileB[0]);
-  barrier();
 
+  // Each round fetches a step into registers, works on the step before, and then puts the fetched
+  // one into the buffer that the round before has worked on. Code for both is there once only: it
+  // is what NVRTC spends its time on.
   int buffer = 0;
-  for (Index k0 = 0; k0 < K; k0 += BK) {
-    const bool more = k0 + BK < K;
-    if (more) {
-      loaderA.fetch(m0, M, k0 + BK, K, a);
-      loaderB.fetch(n0, N, k0 + BK, K, b);
+  for (Index k0 = 0; k0 < K + BK; k0 += BK) {
+    if (k0 < K) {
+      loaderA.fetch(m0, M, k0, K, a);
+      loaderB.fetch(n0, N, k0, K, b);
     }
-    NNC_UNROLL
-    for (int k = 0; k < BK; ++k) {
-      T rowA[TM], rowB[TN];
-      NNC_UNROLL
-      for (int i = 0; i < TM; ++i)
-        rowA[i] = tileA[buffer][k * LoaderA::Stride + tm + i];
-      NNC_UNROLL
-      for (int j = 0; j < TN; ++j)
-        rowB[j] = tileB[buffer][k * LoaderB::Stride + tn + j];
-      NNC_UNROLL
-      for (int i = 0; i < TM; ++i) {
+    if (k0 > 0) {
+      NNC_UNROLL_BY(4)
+      for (int k = 0; k < BK; ++k) {
+        T rowA[TM], rowB[TN];
+        NNC_UNROLL
+        for (int i = 0; i < TM; ++i)
+          rowA[i] = tileA[buffer][k * LoaderA::Stride + tm + i];
         NNC_UNROLL
         for (int j = 0; j < TN; ++j)
-          sums[i][j] += rowA[i] * rowB[j];
+          rowB[j] = tileB[buffer][k * LoaderB::Stride + tn + j];
+        NNC_UNROLL
+        for (int i = 0; i < TM; ++i) {
+          NNC_UNROLL
+          for (int j = 0; j < TN; ++j)
+            sums[i][j] += rowA[i] * rowB[j];
+        }
       }
     }
-    if (more) {
-      buffer ^= 1; // the other buffer was last read before the previous barrier
+    if (k0 < K) {
+      buffer ^= 1;
       loaderA.put(tileA[buffer]);
       loaderB.put(tileB[buffer]);
       barrier();

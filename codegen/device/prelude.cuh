@@ -6,6 +6,8 @@
 #ifdef __CUDACC__
 
 #define NNC_UNROLL _Pragma("unroll")
+#define NNC_UNROLL_BY(N) _Pragma(NNC_STRING(unroll N))
+#define NNC_STRING(TEXT) #TEXT
 #define NNC_INLINE __device__ __forceinline__
 
 /// Waits until every thread of the block is here; makes shared memory written before visible.

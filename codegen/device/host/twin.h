@@ -12,6 +12,7 @@
 #define __launch_bounds__(...)
 #define __restrict__ __restrict
 #define NNC_UNROLL
+#define NNC_UNROLL_BY(N)
 #define NNC_INLINE inline __attribute__((always_inline))
 // Blocks run one after another, so static memory is a block's; the section lets it be poisoned,
 // which the compiler must not outwit.
