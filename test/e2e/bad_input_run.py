@@ -4,6 +4,7 @@ sentence, however a file is broken.
     bad_input_run.py BIN
 """
 import re
+import resource
 import sys
 
 from support import Tools, npy_bytes, safetensors_bytes
@@ -114,9 +115,9 @@ def inputs(tools):
 
 
 def outputs(tools):
-    def refused(*arguments, error):
+    def refused(*arguments, error, **more):
         tools.fails("nnc-run", "two.bin", "--input", "x=good.npy", "--input", "ids=ids.npy", *arguments,
-                    error=f"nnc-run: error: {error}\n")
+                    error=f"nnc-run: error: {error}\n", **more)
 
     (tools.at / "want.npy").write_bytes(npy_bytes((1, 2), (8, 26)))
     (tools.at / "wide.npy").write_bytes(npy_bytes((1, 3), (8, 27, 0)))
@@ -128,6 +129,8 @@ def outputs(tools):
     refused("--output", "z=out.npy", error="there is no output `z`")
     refused("--output", "y=out.txt", error="unknown kind of file `out.txt`; there are .npy and .safetensors")
     refused("--output", "y=none/out.npy", error="cannot write none/out.npy: No such file or directory")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    refused("--output", "y=out.npy", error="cannot write out.npy: File too large", preexec_fn=limit)
     tools.expect("nothing was written", list(tools.at.glob("out*")), [])
 
 
