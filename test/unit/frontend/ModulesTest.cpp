@@ -163,6 +163,31 @@ TEST(Modules, InitialValues) {
       << text;
 }
 
+/// Everything in the prelude that needs nothing refused.
+TEST(Modules, ThePreludeChecks) {
+  Compilation run(R"nn(model All() {
+  conv = Conv2d(3, 8, 3, padding=1, groups=1)
+  bn = BatchNorm2d(8)
+  gn = GroupNorm(4, 8)
+  mha = MultiheadAttention(8, 2)
+  ln = LayerNorm(8)
+  rms = RMSNorm(8)
+  c1 = Conv1D(8, 8)
+  emb = Embedding(10, 8)
+  fn forward(x: float[B, 3, H, W], ids: i32[B, T]) -> (y: float[B, T, 8], z: float[B, 8], e: f32[])
+  requires B in 1..=4, H in 4..=16, W in 4..=16, T in 1..=8 {
+    h = x |> conv |> bn |> gn |> relu |> silu |> gelu |> gelu_tanh |> sigmoid
+    t = ids |> emb |> mha |> ln |> rms |> c1
+    t = t |> split_heads(2) |> rope(0) |> merge_heads
+    z = reduce(h, "b c h w -> b c", mean)
+    return t, z, mse(z, z) + accuracy(z, ids[:, 0])
+  }
+}
+)nn");
+  EXPECT_EQ(run.emit().messages(), "");
+  EXPECT_TRUE(run.slot("mha.in_proj_weight"));
+}
+
 /// Two calls of one function, with one instance twice and with two: they may not share code.
 TEST(Modules, SharedInstancesDoNotShareFunctionsWithSeparateOnes) {
   Compilation run("module Both(f: fn, g: fn) {\n"

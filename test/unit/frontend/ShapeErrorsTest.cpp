@@ -126,11 +126,11 @@ model M() {
  --> model.nn:5:19
   |
 5 |     return add(x, concat([x[:, ::2], x[:, ::2]], axis=1))
-  |                -  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected float[B, N], found float[B, 2 * (N // 2)]
+  |                -  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ expected float[B, N], found float[B, 2 * ((N + 1) // 2)]
   |                |
   |                `N` = N comes from here
   |
-  = note: N is expected, this value has 2 * (N // 2); they differ when N = 3
+  = note: N is expected, this value has 2 * ((N + 1) // 2); they differ when N = 3
 help: require what the network relies on
 4 |   fn forward(x: float[B, N]) -> float[B, N] requires B in 1..=4, N in 2..=8, N % 2 == 0 {
   |                                                                            ++++++++++++
@@ -184,7 +184,6 @@ TEST(ShapeErrors, AWrongNumberOfAxes) {
   |
 4 |     return x |> conv
   |                 ^^^^ expected float[B, 3, H, W], found float[B, 4]
-
 )");
 }
 
