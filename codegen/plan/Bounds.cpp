@@ -13,8 +13,8 @@ int64_t floorDiv(int64_t a, int64_t b) {
 }
 int64_t ceilDiv(int64_t a, int64_t b) { return -floorDiv(-a, b); }
 
-std::optional<Interval> add(Interval a, Interval b) {
-  Interval sum;
+std::optional<SizeRange> add(SizeRange a, SizeRange b) {
+  SizeRange sum;
   if (__builtin_add_overflow(a.low, b.low, &sum.low) ||
       __builtin_add_overflow(a.high, b.high, &sum.high))
     return std::nullopt;
@@ -22,15 +22,15 @@ std::optional<Interval> add(Interval a, Interval b) {
 }
 
 /// The hull of `op` over the four corners: right for operations monotonic in each operand.
-template <typename Op> std::optional<Interval> corners(Interval a, Interval b, Op op) {
-  std::optional<Interval> hull;
+template <typename Op> std::optional<SizeRange> corners(SizeRange a, SizeRange b, Op op) {
+  std::optional<SizeRange> hull;
   for (int64_t x : {a.low, a.high})
     for (int64_t y : {b.low, b.high}) {
       std::optional<int64_t> value = op(x, y);
       if (!value)
         return std::nullopt;
-      hull = hull ? Interval{std::min(hull->low, *value), std::max(hull->high, *value)}
-                  : Interval{*value, *value};
+      hull = hull ? SizeRange{std::min(hull->low, *value), std::max(hull->high, *value)}
+                  : SizeRange{*value, *value};
     }
   return hull;
 }
@@ -42,7 +42,7 @@ std::optional<int64_t> multiply(int64_t x, int64_t y) {
   return product;
 }
 
-std::optional<Interval> combine(AffineExprKind kind, Interval a, Interval b) {
+std::optional<SizeRange> combine(AffineExprKind kind, SizeRange a, SizeRange b) {
   if (kind == AffineExprKind::Add)
     return add(a, b);
   if (kind == AffineExprKind::Mul)
@@ -56,22 +56,22 @@ std::optional<Interval> combine(AffineExprKind kind, Interval a, Interval b) {
     return corners(a, b, [](int64_t x, int64_t y) -> Value { return ceilDiv(x, y); });
   if (a.low >= 0 && a.high < b.low)
     return a; // the remainder of something smaller
-  return Interval{0, b.high - 1};
+  return SizeRange{0, b.high - 1};
 }
 
 } // namespace
 
-std::optional<Interval> boundsOf(AffineExpr expr, llvm::ArrayRef<Interval> ranges) {
+std::optional<SizeRange> boundsOf(AffineExpr expr, llvm::ArrayRef<SizeRange> ranges) {
   if (auto constant = dyn_cast<AffineConstantExpr>(expr))
-    return Interval{constant.getValue(), constant.getValue()};
+    return SizeRange{constant.getValue(), constant.getValue()};
   if (auto symbol = dyn_cast<AffineSymbolExpr>(expr))
     return symbol.getPosition() < ranges.size() ? std::optional(ranges[symbol.getPosition()])
                                                 : std::nullopt;
   auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
   if (!binary)
     return std::nullopt;
-  std::optional<Interval> lhs = boundsOf(binary.getLHS(), ranges);
-  std::optional<Interval> rhs = boundsOf(binary.getRHS(), ranges);
+  std::optional<SizeRange> lhs = boundsOf(binary.getLHS(), ranges);
+  std::optional<SizeRange> rhs = boundsOf(binary.getRHS(), ranges);
   if (!lhs || !rhs)
     return std::nullopt;
   return combine(binary.getKind(), *lhs, *rhs);

@@ -11,13 +11,13 @@
 namespace nnc::codegen {
 
 /// A closed range of values.
-struct Interval {
+struct SizeRange {
   int64_t low;
   int64_t high;
 };
 
 /// The range of `expr` when symbol i lies in ranges[i], by interval arithmetic; none if it does not
 /// fit into 64 bits, or divides by a range that holds zero.
-std::optional<Interval> boundsOf(mlir::AffineExpr expr, llvm::ArrayRef<Interval> ranges);
+std::optional<SizeRange> boundsOf(mlir::AffineExpr expr, llvm::ArrayRef<SizeRange> ranges);
 
 } // namespace nnc::codegen

@@ -275,7 +275,7 @@ private:
   const PlanContext &context;
   std::unique_ptr<format::EntryT> entry;
   ExprPool pool;
-  llvm::SmallVector<Interval> ranges;
+  llvm::SmallVector<SizeRange> ranges;
   llvm::DenseMap<Value, uint32_t> buffers;
   llvm::DenseMap<Value, uint32_t> outputOf;
   llvm::SmallVector<std::pair<Value, uint32_t>> copies; ///< value, output
@@ -340,7 +340,7 @@ void EntryBuilder::copyRemainingOutputs() {
 int64_t EntryBuilder::upperBytes(const format::BufferT &buffer, Value value) {
   int64_t bytes = dtypeBytes(DType(buffer.dtype));
   for (AffineExpr dim : nn::getDims(cast<RankedTensorType>(value.getType()))) {
-    std::optional<Interval> bounds = boundsOf(dim, ranges);
+    std::optional<SizeRange> bounds = boundsOf(dim, ranges);
     if (!bounds || __builtin_mul_overflow(bytes, std::max<int64_t>(bounds->high, 0), &bytes) ||
         bytes > INT64_MAX / 4) {
       fail(fmt::format("`{}` has no upper bound below 2^61 bytes: declare smaller ranges",

@@ -212,8 +212,9 @@ format::ContainerWriter writerOf(const Assembly &assembly) {
 
 } // namespace
 
-Result<Assembly> Compilation::assembleModule(ModuleOp module, Target target) const {
-  return Assembler(module, modelInfo.name, target, weights, options).run();
+Result<Assembly> assembleModule(ModuleOp module, const std::string &name, Target target,
+                                const codegen::WeightStore &store, const CompileOptions &options) {
+  return Assembler(module, name, target, store, options).run();
 }
 
 Result<void> Compilation::write(const std::string &path) const {

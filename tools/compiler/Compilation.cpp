@@ -168,7 +168,7 @@ bool Compilation::prepare() {
   if (!runPasses(*program, Target::Cpu, buildKernelPipeline))
     return false;
 
-  Result<Assembly> built = assembleModule(*program, Target::Cpu);
+  Result<Assembly> built = assembleModule(*program, modelInfo.name, Target::Cpu, weights, options);
   if (!built)
     return fail(built.error());
   Result<std::vector<std::byte>> bytes = built->toMemory();
@@ -202,7 +202,8 @@ bool Compilation::adoptPrepared(const TensorMap &outputs) {
 }
 
 bool Compilation::assemble() {
-  Result<Assembly> built = assembleModule(*moduleRef, chosenTarget);
+  Result<Assembly> built =
+      assembleModule(*moduleRef, modelInfo.name, chosenTarget, weights, options);
   if (!built)
     return fail(built.error());
   product = std::move(*built);

@@ -46,6 +46,11 @@ struct Assembly {
   Result<std::vector<std::byte>> toMemory() const;
 };
 
+/// Generates code for every kernel of a module at level 2 and plans its entry points. `store` holds
+/// the data of every global that is read; `name` is the model's.
+Result<Assembly> assembleModule(mlir::ModuleOp module, const std::string &name, Target target,
+                                const codegen::WeightStore &store, const CompileOptions &options);
+
 class Compilation {
 public:
   Compilation(syntax::SourceManager &sources, syntax::Diagnostics &diags, CompileOptions options);
@@ -55,6 +60,7 @@ public:
   bool run(syntax::FileId file, Phase last = Phase::Assemble);
 
   mlir::ModuleOp module() { return *moduleRef; }
+  const codegen::WeightStore &weightStore() const { return weights; }
   const frontend::ModelInfo &info() const { return modelInfo; }
   const Assembly &assembly() const { return product; }
   Target target() const { return chosenTarget; }
@@ -83,7 +89,6 @@ private:
   bool chooseTarget();
   bool runPasses(mlir::ModuleOp module, Target target,
                  void (*build)(mlir::OpPassManager &, const PipelineOptions &));
-  Result<Assembly> assembleModule(mlir::ModuleOp module, Target target) const;
   bool adoptPrepared(const TensorMap &outputs);
   bool fail(const Error &error);
 

@@ -13,10 +13,10 @@ struct BoundsTest : testing::Test {
   MLIRContext context;
   AffineExpr b = getAffineSymbolExpr(0, &context);
   AffineExpr h = getAffineSymbolExpr(1, &context);
-  std::vector<Interval> ranges = {{1, 64}, {32, 100}};
+  std::vector<SizeRange> ranges = {{1, 64}, {32, 100}};
 
   void expectBounds(AffineExpr expr, int64_t low, int64_t high) {
-    std::optional<Interval> bounds = boundsOf(expr, ranges);
+    std::optional<SizeRange> bounds = boundsOf(expr, ranges);
     ASSERT_TRUE(bounds.has_value());
     EXPECT_EQ(bounds->low, low);
     EXPECT_EQ(bounds->high, high);
