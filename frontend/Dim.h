@@ -43,6 +43,8 @@ struct DimFacts {
   std::map<std::string, DimInterval, std::less<>> ranges;
   /// Each of these is at least 0 (from guards such as `pos + T <= 2048`).
   std::vector<Dim> nonNegative;
+
+  DimInterval rangeOf(const std::string &name) const;
 };
 
 class Dim {
@@ -90,7 +92,8 @@ public:
   Dim mod(const Dim &by) const;
   /// `p / q`: only where q divides p as polynomials.
   std::optional<Dim> exactDiv(const Dim &by) const;
-  Dim ceilDiv(const Dim &by) const { return -(-*this).floorDiv(by); }
+  /// Rounded up, for a positive divisor; in the form that windows and steps share.
+  Dim ceilDiv(const Dim &by) const { return (*this + by - 1).floorDiv(by); }
 
   /// Equality of normal forms; an invalid dimension equals nothing.
   friend bool operator==(const Dim &a, const Dim &b);

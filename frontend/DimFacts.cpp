@@ -1,11 +1,9 @@
-// What can be said of a dimension without knowing its variables: values, bounds, examples, and what
-// a guard teaches.
+// What can be said of a dimension without knowing its variables: values, bounds and proofs.
 #include "frontend/Dim.h"
 
 #include "frontend/DimNormal.h"
 
 #include <algorithm>
-#include <functional>
 
 namespace nnc::frontend {
 namespace {
@@ -72,13 +70,8 @@ DimInterval multiply(DimInterval a, DimInterval b) {
 
 int64_t divideEnd(int64_t end, int64_t by) { return isInfinite(end) ? end : floorDivide(end, by); }
 
-DimInterval rangeOf(const std::string &name, const DimFacts &facts) {
-  auto found = facts.ranges.find(name);
-  return found == facts.ranges.end() ? DimInterval{1, INT64_MAX} : found->second;
-}
-
 DimInterval boundVariable(const DimVariable &variable, const DimFacts &facts) {
-  DimInterval range = rangeOf(variable.name, facts);
+  DimInterval range = facts.rangeOf(variable.name);
   if (variable.divisor == 1)
     return range;
   // H = divisor * H' + remainder, so the lowest H' rounds up.
@@ -123,197 +116,11 @@ DimInterval boundRemainder(const DimRemainder &part, const DimFacts &facts) {
   return multiply({part.coefficient, part.coefficient}, remainder);
 }
 
-//===- Examples ------------------------------------------------------------------------------===//
-
-/// A variable of a search: its sizes are first, first + step, ... up to last.
-struct Candidate {
-  std::string name;
-  int64_t first, step, last;
-};
-
-Candidate makeCandidate(const DimVariable &variable, const DimFacts &facts) {
-  DimInterval range = rangeOf(variable.name, facts);
-  int64_t low = std::clamp<int64_t>(range.low, 0, INT64_MAX / 4);
-  int64_t up = floorModulo(variable.remainder - low, variable.divisor);
-  return {variable.name, low + up, variable.divisor, std::min(range.high, INT64_MAX / 2)};
-}
-
-/// Looks for sizes with some property, the smallest first, within a budget.
-class SizeSearch {
-public:
-  using Property = std::function<bool(const DimSizes &)>;
-
-  SizeSearch(std::vector<DimVariable> variables, const DimFacts &facts, Property property)
-      : facts(facts), property(std::move(property)) {
-    std::sort(variables.begin(), variables.end());
-    for (const DimVariable &variable : variables) {
-      // Of H and H', which are rarely seen together, the one with more conditions comes last.
-      if (!candidates.empty() && candidates.back().name == variable.name)
-        candidates.pop_back();
-      candidates.push_back(makeCandidate(variable, facts));
-    }
-  }
-
-  std::optional<DimSizes> run() {
-    for (const Candidate &candidate : candidates)
-      sizes[candidate.name] = candidate.first;
-    for (const Candidate &candidate : candidates) {
-      if (tryAlong(candidate, 4096))
-        return sizes;
-      sizes[candidate.name] = candidate.first;
-    }
-    for (int64_t perAxis = 2; perAxis <= 16; perAxis *= 2)
-      if (tryGrid(0, perAxis))
-        return sizes;
-    return std::nullopt;
-  }
-
-private:
-  bool matches() const {
-    return property(sizes) &&
-           std::all_of(facts.nonNegative.begin(), facts.nonNegative.end(), [&](const Dim &fact) {
-             std::optional<int64_t> value = fact.evaluate(sizes);
-             return !value || *value >= 0;
-           });
-  }
-
-  bool tryAlong(const Candidate &candidate, int64_t steps) {
-    for (int64_t i = 0; i < steps; ++i) {
-      int64_t size = candidate.first + i * candidate.step;
-      if (size > candidate.last)
-        return false;
-      sizes[candidate.name] = size;
-      if (matches())
-        return true;
-    }
-    return false;
-  }
-
-  /// All combinations of the first few sizes of each variable, as far as the budget reaches.
-  bool tryGrid(size_t axis, int64_t perAxis) {
-    if (axis == candidates.size())
-      return budget-- > 0 && matches();
-    const Candidate &candidate = candidates[axis];
-    for (int64_t i = 0; i < perAxis && budget > 0; ++i) {
-      int64_t size = candidate.first + i * candidate.step;
-      if (size > candidate.last)
-        break;
-      sizes[candidate.name] = size;
-      if (tryGrid(axis + 1, perAxis))
-        return true;
-    }
-    return false;
-  }
-
-  const DimFacts &facts;
-  Property property;
-  std::vector<Candidate> candidates;
-  DimSizes sizes;
-  int64_t budget = 20'000;
-};
-
-//===- Guards --------------------------------------------------------------------------------===//
-
-bool mentions(const Dim &dim, const DimVariable &variable) {
-  std::vector<DimVariable> variables = dim.getVariables();
-  return std::binary_search(variables.begin(), variables.end(), variable);
-}
-
-/// The variable of a term `c * v`, if it is one.
-const DimVariable *getLinearVariable(const Dim::Term &term) {
-  bool linear = term.factors.size() == 1 && term.factors[0].power == 1;
-  return linear && term.factors[0].atom->variable ? &*term.factors[0].atom->variable : nullptr;
-}
-
-/// u * x = m (mod n), solved for x by trying: n is small in any guard worth writing.
-std::optional<int64_t> solveCongruence(int64_t u, int64_t m, int64_t n) {
-  if (n > 1'000'000)
-    return std::nullopt;
-  for (int64_t x = 0; x < n; ++x)
-    if (floorModulo(u * x - m, n) == 0)
-      return x;
-  return std::nullopt;
-}
-
-/// `(u*v + w) % n == m`, with constants u, w: v = n' * v' + s.
-std::optional<DimSubstitution> solveRemainder(const DimRemainder &part, int64_t m) {
-  Dim::Terms terms = part.value.getTerms();
-  bool hasConstant = terms.size() == 2 && terms[1].factors.empty();
-  if (terms.empty() || terms.size() > (hasConstant ? 2 : 1))
-    return std::nullopt;
-  const DimVariable *variable = getLinearVariable(terms[0]);
-  if (!variable || m < 0 || m >= part.modulus)
-    return std::nullopt;
-  int64_t u = floorModulo(terms[0].coefficient, part.modulus);
-  int64_t w = hasConstant ? floorModulo(terms[1].coefficient, part.modulus) : 0;
-  int64_t modulus = part.modulus / std::gcd(u, part.modulus);
-  std::optional<int64_t> start = solveCongruence(u, m - w, part.modulus);
-  if (!start)
-    return std::nullopt;
-  int64_t residue = *start % modulus;
-  auto divisor = checkedMul(variable->divisor, modulus);
-  auto shift = checkedMul(variable->divisor, residue);
-  auto remainder = shift ? checkedAdd(*shift, variable->remainder) : std::nullopt;
-  if (!divisor || !remainder)
-    return std::nullopt;
-  Dim fresh = Dim::variable(DimVariable{variable->name, *divisor, *remainder});
-  return DimSubstitution{*variable, modulus * fresh + residue};
-}
-
-/// A variable that stands alone in the sum `difference = 0`.
-std::optional<DimSubstitution> solveLinear(const Dim &difference) {
-  Dim::Terms terms = difference.getTerms();
-  for (auto term = terms.rbegin(); term != terms.rend(); ++term) {
-    const DimVariable *variable = getLinearVariable(*term);
-    if (!variable || magnitude(term->coefficient) != 1)
-      continue;
-    Dim rest = difference - DimBuilder::fromTerms({*term});
-    if (rest.isValid() && !mentions(rest, *variable))
-      return DimSubstitution{*variable, rest * -term->coefficient};
-  }
-  return std::nullopt;
-}
-
-/// For every `(c * v + ...) // n` in a formula, what v would have to be a multiple of.
-void collectModuli(const Dim &dim, std::map<DimVariable, int64_t> &moduli) {
-  for (const Dim::Term &term : dim.getTerms())
-    for (const Dim::Factor &factor : term.factors) {
-      if (factor.atom->variable)
-        continue;
-      std::optional<int64_t> divisor = factor.atom->denominator.getConstant();
-      if (!divisor || *divisor > 1'000'000)
-        continue;
-      for (const DimVariable &variable : factor.atom->numerator.getVariables()) {
-        int64_t &modulus = moduli.try_emplace(variable, 1).first->second;
-        modulus = std::min<int64_t>(std::lcm(modulus, *divisor), 1'000'000);
-      }
-      collectModuli(factor.atom->numerator, moduli);
-    }
-}
-
 } // namespace
 
-std::vector<std::string> suggestGuards(const Dim &a, const Dim &b) {
-  Dim left = a, right = b;
-  std::vector<std::string> guards;
-  std::map<DimVariable, int64_t> moduli;
-  collectModuli(a, moduli);
-  collectModuli(b, moduli);
-  for (const auto &[variable, modulus] : moduli) {
-    std::optional<DimSubstitution> guard =
-        solveEquation(Dim::variable(variable).presented().mod(modulus), 0);
-    if (!guard || variable.divisor != 1)
-      continue;
-    left = left.substitute(guard->variable, guard->by);
-    right = right.substitute(guard->variable, guard->by);
-    guards.push_back(variable.name + " % " + std::to_string(modulus) + " == 0");
-  }
-  if (left == right)
-    return guards;
-  bool simple = a.getVariables().size() == 1 && b.getVariables().size() == 1 && moduli.empty();
-  if (simple && a.isValid() && b.isValid() && solveLinear(a - b))
-    return {a.str() + " == " + b.str()};
-  return {};
+DimInterval DimFacts::rangeOf(const std::string &name) const {
+  auto found = ranges.find(name);
+  return found == ranges.end() ? DimInterval{1, INT64_MAX} : found->second;
 }
 
 std::optional<int64_t> Dim::evaluate(const DimSizes &sizes) const {
@@ -353,40 +160,6 @@ bool provablyNonNegative(const Dim &value, const DimFacts &facts) {
     Dim more = value - fact;
     return more.isValid() && more.bounds(facts).low >= 0;
   });
-}
-
-std::optional<DimSizes> findDifference(const Dim &a, const Dim &b, const DimFacts &facts) {
-  std::vector<DimVariable> variables = a.getVariables(), more = b.getVariables();
-  variables.insert(variables.end(), more.begin(), more.end());
-  return SizeSearch(std::move(variables), facts,
-                    [&](const DimSizes &sizes) {
-                      std::optional<int64_t> x = a.evaluate(sizes), y = b.evaluate(sizes);
-                      return x && y && *x != *y;
-                    })
-      .run();
-}
-
-std::optional<DimSizes> findNegative(const Dim &value, const DimFacts &facts) {
-  return SizeSearch(value.getVariables(), facts,
-                    [&](const DimSizes &sizes) {
-                      std::optional<int64_t> at = value.evaluate(sizes);
-                      return at && *at < 0;
-                    })
-      .run();
-}
-
-std::optional<DimSubstitution> solveEquation(const Dim &a, const Dim &b) {
-  Dim difference = a - b;
-  if (!difference.isValid() || difference.isConstant())
-    return std::nullopt;
-  DimRemainders parts = splitRemainders(difference);
-  if (parts.remainders.size() != 1)
-    return solveLinear(difference);
-  const DimRemainder &part = parts.remainders[0];
-  std::optional<int64_t> rest = parts.rest.getConstant();
-  if (!rest || *rest % part.coefficient != 0)
-    return std::nullopt;
-  return solveRemainder(part, -(*rest / part.coefficient));
 }
 
 } // namespace nnc::frontend

@@ -63,12 +63,14 @@ bool PatternBinder::checkSize(const PatternAtom &atom, const Dim &known, const D
           ? context.error("E0301", atom.name.span,
                           atom.isNumber
                               ? fmt::format("this axis has {}, not {}", size.str(), known.str())
-                              : fmt::format("axis `{}` is {} here, this value has {}", text,
-                                            known.str(), size.str()))
+                              : fmt::format("axis `{}` is {}, this value has {}", text, known.str(),
+                                            size.str()))
           : context.error("E0304", atom.name.span,
                           fmt::format("cannot prove that axis `{}`, {}, equals {}", text,
                                       known.str(), size.str()));
   bool isScope = !atom.isNumber && !sizes.count(std::string(text));
+  if (auto first = firstUse.find(std::string(text)); first != firstUse.end())
+    diag.label(first->second, known.str() + " here");
   if (isScope)
     diag.note(fmt::format("`{}` is the int {} in scope; an axis of another size needs another name",
                           text, known.str()));
@@ -80,13 +82,12 @@ bool PatternBinder::checkSize(const PatternAtom &atom, const Dim &known, const D
   return false;
 }
 
-bool PatternBinder::bindAtom(const PatternAtom &atom, const Dim &size,
+void PatternBinder::bindAtom(const PatternAtom &atom, const Dim &size,
                              std::vector<std::string> &keys) {
   std::string key = keyOf(atom);
   sizes[key] = size;
   firstUse.emplace(key, atom.name.span);
   keys.push_back(std::move(key));
-  return true;
 }
 
 bool PatternBinder::bindSingle(const PatternAtom &atom, const Dim &size,
@@ -94,7 +95,8 @@ bool PatternBinder::bindSingle(const PatternAtom &atom, const Dim &size,
   std::optional<Dim> known = knownSize(atom);
   if (known && !checkSize(atom, *known, size))
     return false;
-  return bindAtom(atom, size, keys);
+  bindAtom(atom, size, keys);
+  return true;
 }
 
 void PatternBinder::reportUneven(const PatternAxis &axis, const Dim &size, const Dim &known) const {
@@ -134,16 +136,12 @@ bool PatternBinder::bindGroup(const PatternAxis &axis, const Dim &size,
     return false;
   }
   for (const PatternAtom &atom : axis.atoms)
-    if (!bindAtom(atom, &atom == unknown ? *rest : *knownSize(atom), keys))
-      return false;
+    bindAtom(atom, &atom == unknown ? *rest : *knownSize(atom), keys);
   return true;
 }
 
-std::optional<PatternAxes> PatternBinder::bindLeft(const PatternSide &side,
-                                                   const Operand &operand) {
-  const TensorValue &x = operand.value.get<TensorValue>();
-  if (!checkRepeats(side))
-    return std::nullopt;
+/// As many axes as the tensor has, `...` standing for any number, the same on all left sides.
+bool PatternBinder::checkRank(const PatternSide &side, const TensorValue &x) {
   size_t packs = 0;
   for (const PatternAxis &axis : side.axes)
     packs += axis.kind == PatternAxis::Ellipsis;
@@ -154,27 +152,45 @@ std::optional<PatternAxes> PatternBinder::bindLeft(const PatternSide &side,
                fmt::format("this side of the pattern has {}{} axes, the value has {}", named,
                            packs ? " or more" : "", x.rank()))
         .primaryLabel("found " + formatTensorType(x));
-    return std::nullopt;
+    return false;
   }
   size_t packed = x.rank() - named;
   if (packs && hasPack && packRank != packed) {
     context.error("E0306", side.span,
                   fmt::format("`...` stands for {} axes on one side and for {} on another",
                               packRank, packed));
-    return std::nullopt;
+    return false;
   }
+  if (packs) {
+    hasPack = true;
+    packRank = packed;
+  }
+  return true;
+}
+
+/// The axes of `...` behave as names of their own.
+bool PatternBinder::bindPack(const PatternAxis &axis, const TensorValue &x, PatternAxes &axes) {
+  for (size_t i = 0; i < packRank; ++i) {
+    std::string key = fmt::format("...{}", i);
+    PatternAtom atom;
+    atom.name = {key, axis.span};
+    const Dim &size = x.shape[axes.size()];
+    if (!bindSingle(atom, size, axes.emplace_back()))
+      return false;
+  }
+  return true;
+}
+
+std::optional<PatternAxes> PatternBinder::bindLeft(const PatternSide &side,
+                                                   const Operand &operand) {
+  const TensorValue &x = operand.value.get<TensorValue>();
+  if (!checkRepeats(side) || !checkRank(side, x))
+    return std::nullopt;
   PatternAxes axes;
   for (const PatternAxis &axis : side.axes) {
     if (axis.kind == PatternAxis::Ellipsis) {
-      hasPack = true;
-      packRank = packed;
-      for (size_t i = 0; i < packed; ++i) {
-        PatternAtom atom;
-        std::string key = fmt::format("...{}", i);
-        atom.name = {key, axis.span};
-        if (!bindSingle(atom, x.shape[axes.size()], axes.emplace_back()))
-          return std::nullopt;
-      }
+      if (!bindPack(axis, x, axes))
+        return std::nullopt;
       continue;
     }
     const Dim &size = x.shape[axes.size()];
@@ -221,6 +237,19 @@ bool PatternBinder::addNew(const PatternAtom &atom, bool mayAddAxes,
   return requireNonNegative(context, atom.name.span, "the size of this axis", *size);
 }
 
+bool PatternBinder::expandPack(const PatternAxis &axis, bool isRepeated, PatternAxes &axes) const {
+  if (!hasPack || isRepeated) {
+    context
+        .error("E0303", axis.span,
+               isRepeated ? "`...` stands twice on one side" : "unknown axes `...`")
+        .primaryLabel(isRepeated ? "once is enough" : "not on the left side");
+    return false;
+  }
+  for (size_t i = 0; i < packRank; ++i)
+    axes.push_back({fmt::format("...{}", i)});
+  return true;
+}
+
 std::optional<PatternAxes> PatternBinder::bindRight(const PatternSide &side, bool mayAddAxes) {
   if (!checkRepeats(side))
     return std::nullopt;
@@ -228,16 +257,9 @@ std::optional<PatternAxes> PatternBinder::bindRight(const PatternSide &side, boo
   bool sawPack = false;
   for (const PatternAxis &axis : side.axes) {
     if (axis.kind == PatternAxis::Ellipsis) {
-      if (!hasPack || sawPack) {
-        context
-            .error("E0303", axis.span,
-                   sawPack ? "`...` stands twice on one side" : "unknown axes `...`")
-            .primaryLabel(sawPack ? "once is enough" : "not on the left side");
+      if (!expandPack(axis, sawPack, axes))
         return std::nullopt;
-      }
       sawPack = true;
-      for (size_t i = 0; i < packRank; ++i)
-        axes.push_back({fmt::format("...{}", i)});
       continue;
     }
     std::vector<std::string> &keys = axes.emplace_back();

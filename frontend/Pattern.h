@@ -41,9 +41,12 @@ private:
   std::optional<Dim> knownSize(const syntax::PatternAtom &atom) const;
   std::optional<Dim> sizeInScope(std::string_view name) const;
   std::string keyOf(const syntax::PatternAtom &atom);
+  bool checkRank(const syntax::PatternSide &side, const TensorValue &x);
+  bool bindPack(const syntax::PatternAxis &axis, const TensorValue &x, PatternAxes &axes);
+  bool expandPack(const syntax::PatternAxis &axis, bool isRepeated, PatternAxes &axes) const;
   bool bindSingle(const syntax::PatternAtom &atom, const Dim &size, std::vector<std::string> &keys);
   bool bindGroup(const syntax::PatternAxis &axis, const Dim &size, std::vector<std::string> &keys);
-  bool bindAtom(const syntax::PatternAtom &atom, const Dim &size, std::vector<std::string> &keys);
+  void bindAtom(const syntax::PatternAtom &atom, const Dim &size, std::vector<std::string> &keys);
   bool checkSize(const syntax::PatternAtom &atom, const Dim &known, const Dim &size);
   bool addNew(const syntax::PatternAtom &atom, bool mayAddAxes, std::vector<std::string> &keys);
   bool checkRepeats(const syntax::PatternSide &side) const;

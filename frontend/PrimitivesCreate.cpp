@@ -51,9 +51,8 @@ std::optional<Value> arange(PrimitiveCall &call) {
     call.error("E0507", call.operand("step").span, "the step of `arange` is 0");
     return std::nullopt;
   }
-  Shape shape = {(*stop - *start).floorDiv(*step)};
-  if (*step != 1)
-    shape = {-(*start - *stop).floorDiv(*step)}; // rounded up
+  Shape shape = {*step > 0 ? (*stop - *start).ceilDiv(*step)
+                           : (*start - *stop).ceilDiv(-Dim(*step))};
   if (!requireValidShape(call.context, call.span, shape))
     return std::nullopt;
   Emitter &emit = call.emit;

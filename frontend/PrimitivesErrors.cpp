@@ -141,7 +141,12 @@ bool requireValidShape(Context &context, syntax::Span at, std::span<const Dim> s
   for (size_t axis = 0; axis < shape.size(); ++axis)
     if (!requireNonNegative(context, at, fmt::format("the size of axis {}", axis), shape[axis]))
       return false;
-  return true;
+  Dim elements = 1;
+  for (const Dim &size : shape)
+    elements *= size;
+  if (!elements.isValid())
+    context.error("E0308", at, "a tensor of this shape has too many elements");
+  return elements.isValid();
 }
 
 bool requireRank(Context &context, syntax::Span at, std::string_view what, const Operand &operand,

@@ -122,11 +122,12 @@ private:
       return bound;
     if (range.high < 0)
       return x.shape[axis()] + bound;
-    context
-        .error("E0304", operand.span,
-               fmt::format("cannot tell whether {} counts from the start or from the end",
-                           bound.str()))
-        .primaryLabel("may be negative");
+    syntax::Diagnostic &diag = context.error(
+        "E0304", operand.span,
+        fmt::format("cannot tell whether {} counts from the start or from the end", bound.str()));
+    if (std::optional<DimSizes> sizes = findNegative(bound, context.facts))
+      diag.primaryLabel(fmt::format("negative when {}", formatSizes(*sizes)));
+    addGuardFix(context, diag, {formatNonNegative(bound)});
     return std::nullopt;
   }
 
@@ -187,7 +188,7 @@ private:
       return false;
     }
     context.error("E0305", item.span, "the length of this slice is known only at run time")
-        .label(bound.span, "a tensor")
+        .primaryLabel(describeOperand(context, bound) + " is a tensor")
         .help("a length is made of build-time ints and dimensions");
     return false;
   }

@@ -9,59 +9,62 @@ namespace {
 
 TEST(Operators, NumbersTakeTheTensorsType) {
   EXPECT_EQ(run(R"nn((x: float[B, 10]) requires B in 1..=8 = 1 - x * 2)nn"),
-            R"(nn.full value=2.000000e+00 : f32 -> f32[s0, 10]
+            R"out(nn.full value=2.000000e+00 : f32 -> f32[s0, 10]
 nn.mul -> f32[s0, 10]
 nn.full value=1.000000e+00 : f32 -> f32[s0, 10]
 nn.sub -> f32[s0, 10]
-)");
+)out");
 }
 
 TEST(Operators, IntegersStayIntegers) {
   EXPECT_EQ(run(R"nn((x: i32[B, 4]) requires B in 1..=8 = (x + 1) // 2 % 3)nn"),
-            R"(nn.full value=1 : i32 -> i32[s0, 4]
+            R"out(nn.full value=1 : i32 -> i32[s0, 4]
 nn.add -> i32[s0, 4]
 nn.full value=2 : i32 -> i32[s0, 4]
 nn.floordiv -> i32[s0, 4]
 nn.full value=3 : i32 -> i32[s0, 4]
 nn.mod -> i32[s0, 4]
-)");
+)out");
 }
 
 TEST(Operators, OneSidedBroadcast) {
   EXPECT_EQ(run(R"nn((x: float[B, T, 8], b: float[8]) requires B in 1..=8, T in 1..=16 = x + b)nn"),
-            R"(nn.broadcast dims=array<i64: 2> -> f32[s0, s1, 8]
+            R"out(nn.broadcast dims=array<i64: 2> -> f32[s0, s1, 8]
 nn.add -> f32[s0, s1, 8]
-)");
+)out");
 }
 
 TEST(Operators, LiteralOnesStretchBothWays) {
-  EXPECT_EQ(run(R"nn((x: float[T, 1], y: float[1, B]) requires B in 1..=8, T in 1..=16 = x >= y)nn"),
-            R"(nn.broadcast dims=array<i64: 0, 1> -> f32[s0, s1]
+  EXPECT_EQ(
+      run(R"nn((x: float[T, 1], y: float[1, B]) requires B in 1..=8, T in 1..=16 = x >= y)nn"),
+      R"out(nn.broadcast dims=array<i64: 0, 1> -> f32[s0, s1]
 nn.broadcast dims=array<i64: 0, 1> -> f32[s0, s1]
 nn.cmp predicate=#nn<cmp ge> -> i1[s0, s1]
-)");
+)out");
 }
 
 TEST(Operators, LowerRankMayHaveOnes) {
-  EXPECT_EQ(run(R"nn((x: float[B, 3, 5, 5], b: float[3]) requires B in 1..=8 = x + b[:, none, none])nn"),
-            R"(nn.reshape -> f32[3, 1, 1]
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 3, 5, 5], b: float[3]) requires B in 1..=8 = x + b[:, none, none])nn"),
+      R"out(nn.reshape -> f32[3, 1, 1]
 nn.broadcast dims=array<i64: 1, 2, 3> -> f32[s0, 3, 5, 5]
 nn.add -> f32[s0, 3, 5, 5]
-)");
+)out");
 }
 
 TEST(Operators, SizesBecomeNumbers) {
   EXPECT_EQ(run(R"nn((x: float[B, T]) requires B in 1..=8, T in 1..=16 = x / T)nn"),
-            R"(nn.size size=affine_map<()[s0, s1] -> (s1)> -> i64[]
+            R"out(nn.size size=affine_map<()[s0, s1] -> (s1)> -> i64[]
 nn.cast -> f32[]
 nn.broadcast dims=array<i64> -> f32[s0, s1]
 nn.div -> f32[s0, s1]
-)");
+)out");
 }
 
 TEST(Operators, PowersAsPyTorchDoesThem) {
-  EXPECT_EQ(run(R"nn((x: float[4]) = x ** 2 + x ** 3 + x ** 0.5 + x ** -0.5 + x ** -1 + x ** 1.5)nn"),
-            R"(nn.mul -> f32[4]
+  EXPECT_EQ(
+      run(R"nn((x: float[4]) = x ** 2 + x ** 3 + x ** 0.5 + x ** -0.5 + x ** -1 + x ** 1.5)nn"),
+      R"out(nn.mul -> f32[4]
 nn.mul -> f32[4]
 nn.mul -> f32[4]
 nn.add -> f32[4]
@@ -75,80 +78,83 @@ nn.add -> f32[4]
 nn.full value=1.500000e+00 : f32 -> f32[4]
 nn.pow -> f32[4]
 nn.add -> f32[4]
-)");
+)out");
 }
 
 TEST(Operators, PowersOfIntegers) {
   EXPECT_EQ(run(R"nn((x: i32[4]) = x ** 5)nn"),
-            R"(nn.mul -> i32[4]
+            R"out(nn.mul -> i32[4]
 nn.mul -> i32[4]
 nn.mul -> i32[4]
-)");
+)out");
 }
 
 TEST(Operators, NumberToThePowerOfATensor) {
   EXPECT_EQ(run(R"nn((x: f32[4]) = 10.0 ** x)nn"),
-            R"(nn.full value=1.000000e+01 : f32 -> f32[4]
+            R"out(nn.full value=1.000000e+01 : f32 -> f32[4]
 nn.pow -> f32[4]
-)");
+)out");
 }
 
 TEST(Operators, Bools) {
   EXPECT_EQ(run(R"nn((x: float[4], m: bool[4]) = not m and (x < 0 or m))nn"),
-            R"(nn.not -> i1[4]
+            R"out(nn.not -> i1[4]
 nn.full value=0.000000e+00 : f32 -> f32[4]
 nn.cmp predicate=#nn<cmp lt> -> i1[4]
 nn.or -> i1[4]
 nn.and -> i1[4]
-)");
+)out");
 }
 
 TEST(Operators, ComparesBools) {
   EXPECT_EQ(run(R"nn((a: bool[4], b: bool[4]) = a == b)nn"),
-            R"(nn.cmp predicate=#nn<cmp eq> -> i1[4]
-)");
+            R"out(nn.cmp predicate=#nn<cmp eq> -> i1[4]
+)out");
 }
 
 TEST(Operators, Matmul) {
-  EXPECT_EQ(run(R"nn((x: float[B, T, 16], w: float[32, 16]) requires B in 1..=8, T in 1..=16 = x @ w.T)nn"),
-            R"(nn.transpose permutation=array<i64: 1, 0> -> f32[16, 32]
+  EXPECT_EQ(
+      run(R"nn((x: float[B, T, 16], w: float[32, 16]) requires B in 1..=8, T in 1..=16 = x @ w.T)nn"),
+      R"out(nn.transpose permutation=array<i64: 1, 0> -> f32[16, 32]
 nn.matmul -> f32[s0, s1, 32]
-)");
+)out");
 }
 
 TEST(Operators, MatmulOfBatches) {
-  EXPECT_EQ(run(R"nn((x: float[B, 2, T, 16], y: float[B, 2, 16, T]) requires B in 1..=8, T in 1..=16 = x @ y)nn"),
-            R"(nn.matmul -> f32[s0, 2, s1, s1]
-)");
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 2, T, 16], y: float[B, 2, 16, T]) requires B in 1..=8, T in 1..=16 = x @ y)nn"),
+      R"out(nn.matmul -> f32[s0, 2, s1, s1]
+)out");
 }
 
 TEST(Operators, MatmulStretchesTheBatch) {
-  EXPECT_EQ(run(R"nn((x: float[B, T, 16], y: float[1, 16, 5]) requires B in 1..=8, T in 1..=16 = x @ y)nn"),
-            R"(nn.broadcast dims=array<i64: 0, 1, 2> -> f32[s0, 16, 5]
+  EXPECT_EQ(
+      run(R"nn((x: float[B, T, 16], y: float[1, 16, 5]) requires B in 1..=8, T in 1..=16 = x @ y)nn"),
+      R"out(nn.broadcast dims=array<i64: 0, 1, 2> -> f32[s0, 16, 5]
 nn.matmul -> f32[s0, s1, 5]
-)");
+)out");
 }
 
 TEST(Operators, MatmulOfVectors) {
   EXPECT_EQ(run(R"nn((x: float[4], y: float[4]) = x @ y)nn"),
-            R"(nn.reshape -> f32[1, 4]
+            R"out(nn.reshape -> f32[1, 4]
 nn.reshape -> f32[4, 1]
 nn.matmul -> f32[1, 1]
 nn.reshape -> f32[]
-)");
+)out");
 }
 
 TEST(Operators, MatrixTimesVector) {
   EXPECT_EQ(run(R"nn((x: float[B, 4], y: float[4]) requires B in 1..=8 = x @ y)nn"),
-            R"(nn.reshape -> f32[4, 1]
+            R"out(nn.reshape -> f32[4, 1]
 nn.matmul -> f32[s0, 1]
 nn.reshape -> f32[s0]
-)");
+)out");
 }
 
 TEST(OperatorErrors, SizesDiffer) {
   EXPECT_EQ(run(R"nn((x: float[B, 10], y: float[B, 20]) requires B in 1..=8 = x + y)nn"),
-            R"(error[E0301]: sizes differ in `+`
+            R"out(error[E0301]: sizes differ in `+`
  --> test.nn:2:72
   |
 2 |   fn forward(x: float[B, 10], y: float[B, 20]) requires B in 1..=8 = x + y
@@ -157,12 +163,13 @@ TEST(OperatorErrors, SizesDiffer) {
   |                                                                      float[B, 10]
   |
   = note: axis 1 of `x` is 10, of `y` is 20
-)");
+)out");
 }
 
 TEST(OperatorErrors, SizesMayDiffer) {
-  EXPECT_EQ(run(R"nn((x: float[B, 10], y: float[T, 10]) requires B in 1..=8, T in 1..=16 = x + y)nn"),
-            R"(error[E0304]: cannot prove that these sizes are equal in `+`
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 10], y: float[T, 10]) requires B in 1..=8, T in 1..=16 = x + y)nn"),
+      R"out(error[E0304]: cannot prove that these sizes are equal in `+`
  --> test.nn:2:85
   |
 2 |   fn forward(x: float[B, 10], y: float[T, 10]) requires B in 1..=8, T in 1..=16 = x + y
@@ -174,12 +181,12 @@ TEST(OperatorErrors, SizesMayDiffer) {
 help: require what the network relies on
 2 |   fn forward(x: float[B, 10], y: float[T, 10]) requires B in 1..=8, T in 1..=16, B == T = x + y
   |                                                                                ++++++++
-)");
+)out");
 }
 
 TEST(OperatorErrors, BothWouldStretch) {
   EXPECT_EQ(run(R"nn((x: float[B, 1], y: float[B]) requires B in 1..=8 = x - y)nn"),
-            R"(error[E0302]: `-` would stretch both operands
+            R"out(error[E0302]: `-` would stretch both operands
  --> test.nn:2:67
   |
 2 |   fn forward(x: float[B, 1], y: float[B]) requires B in 1..=8 = x - y
@@ -191,12 +198,12 @@ TEST(OperatorErrors, BothWouldStretch) {
 help: drop the extra axis
 2 |   fn forward(x: float[B, 1], y: float[B]) requires B in 1..=8 = x[:, 0] - y
   |                                                                  ++++++
-)");
+)out");
 }
 
 TEST(OperatorErrors, BothWouldStretchAndRanksStayApart) {
   EXPECT_EQ(run(R"nn((x: float[B, T, 1], y: float[5]) requires B in 1..=8, T in 1..=16 = x * y)nn"),
-            R"(error[E0302]: `*` would stretch both operands
+            R"out(error[E0302]: `*` would stretch both operands
  --> test.nn:2:83
   |
 2 |   fn forward(x: float[B, T, 1], y: float[5]) requires B in 1..=8, T in 1..=16 = x * y
@@ -208,12 +215,12 @@ TEST(OperatorErrors, BothWouldStretchAndRanksStayApart) {
 help: write the axis out
 2 |   fn forward(x: float[B, T, 1], y: float[5]) requires B in 1..=8, T in 1..=16 = x * y[none, none, :]
   |                                                                                      +++++++++++++++
-)");
+)out");
 }
 
 TEST(OperatorErrors, MixedFloats) {
   EXPECT_EQ(run(R"nn((h: f32[B, 4], weight: float[4]) requires B in 1..=8 = h * weight)nn"),
-            R"(error[E0401]: `*` mixes f32 and float
+            R"out(error[E0401]: `*` mixes f32 and float
  --> test.nn:2:70
   |
 2 |   fn forward(h: f32[B, 4], weight: float[4]) requires B in 1..=8 = h * weight
@@ -225,12 +232,12 @@ TEST(OperatorErrors, MixedFloats) {
 help: cast back to the working precision
 2 |   fn forward(h: f32[B, 4], weight: float[4]) requires B in 1..=8 = float(h) * weight
   |                                                                    ++++++ +
-)");
+)out");
 }
 
 TEST(OperatorErrors, MixedIntAndFloat) {
   EXPECT_EQ(run(R"nn((n: i32[B], x: float[B]) requires B in 1..=8 = n * x)nn"),
-            R"(error[E0401]: `*` mixes i32 and float
+            R"out(error[E0401]: `*` mixes i32 and float
  --> test.nn:2:62
   |
 2 |   fn forward(n: i32[B], x: float[B]) requires B in 1..=8 = n * x
@@ -241,12 +248,12 @@ TEST(OperatorErrors, MixedIntAndFloat) {
 help: cast to float
 2 |   fn forward(n: i32[B], x: float[B]) requires B in 1..=8 = float(n) * x
   |                                                            ++++++ +
-)");
+)out");
 }
 
 TEST(OperatorErrors, MixedConcreteFloats) {
   EXPECT_EQ(run(R"nn((a: f32[B], b: bf16[B]) requires B in 1..=8 = a + b)nn"),
-            R"(error[E0401]: `+` mixes f32 and bf16
+            R"out(error[E0401]: `+` mixes f32 and bf16
  --> test.nn:2:61
   |
 2 |   fn forward(a: f32[B], b: bf16[B]) requires B in 1..=8 = a + b
@@ -257,34 +264,34 @@ TEST(OperatorErrors, MixedConcreteFloats) {
 help: cast to f32
 2 |   fn forward(a: f32[B], b: bf16[B]) requires B in 1..=8 = a + f32(b)
   |                                                               ++++ +
-)");
+)out");
 }
 
 TEST(OperatorErrors, FractionBesideIntegers) {
   EXPECT_EQ(run(R"nn((ids: i32[B]) requires B in 1..=8 = ids + 0.5)nn"),
-            R"(error[E0402]: the fraction 0.5 stands beside i32 numbers
+            R"out(error[E0402]: the fraction 0.5 stands beside i32 numbers
  --> test.nn:2:55
   |
 2 |   fn forward(ids: i32[B]) requires B in 1..=8 = ids + 0.5
   |                                                       ^^^
   |
 help: cast the integers, as in `f32(x)`, or use a whole number
-)");
+)out");
 }
 
 TEST(OperatorErrors, NumberTooLarge) {
   EXPECT_EQ(run(R"nn((ids: i32[B]) requires B in 1..=8 = ids + 3000000000)nn"),
-            R"(error[E0402]: 3000000000 does not fit into i32
+            R"out(error[E0402]: 3000000000 does not fit into i32
  --> test.nn:2:55
   |
 2 |   fn forward(ids: i32[B]) requires B in 1..=8 = ids + 3000000000
   |                                                       ^^^^^^^^^^
-)");
+)out");
 }
 
 TEST(OperatorErrors, DivisionOfIntegers) {
   EXPECT_EQ(run(R"nn((ids: i32[B]) requires B in 1..=8 = ids / 2)nn"),
-            R"(error[E0403]: `/` needs floats, found i32
+            R"out(error[E0403]: `/` needs floats, found i32
  --> test.nn:2:53
   |
 2 |   fn forward(ids: i32[B]) requires B in 1..=8 = ids / 2
@@ -295,12 +302,12 @@ TEST(OperatorErrors, DivisionOfIntegers) {
 help: cast it to f32
 2 |   fn forward(ids: i32[B]) requires B in 1..=8 = f32(ids) / 2
   |                                                 ++++   +
-)");
+)out");
 }
 
 TEST(OperatorErrors, ArithmeticOnBools) {
   EXPECT_EQ(run(R"nn((m: bool[B]) requires B in 1..=8 = m + m)nn"),
-            R"(error[E0403]: `+` needs numbers, found bool
+            R"out(error[E0403]: `+` needs numbers, found bool
  --> test.nn:2:50
   |
 2 |   fn forward(m: bool[B]) requires B in 1..=8 = m + m
@@ -311,22 +318,22 @@ TEST(OperatorErrors, ArithmeticOnBools) {
 help: cast it to f32
 2 |   fn forward(m: bool[B]) requires B in 1..=8 = f32(m) + m
   |                                                ++++ +
-)");
+)out");
 }
 
 TEST(OperatorErrors, LogicOnNumbers) {
   EXPECT_EQ(run(R"nn((x: float[B], m: bool[B]) requires B in 1..=8 = m and x)nn"),
-            R"(error[E0403]: `and` needs bools, found float
+            R"out(error[E0403]: `and` needs bools, found float
  --> test.nn:2:63
   |
 2 |   fn forward(x: float[B], m: bool[B]) requires B in 1..=8 = m and x
   |                                                               ^^^ - float[B]
-)");
+)out");
 }
 
 TEST(OperatorErrors, OrderOfBools) {
   EXPECT_EQ(run(R"nn((m: bool[B]) requires B in 1..=8 = m < m)nn"),
-            R"(error[E0403]: `<` needs numbers, found bool
+            R"out(error[E0403]: `<` needs numbers, found bool
  --> test.nn:2:50
   |
 2 |   fn forward(m: bool[B]) requires B in 1..=8 = m < m
@@ -337,12 +344,12 @@ TEST(OperatorErrors, OrderOfBools) {
 help: cast it to f32
 2 |   fn forward(m: bool[B]) requires B in 1..=8 = f32(m) < m
   |                                                ++++ +
-)");
+)out");
 }
 
 TEST(OperatorErrors, InnerSizesOfMatmul) {
   EXPECT_EQ(run(R"nn((x: float[B, 400], w: float[120, 256]) requires B in 1..=8 = x @ w.T)nn"),
-            R"(error[E0301]: sizes differ in `@`
+            R"out(error[E0301]: sizes differ in `@`
  --> test.nn:2:76
   |
 2 |   fn forward(x: float[B, 400], w: float[120, 256]) requires B in 1..=8 = x @ w.T
@@ -351,22 +358,22 @@ TEST(OperatorErrors, InnerSizesOfMatmul) {
   |                                                                          float[B, 400]
   |
   = note: axis 1 of `x` is 400, axis 0 of `w.T` is 256
-)");
+)out");
 }
 
 TEST(OperatorErrors, MatmulWithANumber) {
   EXPECT_EQ(run(R"nn((x: float[B, 4]) requires B in 1..=8 = x @ 2)nn"),
-            R"(error[E0403]: `@` needs tensors, found an int
+            R"out(error[E0403]: `@` needs tensors, found an int
  --> test.nn:2:54
   |
 2 |   fn forward(x: float[B, 4]) requires B in 1..=8 = x @ 2
   |                                                      ^ - an int
-)");
+)out");
 }
 
 TEST(OperatorErrors, MatmulOfScalars) {
   EXPECT_EQ(run(R"nn((x: float[], y: float[]) = x @ y)nn"),
-            R"(error[E0306]: `@` needs at least one axis on each side
+            R"out(error[E0306]: `@` needs at least one axis on each side
  --> test.nn:2:42
   |
 2 |   fn forward(x: float[], y: float[]) = x @ y
@@ -375,22 +382,22 @@ TEST(OperatorErrors, MatmulOfScalars) {
   |                                        float[]
   |
 help: to scale by a number, use `*`
-)");
+)out");
 }
 
 TEST(OperatorErrors, TransposeOfAVector) {
   EXPECT_EQ(run(R"nn((x: float[4]) = x.T)nn"),
-            R"(error[E0306]: `.T` swaps the last two axes, this value has fewer
+            R"out(error[E0306]: `.T` swaps the last two axes, this value has fewer
  --> test.nn:2:29
   |
 2 |   fn forward(x: float[4]) = x.T
   |                             ^^^ found float[4]
-)");
+)out");
 }
 
 TEST(OperatorErrors, BatchesOfMatmul) {
   EXPECT_EQ(run(R"nn((x: float[2, 3, 4], y: float[3, 4, 5]) = x @ y)nn"),
-            R"(error[E0301]: sizes differ in `@`
+            R"out(error[E0301]: sizes differ in `@`
  --> test.nn:2:56
   |
 2 |   fn forward(x: float[2, 3, 4], y: float[3, 4, 5]) = x @ y
@@ -399,12 +406,13 @@ TEST(OperatorErrors, BatchesOfMatmul) {
   |                                                      float[2, 3, 4]
   |
   = note: axis 0 of `x` is 2, of `y` is 3
-)");
+)out");
 }
 
 TEST(Elementwise, Functions) {
-  EXPECT_EQ(run(R"nn((x: float[4]) = erf(tanh(cos(sin(rsqrt(sqrt(log(exp(abs(floor(round(x))))))))))))nn"),
-            R"(nn.round -> f32[4]
+  EXPECT_EQ(
+      run(R"nn((x: float[4]) = erf(tanh(cos(sin(rsqrt(sqrt(log(exp(abs(floor(round(x))))))))))))nn"),
+      R"out(nn.round -> f32[4]
 nn.floor -> f32[4]
 nn.abs -> f32[4]
 nn.exp -> f32[4]
@@ -415,12 +423,12 @@ nn.sin -> f32[4]
 nn.cos -> f32[4]
 nn.tanh -> f32[4]
 nn.erf -> f32[4]
-)");
+)out");
 }
 
 TEST(Elementwise, NumbersAreFolded) {
   EXPECT_EQ(run(R"nn((x: float[4]) = x * sqrt(16) + abs(-3) + max(2, 5) + min(0.5, 1))nn"),
-            R"(nn.full value=4.000000e+00 : f32 -> f32[4]
+            R"out(nn.full value=4.000000e+00 : f32 -> f32[4]
 nn.mul -> f32[4]
 nn.full value=3.000000e+00 : f32 -> f32[4]
 nn.add -> f32[4]
@@ -428,58 +436,58 @@ nn.full value=5.000000e+00 : f32 -> f32[4]
 nn.add -> f32[4]
 nn.full value=5.000000e-01 : f32 -> f32[4]
 nn.add -> f32[4]
-)");
+)out");
 }
 
 TEST(Elementwise, MaxAndMinOfTwo) {
   EXPECT_EQ(run(R"nn((x: float[B, 4], y: float[4]) requires B in 1..=8 = min(max(x, 0), y))nn"),
-            R"(nn.full value=0.000000e+00 : f32 -> f32[s0, 4]
+            R"out(nn.full value=0.000000e+00 : f32 -> f32[s0, 4]
 nn.max -> f32[s0, 4]
 nn.broadcast dims=array<i64: 1> -> f32[s0, 4]
 nn.min -> f32[s0, 4]
-)");
+)out");
 }
 
 TEST(Elementwise, Where) {
-  EXPECT_EQ(run(R"nn((m: bool[B, 1, 1, T], s: float[B, 2, T, T]) requires B in 1..=8, T in 1..=16 = where(m, s, -inf))nn"),
-            R"(nn.full value=0xFF800000 : f32 -> f32[s0, 2, s1, s1]
+  EXPECT_EQ(
+      run(R"nn((m: bool[B, 1, 1, T], s: float[B, 2, T, T]) requires B in 1..=8, T in 1..=16 = where(m, s, -inf))nn"),
+      R"out(nn.full value=0xFF800000 : f32 -> f32[s0, 2, s1, s1]
 nn.broadcast dims=array<i64: 0, 1, 2, 3> -> i1[s0, 2, s1, s1]
 nn.select -> f32[s0, 2, s1, s1]
-)");
+)out");
 }
 
 TEST(Elementwise, WhereOfNumbers) {
   EXPECT_EQ(run(R"nn((m: bool[B]) requires B in 1..=8 = where(m, 1, 0))nn"),
-            R"(nn.full value=1 : i32 -> i32[s0]
+            R"out(nn.full value=1 : i32 -> i32[s0]
 nn.full value=0 : i32 -> i32[s0]
 nn.select -> i32[s0]
-)");
+)out");
 }
 
 TEST(Elementwise, Casts) {
   EXPECT_EQ(run(R"nn((x: float[4], i: i32[4]) = float(f32(x)) + float(i) + float(bf16(x)))nn"),
-            R"(nn.cast -> f32[4]
+            R"out(nn.cast -> f32[4]
 nn.add -> f32[4]
 nn.cast -> bf16[4]
 nn.cast -> f32[4]
 nn.add -> f32[4]
-)");
+)out");
 }
 
 TEST(Elementwise, CastInAPipe) {
   EXPECT_EQ(run(R"nn((x: float[4]) = x |> i32)nn"),
-            R"(nn.cast -> i32[4]
-)");
+            R"out(nn.cast -> i32[4]
+)out");
 }
 
 TEST(Elementwise, DropoutAndStopGradientDoNothing) {
-  EXPECT_EQ(run(R"nn((x: float[4]) = x |> dropout(0.1) |> stop_gradient)nn"),
-            R"()");
+  EXPECT_EQ(run(R"nn((x: float[4]) = x |> dropout(0.1) |> stop_gradient)nn"), R"out()out");
 }
 
 TEST(ElementwiseErrors, ExpOfIntegers) {
   EXPECT_EQ(run(R"nn((ids: i32[B]) requires B in 1..=8 = exp(ids))nn"),
-            R"(error[E0403]: `exp` needs floats, found i32
+            R"out(error[E0403]: `exp` needs floats, found i32
  --> test.nn:2:53
   |
 2 |   fn forward(ids: i32[B]) requires B in 1..=8 = exp(ids)
@@ -488,12 +496,12 @@ TEST(ElementwiseErrors, ExpOfIntegers) {
 help: cast it to f32
 2 |   fn forward(ids: i32[B]) requires B in 1..=8 = exp(f32(ids))
   |                                                     ++++   +
-)");
+)out");
 }
 
 TEST(ElementwiseErrors, AbsOfBools) {
   EXPECT_EQ(run(R"nn((m: bool[B]) requires B in 1..=8 = abs(m))nn"),
-            R"(error[E0403]: `abs` needs numbers, found bool
+            R"out(error[E0403]: `abs` needs numbers, found bool
  --> test.nn:2:52
   |
 2 |   fn forward(m: bool[B]) requires B in 1..=8 = abs(m)
@@ -502,22 +510,22 @@ TEST(ElementwiseErrors, AbsOfBools) {
 help: cast it to f32
 2 |   fn forward(m: bool[B]) requires B in 1..=8 = abs(f32(m))
   |                                                    ++++ +
-)");
+)out");
 }
 
 TEST(ElementwiseErrors, ConditionIsNoBool) {
   EXPECT_EQ(run(R"nn((x: float[B]) requires B in 1..=8 = where(x, x, 0))nn"),
-            R"(error[E0403]: `where` needs bools, found float
+            R"out(error[E0403]: `where` needs bools, found float
  --> test.nn:2:55
   |
 2 |   fn forward(x: float[B]) requires B in 1..=8 = where(x, x, 0)
   |                                                       ^ float[B]
-)");
+)out");
 }
 
 TEST(ElementwiseErrors, ChoicesDiffer) {
   EXPECT_EQ(run(R"nn((m: bool[B], x: float[B], y: f32[B]) requires B in 1..=8 = where(m, x, y))nn"),
-            R"(error[E0401]: `where` mixes float and f32
+            R"out(error[E0401]: `where` mixes float and f32
  --> test.nn:2:72
   |
 2 |   fn forward(m: bool[B], x: float[B], y: f32[B]) requires B in 1..=8 = where(m, x, y)
@@ -529,32 +537,32 @@ TEST(ElementwiseErrors, ChoicesDiffer) {
 help: cast back to the working precision
 2 |   fn forward(m: bool[B], x: float[B], y: f32[B]) requires B in 1..=8 = where(m, x, float(y))
   |                                                                                    ++++++ +
-)");
+)out");
 }
 
 TEST(ElementwiseErrors, TooManyArguments) {
   EXPECT_EQ(run(R"nn((x: float[4]) = exp(x, 2))nn"),
-            R"(error[E0205]: `exp` takes 1 argument, this is one more
+            R"out(error[E0205]: `exp` takes 1 argument, this is one more
  --> test.nn:2:36
   |
 2 |   fn forward(x: float[4]) = exp(x, 2)
   |                                    ^
-)");
+)out");
 }
 
 TEST(ElementwiseErrors, MissingArgument) {
   EXPECT_EQ(run(R"nn((x: float[4], m: bool[4]) = where(m, x))nn"),
-            R"(error[E0205]: `where` also needs `b`
+            R"out(error[E0205]: `where` also needs `b`
  --> test.nn:2:41
   |
 2 |   fn forward(x: float[4], m: bool[4]) = where(m, x)
   |                                         ^^^^^ 1 argument missing
-)");
+)out");
 }
 
 TEST(ElementwiseErrors, UnknownArgument) {
   EXPECT_EQ(run(R"nn((x: float[4]) = softmax(x, axes=0))nn"),
-            R"(error[E0205]: `softmax` has no parameter `axes`
+            R"out(error[E0205]: `softmax` has no parameter `axes`
  --> test.nn:2:40
   |
 2 |   fn forward(x: float[4]) = softmax(x, axes=0)
@@ -563,47 +571,47 @@ TEST(ElementwiseErrors, UnknownArgument) {
 help: `axis` has a similar name
 2 |   fn forward(x: float[4]) = softmax(x, axis=0)
   |                                        ~~~~
-)");
+)out");
 }
 
 TEST(ElementwiseErrors, DropoutProbability) {
   EXPECT_EQ(run(R"nn((x: float[4]) = dropout(x, 1.5))nn"),
-            R"(error[E0507]: the probability of `dropout` is 1.5, but must be in 0..1
+            R"out(error[E0507]: the probability of `dropout` is 1.5, but must be in 0..1
  --> test.nn:2:40
   |
 2 |   fn forward(x: float[4]) = dropout(x, 1.5)
   |                                        ^^^
-)");
+)out");
 }
 
 TEST(ElementwiseErrors, NoRealNumber) {
   EXPECT_EQ(run(R"nn((x: float[4]) = x * sqrt(-1))nn"),
-            R"(error[E0507]: `sqrt` of -1 is no real number
+            R"out(error[E0507]: `sqrt` of -1 is no real number
  --> test.nn:2:33
   |
 2 |   fn forward(x: float[4]) = x * sqrt(-1)
   |                                 ^^^^^^^^
-)");
+)out");
 }
 
 TEST(ElementwiseErrors, NotYet) {
   EXPECT_EQ(run(R"nn((x: float[4]) = cumsum(x, axis=0))nn"),
-            R"(error[E0590]: `cumsum` is not supported yet
+            R"out(error[E0590]: `cumsum` is not supported yet
  --> test.nn:2:29
   |
 2 |   fn forward(x: float[4]) = cumsum(x, axis=0)
   |                             ^^^^^^
-)");
+)out");
 }
 
 TEST(ElementwiseErrors, StorageElements) {
   EXPECT_EQ(run(R"nn((x: float[4]) = f8e4m3(x))nn"),
-            R"(error[E0590]: tensors of f8e4m3 cannot be computed yet
+            R"out(error[E0590]: tensors of f8e4m3 cannot be computed yet
  --> test.nn:2:29
   |
 2 |   fn forward(x: float[4]) = f8e4m3(x)
   |                             ^^^^^^^^^
-)");
+)out");
 }
 
 } // namespace
