@@ -42,15 +42,15 @@ struct View {
 };
 
 /// An interval of an axis. `bound` is the greatest size, or -1 where only the dimensions know.
-struct Range {
+struct Interval {
   Poly offset, size;
   int64_t bound = -1;
 
-  bool operator==(const Range &other) const {
+  bool operator==(const Interval &other) const {
     return offset == other.offset && size == other.size && bound == other.bound;
   }
 };
-using Box = llvm::SmallVector<Range>;
+using Box = llvm::SmallVector<Interval>;
 
 /// A position along an axis: one per lane if `lanes` is set (a vector of index), else `poly`, which
 /// may contain the lane.
@@ -78,8 +78,8 @@ struct Nest {
   explicit Nest(mlir::Location loc) : loc(loc) {}
 
   mlir::Location loc;
-  llvm::SmallVector<Range> ranges;   ///< per dimension
-  llvm::SmallVector<bool> reduction; ///< per dimension
+  llvm::SmallVector<Interval> ranges; ///< per dimension
+  llvm::SmallVector<bool> reduction;  ///< per dimension
   struct Output {
     View view;
     mlir::AffineMap map;                 ///< dimensions to coordinates; projected permutation
@@ -96,8 +96,9 @@ struct Nest {
       compute;
 };
 
-/// The largest buffer on the stack.
+/// The largest buffer on the stack, and all of them.
 inline constexpr int64_t maxBufferBytes = 128 * 1024;
+inline constexpr int64_t maxStackBytes = 448 * 1024;
 
 class KernelEmitter {
 public:
@@ -130,15 +131,17 @@ private:
   std::optional<std::pair<unsigned, int64_t>> chooseChunk(mlir::linalg::LinalgOp op,
                                                           const Nest &nest);
   void emitInitialValues(const Nest &nest);
-  void demandOperands(mlir::linalg::LinalgOp op, llvm::ArrayRef<Range> dims, Demands &demands);
+  void demandOperands(mlir::linalg::LinalgOp op, llvm::ArrayRef<Interval> dims, Demands &demands);
   void demand(mlir::Value tensor, const Box &box, const UseOfTensor &use, Demands &demands);
   void materializeAll(const Demands &demands);
   bool isMaterialized(mlir::Value tensor, const Box &box);
   bool isSmall(mlir::Value tensor, const Box &box);
+  bool wantsPart(mlir::linalg::LinalgOp op, mlir::OpOperand &operand,
+                 llvm::ArrayRef<Interval> dims);
   Box reshapeBox(mlir::Operation *reshape, const Box &box);
-  void cutOutermost(const ReshapeGroup &group, const Range &range, Box &inner);
+  void cutOutermost(const ReshapeGroup &group, const Interval &range, Box &inner);
   View allocate(mlir::Location loc, mlir::Type element, const Box &box);
-  Box mapBox(mlir::AffineMap map, llvm::ArrayRef<Range> dims, mlir::Value tensor);
+  Box mapBox(mlir::AffineMap map, llvm::ArrayRef<Interval> dims, mlir::Value tensor);
   Box fullBox(mlir::Value tensor);
   const View *findView(mlir::Value tensor) const;
 
@@ -211,6 +214,7 @@ private:
   llvm::DenseMap<mlir::Value, llvm::SmallVector<Poly>> knownSizes;
   llvm::DenseMap<mlir::Value, Element> scalars;
   llvm::DenseMap<mlir::Value, View> argumentViews; ///< operands of the kernel, and reshapes of them
+  int64_t bufferBytes = 0;                         ///< on the stack, so far
   llvm::DenseSet<mlir::Value> unbounded;           ///< tensors that cannot have a buffer
   /// The parts of tensors that are in memory at the insertion point; the last entry of a tensor
   /// counts.

@@ -13,7 +13,7 @@ using namespace nnc::codegen;
 LoopEmitter::LoopEmitter(KernelEmitter &emitter, const Nest &nest)
     : e(emitter), nest(nest), builder(emitter.builder), loc(nest.loc),
       hasReduction(llvm::is_contained(nest.reduction, true)) {
-  for (const Range &range : nest.ranges)
+  for (const Interval &range : nest.ranges)
     coords.push_back({range.offset, {}});
 }
 

@@ -19,6 +19,8 @@ using namespace mlir;
 using namespace nnc;
 using namespace nnc::codegen;
 
+static int64_t bytesOf(Type element) { return std::max(1u, element.getIntOrFloatBitWidth() / 8); }
+
 const View *KernelEmitter::findView(Value tensor) const {
   for (const Materialized &entry : llvm::reverse(materialized))
     if (entry.tensor == tensor)
@@ -36,6 +38,7 @@ View KernelEmitter::allocate(Location loc, Type element, const Box &box) {
     view.base = view.base - box[axis].offset * count;
     count *= std::max<int64_t>(box[axis].bound, 1);
   }
+  bufferBytes += count * bytesOf(element);
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(&prologueEnd->getParentOfType<func::FuncOp>().front());
   Type stored = element.isInteger(1) ? builder.getI8Type() : element;
@@ -49,19 +52,19 @@ Box KernelEmitter::fullBox(Value tensor) {
   ArrayRef<int64_t> shape = cast<RankedTensorType>(tensor.getType()).getShape();
   return llvm::to_vector(llvm::map_range(llvm::zip(sizes(tensor), shape), [](auto pair) {
     auto [size, fixed] = pair;
-    return Range{0, size, ShapedType::isDynamic(fixed) ? -1 : fixed};
+    return Interval{0, size, ShapedType::isDynamic(fixed) ? -1 : fixed};
   }));
 }
 
 /// The part of `tensor` that is read when the dimensions are in `dims`; all of an axis where the
 /// map is not linear with factors that are not negative.
-Box KernelEmitter::mapBox(AffineMap map, ArrayRef<Range> dims, Value tensor) {
+Box KernelEmitter::mapBox(AffineMap map, ArrayRef<Interval> dims, Value tensor) {
   Box box = fullBox(tensor);
   for (auto [axis, expr] : llvm::enumerate(map.getResults())) {
     std::optional<LinearForm> form = getLinearForm(expr, map.getNumDims());
     if (!form)
       continue;
-    Range range{form->constant, 1, 1};
+    Interval range{form->constant, 1, 1};
     for (auto [dim, factor] : llvm::zip_equal(dims, form->factors)) {
       if (factor == 0)
         continue;
@@ -95,7 +98,7 @@ void KernelEmitter::demand(Value tensor, const Box &box, const UseOfTensor &use,
   TypeSwitch<Operation *>(op)
       .Case([&](linalg::LinalgOp linalg) {
         SmallVector<Poly> loops = loopSizes(linalg);
-        SmallVector<Range> dims;
+        SmallVector<Interval> dims;
         for (auto [size, bound] : llvm::zip(loops, linalg.getStaticLoopRanges()))
           dims.push_back({0, size, ShapedType::isDynamic(bound) ? -1 : bound});
         unsigned result = cast<OpResult>(tensor).getResultNumber();
@@ -112,7 +115,7 @@ void KernelEmitter::demand(Value tensor, const Box &box, const UseOfTensor &use,
         for (auto [axis, range] : llvm::enumerate(inner)) {
           Poly start = indexOf(slice.getMixedOffsets()[axis]);
           std::optional<int64_t> step = getConstantIntValue(slice.getMixedStrides()[axis]);
-          Range outer = dropped[axis] ? Range{0, 1, 1} : box[next++];
+          Interval outer = dropped[axis] ? Interval{0, 1, 1} : box[next++];
           if (step && *step > 0)
             range = {start + outer.offset * *step, (outer.size - 1) * *step + 1,
                      outer.bound < 0 ? -1 : (outer.bound - 1) * *step + 1};
@@ -145,7 +148,7 @@ Box KernelEmitter::reshapeBox(Operation *reshape, const Box &box) {
         cutOutermost(group, box[group.result.front()], inner);
       continue;
     }
-    Range range{0, 1, 1};
+    Interval range{0, 1, 1};
     for (unsigned axis : group.result) {
       std::optional<int64_t> size = outer[axis].constant();
       range.offset = range.offset * outer[axis] + box[axis].offset;
@@ -158,7 +161,7 @@ Box KernelEmitter::reshapeBox(Operation *reshape, const Box &box) {
   return inner;
 }
 
-void KernelEmitter::cutOutermost(const ReshapeGroup &group, const Range &range, Box &inner) {
+void KernelEmitter::cutOutermost(const ReshapeGroup &group, const Interval &range, Box &inner) {
   int64_t rest = 1;
   for (unsigned axis : ArrayRef(group.source).drop_front()) {
     std::optional<int64_t> size = inner[axis].size.constant();
@@ -171,13 +174,53 @@ void KernelEmitter::cutOutermost(const ReshapeGroup &group, const Range &range, 
     inner[group.source.front()] = {*offset, *size, range.bound < 0 ? -1 : range.bound / rest};
 }
 
-void KernelEmitter::demandOperands(linalg::LinalgOp op, ArrayRef<Range> dims, Demands &demands) {
+/// True for an operand of a product that is better copied first: its rows, along which vectors are
+/// loaded, are so far apart that they would push each other out of the caches before they are read
+/// again.
+static bool isScattered(linalg::LinalgOp op, OpOperand &operand, const View &view,
+                        ArrayRef<Interval> dims) {
+  constexpr int64_t farApart = 1024, enoughReads = 24;
+  if (op.getNumReductionLoops() == 0 || op.getNumDpsInputs() < 2 || op.isDpsInit(&operand) ||
+      view.strides.empty())
+    return false;
+  ArrayRef<AffineExpr> axes = op.getMatchingIndexingMap(&operand).getResults();
+  auto last = dyn_cast<AffineDimExpr>(axes.back());
+  SmallVector<unsigned> parallel;
+  op.getParallelDims(parallel);
+  if (!last || !llvm::is_contained(parallel, last.getPosition()))
+    return false;
+  double reads = 1;
+  for (unsigned dim : parallel)
+    if (!op.getMatchingIndexingMap(&operand).isFunctionOfDim(dim))
+      reads *= double(dims[dim].bound < 0 ? enoughReads : dims[dim].bound);
+  return reads >= enoughReads && llvm::any_of(llvm::zip_equal(axes, view.strides), [&](auto pair) {
+           auto dim = dyn_cast<AffineDimExpr>(std::get<0>(pair));
+           std::optional<int64_t> stride = std::get<1>(pair).constant();
+           return dim && !llvm::is_contained(parallel, dim.getPosition()) &&
+                  (!stride || *stride >= farApart);
+         });
+}
+
+bool KernelEmitter::wantsPart(linalg::LinalgOp op, OpOperand &operand, ArrayRef<Interval> dims) {
+  auto argument = argumentViews.find(operand.get());
+  if (argument != argumentViews.end())
+    return isScattered(op, operand, argument->second, dims);
+  return wantsBuffer(operand.get(), getUse(op, operand.getOperandNumber()));
+}
+
+void KernelEmitter::demandOperands(linalg::LinalgOp op, ArrayRef<Interval> dims, Demands &demands) {
   for (OpOperand &operand : op->getOpOperands()) {
-    if (!isa<RankedTensorType>(operand.get().getType()) ||
+    Value tensor = operand.get();
+    if (!isa<RankedTensorType>(tensor.getType()) ||
         (!op.isDpsInit(&operand) && !op.payloadUsesValueFromOperand(&operand)))
       continue;
-    demand(operand.get(), mapBox(op.getMatchingIndexingMap(&operand), dims, operand.get()),
-           getUse(op, operand.getOperandNumber()), demands);
+    Box box = mapBox(op.getMatchingIndexingMap(&operand), dims, tensor);
+    if (argumentViews.contains(tensor)) {
+      if (wantsPart(op, operand, dims) && isSmall(tensor, box))
+        demands.try_emplace(tensor, box);
+      continue;
+    }
+    demand(tensor, box, getUse(op, operand.getOperandNumber()), demands);
   }
   for (Value captured : getCapturedTensors(op))
     demand(captured, fullBox(captured), {true, true, false}, demands);
@@ -197,12 +240,13 @@ bool KernelEmitter::isMaterialized(Value tensor, const Box &box) {
 bool KernelEmitter::isSmall(Value tensor, const Box &box) {
   if (unbounded.contains(tensor))
     return false;
-  int64_t bytes = std::max(1u, getElementTypeOrSelf(tensor).getIntOrFloatBitWidth() / 8);
-  for (const Range &range : box) {
-    if (range.bound < 0 || range.bound > maxBufferBytes)
+  int64_t most = std::min(maxBufferBytes, maxStackBytes - bufferBytes);
+  int64_t bytes = bytesOf(getElementTypeOrSelf(tensor));
+  for (const Interval &range : box) {
+    if (range.bound < 0 || range.bound > most)
       return false;
     bytes *= std::max<int64_t>(range.bound, 1);
-    if (bytes > maxBufferBytes)
+    if (bytes > most)
       return false;
   }
   return true;
@@ -212,9 +256,14 @@ void KernelEmitter::materializeAll(const Demands &demands) {
   // In the order of the program, so that what several of them need is there for all.
   SmallVector<std::pair<Value, Box>> ordered(demands.begin(), demands.end());
   llvm::sort(ordered, [](const auto &a, const auto &b) {
-    auto x = cast<OpResult>(a.first), y = cast<OpResult>(b.first);
-    return x.getOwner() == y.getOwner() ? x.getResultNumber() < y.getResultNumber()
-                                        : x.getOwner()->isBeforeInBlock(y.getOwner());
+    Operation *x = a.first.getDefiningOp(), *y = b.first.getDefiningOp();
+    if (x && y && x != y)
+      return x->isBeforeInBlock(y);
+    auto number = [](Value value) {
+      auto result = dyn_cast<OpResult>(value);
+      return result ? result.getResultNumber() : cast<BlockArgument>(value).getArgNumber();
+    };
+    return !x == !y ? number(a.first) < number(b.first) : !x;
   });
   for (const auto &[tensor, box] : ordered) {
     if (isMaterialized(tensor, box))
@@ -332,8 +381,12 @@ void KernelEmitter::emitLinalg(linalg::LinalgOp op, unsigned result, const Box &
     AffineMap outMap = op.getMatchingIndexingMap(op.getDpsInitOperand(number));
     Type element = getElementTypeOrSelf(init);
     View view = dest;
-    if (number != result)
-      view = allocate(op.getLoc(), element, mapBox(outMap, nest.ranges, init));
+    if (number != result) {
+      Box part = mapBox(outMap, nest.ranges, init);
+      if (!isSmall(init, part))
+        return fail(op, "has several results, one of which is too large for the stack");
+      view = allocate(op.getLoc(), element, part);
+    }
     nest.outputs.push_back({view, outMap, element, init, findCombiner(op, number)});
     nest.readsOutputs |= op.payloadUsesValueFromOperand(op.getDpsInitOperand(number));
   }
@@ -380,12 +433,11 @@ void KernelEmitter::emitChunks(linalg::LinalgOp op, Nest &nest) {
 /// A dimension and the size of its parts, if some operand wants a buffer that would be too large.
 std::optional<std::pair<unsigned, int64_t>> KernelEmitter::chooseChunk(linalg::LinalgOp op,
                                                                        const Nest &nest) {
-  auto fits = [&](ArrayRef<Range> ranges) {
+  auto fits = [&](ArrayRef<Interval> ranges) {
     return llvm::all_of(op->getOpOperands(), [&](OpOperand &operand) {
       Value tensor = operand.get();
       if (!isa<RankedTensorType>(tensor.getType()) || op.isDpsInit(&operand) ||
-          !op.payloadUsesValueFromOperand(&operand) ||
-          !wantsBuffer(tensor, getUse(op, operand.getOperandNumber())))
+          !op.payloadUsesValueFromOperand(&operand) || !wantsPart(op, operand, ranges))
         return true;
       return isSmall(tensor, mapBox(op.getMatchingIndexingMap(&operand), ranges, tensor));
     });
@@ -398,7 +450,7 @@ std::optional<std::pair<unsigned, int64_t>> KernelEmitter::chooseChunk(linalg::L
   SmallVector<unsigned> reductions;
   op.getReductionDims(reductions);
   for (unsigned dim : reductions) {
-    SmallVector<Range> ranges(nest.ranges);
+    SmallVector<Interval> ranges(nest.ranges);
     int64_t most = ranges[dim].bound < 0 ? 1024 : ranges[dim].bound;
     for (int64_t size = llvm::PowerOf2Ceil(most) / 2; size >= 4; size /= 2) {
       ranges[dim] = {0, size, size};

@@ -218,31 +218,52 @@ void Interpreter::runLinalg(linalg::LinalgOp op) {
   SmallVector<Array> outputs;
   for (Value init : op.getDpsInits())
     outputs.push_back(arrays[init]);
-  auto place = [&](OpOperand &operand, const Index &index) {
-    Index result = [&] {
-      SmallVector<int64_t> at = op.getMatchingIndexingMap(&operand).compose(index);
-      return Index(at.begin(), at.end());
-    }();
-    return result;
+  // Positions are linear in the loops: read the steps off the maps once.
+  auto place = [&](OpOperand &operand, const Array &array) {
+    auto at = [&](const Index &index) {
+      SmallVector<int64_t> coords = op.getMatchingIndexingMap(&operand).compose(index);
+      return int64_t(array.offset(Index(coords.begin(), coords.end())));
+    };
+    Index index(sizes.size(), 0), steps{at(index)};
+    for (size_t dim = 0; dim < sizes.size(); ++dim) {
+      index[dim] = 1;
+      steps.push_back(at(index) - steps.front());
+      index[dim] = 0;
+    }
+    return steps;
   };
+  auto position = [](const Index &steps, const Index &index) {
+    int64_t sum = steps.front();
+    for (size_t dim = 0; dim < index.size(); ++dim)
+      sum += steps[dim + 1] * index[dim];
+    return size_t(sum);
+  };
+  struct Access {
+    Value argument;
+    const Array *array;
+    Index steps;
+  };
+  SmallVector<Access> reads, writes;
+  for (OpOperand &operand : op->getOpOperands()) {
+    Value argument = op.getBlock()->getArgument(operand.getOperandNumber());
+    unsigned inputs = op.getNumDpsInputs(), number = operand.getOperandNumber();
+    if (!arrays.contains(operand.get())) {
+      scalars[argument] = scalar(operand.get());
+      continue;
+    }
+    const Array *array = number < inputs ? &arrays[operand.get()] : &outputs[number - inputs];
+    reads.push_back({argument, array, place(operand, *array)});
+    if (number >= inputs)
+      writes.push_back(reads.back());
+  }
   forEachIndex(sizes, [&](const Index &index) {
     loop = index;
-    for (OpOperand &operand : op->getOpOperands()) {
-      Value argument = op.getBlock()->getArgument(operand.getOperandNumber());
-      if (!arrays.contains(operand.get())) {
-        scalars[argument] = scalar(operand.get());
-        continue;
-      }
-      unsigned inputs = op.getNumDpsInputs(), number = operand.getOperandNumber();
-      const Array &array = number < inputs ? arrays[operand.get()] : outputs[number - inputs];
-      scalars[argument] = array.data[array.offset(place(operand, index))];
-    }
+    for (const Access &read : reads)
+      scalars[read.argument] = read.array->data[position(read.steps, index)];
     for (Operation &inner : op.getBlock()->without_terminator())
       scalars[inner.getResult(0)] = compute(&inner);
-    for (auto [number, value] : llvm::enumerate(op.getBlock()->getTerminator()->getOperands())) {
-      Index at = place(*op.getDpsInitOperand(number), index);
-      outputs[number].data[outputs[number].offset(at)] = scalar(value);
-    }
+    for (auto [number, value] : llvm::enumerate(op.getBlock()->getTerminator()->getOperands()))
+      outputs[number].data[position(writes[number].steps, index)] = scalar(value);
   });
   for (auto [result, array] : llvm::zip(op->getResults(), outputs))
     arrays[result] = array;
