@@ -57,7 +57,7 @@ void KernelEmitter::emitArguments(func::FuncOp function) {
     SmallVector<Poly> shape;
     for (AffineExpr size : source.operandDims[i])
       shape.push_back(math.evaluate(loc, size, {}, symbols));
-    knownSizes[operand] = shape;
+    knownSizes[operand].assign(shape.begin(), shape.end());
     argumentViews[operand] = denseView(entry->getArgument(i), getElementTypeOrSelf(operand), shape);
   }
   // Reshapes of operands are the same memory.

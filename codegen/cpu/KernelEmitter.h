@@ -211,7 +211,7 @@ private:
 
   mlir::Operation *prologueEnd = nullptr; ///< what is made before it is visible everywhere
   llvm::SmallVector<Poly> symbols;        ///< the dimensions of the entry
-  llvm::DenseMap<mlir::Value, llvm::SmallVector<Poly>> knownSizes;
+  llvm::DenseMap<mlir::Value, std::vector<Poly>> knownSizes; ///< vectors stay where they are
   llvm::DenseMap<mlir::Value, Element> scalars;
   llvm::DenseMap<mlir::Value, View> argumentViews; ///< operands of the kernel, and reshapes of them
   int64_t bufferBytes = 0;                         ///< on the stack, so far

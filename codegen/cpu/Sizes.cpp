@@ -31,7 +31,7 @@ ArrayRef<Poly> KernelEmitter::sizes(Value tensor) {
   for (auto [size, fixed] : llvm::zip_equal(computed, shape))
     if (!ShapedType::isDynamic(fixed))
       size = fixed;
-  return knownSizes[tensor] = computed;
+  return knownSizes[tensor] = std::vector<Poly>(computed.begin(), computed.end());
 }
 
 SmallVector<Poly> KernelEmitter::computeSizes(Value tensor) {

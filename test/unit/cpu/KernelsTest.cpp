@@ -2,8 +2,12 @@
 
 #include "Harness.h"
 
+#include "mlir/Parser/Parser.h"
+
+#include <cmath>
 #include <gtest/gtest.h>
 
+using namespace nnc;
 using namespace nnc::test;
 
 /// Small, uneven, and more than one vector of B.
@@ -71,7 +75,7 @@ TEST(CpuKernels, BoolsAndIntegers) {
 }
 
 TEST(CpuKernels, HalfPrecision) {
-  checkModel(R"(
+  std::string text = R"(
     #x = affine_map<()[s0] -> (s0, 19)>
     func.func @f(%x: tensor<?x19xbf16, #x>, %y: tensor<?x19xf16, #x>, %w: tensor<19x21xbf16>)
         -> (tensor<?x19xbf16, #x>, tensor<?x19xf16, #x>, tensor<?x21xbf16, affine_map<()[s0] -> (s0, 21)>>)
@@ -80,8 +84,9 @@ TEST(CpuKernels, HalfPrecision) {
       %1 = nn.exp %y : tensor<?x19xf16, #x>
       %2 = nn.matmul %x, %w : tensor<?x19xbf16, #x>, tensor<19x21xbf16> -> tensor<?x21xbf16, affine_map<()[s0] -> (s0, 21)>>
       return %0, %1, %2 : tensor<?x19xbf16, #x>, tensor<?x19xf16, #x>, tensor<?x21xbf16, affine_map<()[s0] -> (s0, 21)>>
-    })",
-             batches);
+    })";
+  for (std::string cpu : {"native", "x86-64", "x86-64-v3"})
+    checkModel(text, batches, cpu);
 }
 
 static std::string reduction(const std::string &op, const std::string &axes,
@@ -343,4 +348,85 @@ TEST(CpuKernels, OtherMachines) {
     checkModel(convolution({3, 17, 5, 3, 2, 1, 1, 1}), {{1}, {3}}, cpu);
     checkModel(replaced(reduction("mean", "2", "s0, 5"), "RESULT", "?x5xf32, #y"), batches, cpu);
   }
+}
+
+TEST(CpuKernels, NotANumber) {
+  std::string text = R"(
+    func.func @f(%x: tensor<4x37xf32>) -> (tensor<4xf32>, tensor<37xf32>, tensor<4xi32>, tensor<4x37xf32>)
+        attributes {nn.entry, nn.dims = []} {
+      %0 = nn.reduce max %x {axes = array<i64: 1>} : tensor<4x37xf32> -> tensor<4xf32>
+      %1 = nn.reduce min %x {axes = array<i64: 0>} : tensor<4x37xf32> -> tensor<37xf32>
+      %2 = nn.argreduce max %x {axis = 1} : tensor<4x37xf32> -> tensor<4xi32>
+      %3 = nn.softmax %x {axis = 1 : i64} : tensor<4x37xf32>
+      return %0, %1, %2, %3 : tensor<4xf32>, tensor<37xf32>, tensor<4xi32>, tensor<4x37xf32>
+    })";
+  Model model = makeModel(text);
+  Result<codegen::CpuObject> object = codegen::compileForCpu(model.kernels, {});
+  ASSERT_TRUE(object) << object.error().message;
+  Result<rt::LoadedObject> loaded = rt::LoadedObject::load(std::as_bytes(std::span(object->elf)));
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  Array x{{4, 37}, std::vector<double>(4 * 37, 0.5)};
+  x.data[5] = NAN;
+  x.data[37 + 36] = INFINITY;
+  x.data[2 * 37 + 3] = -INFINITY;
+  for (auto [number, kernel] : llvm::enumerate(model.kernels)) {
+    std::vector<Array> want = interpret(kernel, {x}, {});
+    std::vector<Array> got = runKernel(kernel, *object, number, *loaded, {x}, {});
+    for (size_t i = 0; i < got.size(); ++i)
+      for (size_t j = 0; j < got[i].data.size(); ++j)
+        EXPECT_TRUE(std::isnan(want[i].data[j])
+                        ? std::isnan(got[i].data[j])
+                        : std::fabs(want[i].data[j] - got[i].data[j]) < 1e-6 ||
+                              want[i].data[j] == got[i].data[j])
+            << kernel.getKernelName().str() << ", element " << j << ": " << got[i].data[j]
+            << ", not " << want[i].data[j];
+  }
+}
+
+TEST(CpuKernels, SameBytesEveryTime) {
+  std::string text = convolution({3, 17, 5, 3, 2, 1, 1, 1});
+  Model first = makeModel(text), second = makeModel(text);
+  Result<codegen::CpuObject> a = codegen::compileForCpu(first.kernels, {});
+  Result<codegen::CpuObject> b = codegen::compileForCpu(second.kernels, {});
+  ASSERT_TRUE(a && b);
+  EXPECT_TRUE(a->elf == b->elf);
+}
+
+TEST(CpuKernels, EqualKernelsShareCode) {
+  Model model = makeModel(R"(
+    func.func @f(%x: tensor<8xf32>) -> (tensor<8xf32>) attributes {nn.entry, nn.dims = []} {
+      %0 = nn.softmax %x {axis = 0 : i64} : tensor<8xf32>
+      return %0 : tensor<8xf32>
+    }
+    func.func @g(%x: tensor<8xf32>) -> (tensor<8xf32>) attributes {nn.entry, nn.dims = []} {
+      %0 = nn.softmax %x {axis = 0 : i64} : tensor<8xf32>
+      return %0 : tensor<8xf32>
+    })");
+  ASSERT_EQ(model.kernels.size(), 2u);
+  Result<codegen::CpuObject> object = codegen::compileForCpu(model.kernels, {});
+  ASSERT_TRUE(object);
+  EXPECT_EQ(object->kernels[0].symbol, object->kernels[1].symbol);
+}
+
+TEST(CpuKernels, WhatIsUnknownIsNamed) {
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::parseSourceString<mlir::ModuleOp>(
+      R"(
+    func.func @f(%x: tensor<8xf32>) -> tensor<8xf32> {
+      %r = nn.kernel "odd" (%x : tensor<8xf32>) -> (tensor<8xf32>) attributes {anchor = "pointwise"} {
+      ^bb0(%a: tensor<8xf32>):
+        %e = tensor.empty() : tensor<8xf32>
+        %s = linalg.softmax dimension(0) ins(%a : tensor<8xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+        nn.yield %s : tensor<8xf32>
+      }
+      return %r : tensor<8xf32>
+    })",
+      &testContext());
+  ASSERT_TRUE(module);
+  llvm::SmallVector<nn::KernelOp> kernels;
+  module->walk([&](nn::KernelOp kernel) { kernels.push_back(kernel); });
+  Result<codegen::CpuObject> object = codegen::compileForCpu(kernels, {});
+  ASSERT_FALSE(object);
+  EXPECT_EQ(object.error().message,
+            "kernel 'odd' cannot be compiled for the cpu: 'linalg.softmax' is "
+            "not supported here by the cpu target");
 }
