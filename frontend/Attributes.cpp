@@ -52,6 +52,9 @@ static bool readIgnore(Evaluator &evaluator, const syntax::Expr &expr,
 static bool readWeights(Evaluator &evaluator, const syntax::Attribute &attribute,
                         DefaultWeights &weights) {
   weights.location = attribute.span;
+  weights.name = {attribute.span.file, attribute.span.begin, attribute.name.span.end};
+  if (attribute.args.size() > 1)
+    weights.afterFile = attribute.args[1].span.before();
   bool hasFile = false;
   for (const syntax::Argument &argument : attribute.args) {
     bool ok = true;

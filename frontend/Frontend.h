@@ -46,6 +46,10 @@ struct DefaultWeights {
   std::string prefix;
   std::vector<std::string> ignore;
   syntax::Span location;
+  /// `@weights`.
+  syntax::Span name;
+  /// Where the second argument starts; invalid if there is none.
+  syntax::Span afterFile;
 };
 
 struct ModelInfo {

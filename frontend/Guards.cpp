@@ -86,7 +86,8 @@ void Evaluator::reportGuard(const syntax::Guard &guard, const std::string &subje
     diag.note(
         fmt::format("`{}` = {} is the default", defaulted->name, formatValue(defaulted->value)),
         defaulted->formal);
-  diag.note("required", guard.span);
+  if (guard.span != site.callee)
+    diag.note("required", guard.span);
 }
 
 /// The hyperparameter of the module around the call whose default arrived here under that name.

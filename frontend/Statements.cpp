@@ -59,6 +59,7 @@ void Evaluator::runFor(const syntax::ForStmt &loop) {
     return;
   }
   bool failedBefore = frame->failed;
+  size_t firstError = diags.all().size(), iteration = 0;
   for (const Value &item : *items) {
     size_t mark = frame->locals.enterBlock();
     if (bindTargets(loop.targets, item, loop.range->span, /*define=*/true))
@@ -66,6 +67,9 @@ void Evaluator::runFor(const syntax::ForStmt &loop) {
     else
       frame->failed = true;
     frame->locals.leaveBlock(mark);
+    if (frame->failed && !failedBefore)
+      diags.labelSince(firstError, loop.span, fmt::format("in iteration {}", iteration));
+    ++iteration;
     if (frame->returned || exhausted)
       return;
     if (frame->failed && !failedBefore) { // more iterations would repeat the error

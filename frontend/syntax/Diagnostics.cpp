@@ -100,4 +100,14 @@ void Diagnostics::clear() {
   errors = warnings = 0;
 }
 
+void Diagnostics::labelSince(size_t first, Span region, std::string_view text) {
+  for (size_t i = first; i < list.size(); ++i) {
+    Label &primary = list[i].primary;
+    bool isInside = primary.span.file == region.file && primary.span.begin >= region.begin &&
+                    primary.span.end <= region.end;
+    if (isInside && primary.text.empty())
+      primary.text = text;
+  }
+}
+
 } // namespace nnc::syntax

@@ -99,6 +99,10 @@ public:
   std::vector<Diagnostic> forDisplay() const;
   void clear();
 
+  /// Writes `text` beside the carets of the diagnostics from number `first` on that lie within
+  /// `region` and have nothing there yet.
+  void labelSince(size_t first, Span region, std::string_view text);
+
 private:
   Diagnostic &add(Severity severity, std::string_view code, Span span, std::string message);
 

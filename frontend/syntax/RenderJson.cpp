@@ -60,7 +60,11 @@ std::string spans(const SourceManager &sources, const Diagnostic &diag) {
 
 std::string note(const SourceManager &sources, const Note &note) {
   std::string where = note.place.isValid() ? ", " + place(sources, note.place) : "";
-  return fmt::format("{{\"message\": {}{}}}", quote(note.text), where);
+  // In the text form the place follows the comma; here it has fields of its own.
+  std::string_view text = note.text;
+  if (note.place.isValid() && text.ends_with(','))
+    text.remove_suffix(1);
+  return fmt::format("{{\"message\": {}{}}}", quote(text), where);
 }
 
 std::string fix(const SourceManager &sources, const FixIt &fix) {

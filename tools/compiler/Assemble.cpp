@@ -39,7 +39,7 @@ public:
 
   Result<Assembly> run() {
     assembly.plan = std::make_unique<format::ModelT>();
-    plan().compiler = NNC_VERSION;
+    plan().compiler = versionText();
     plan().name = name;
     plan().target = target == Target::Cpu ? format::Target::Cpu : format::Target::Cuda;
     module.walk([&](nn::KernelOp kernel) { kernels.push_back(kernel); });

@@ -42,7 +42,7 @@ public:
   Reporter(const frontend::ModelInfo &info, const std::string &path, syntax::Diagnostics &diags)
       : info(info), path(path), diags(diags) {
     if (info.weights && info.weights->file == path)
-      place = info.weights->location;
+      place = info.weights->name;
   }
 
   void missing(const codegen::KeyReport &report) {
@@ -53,10 +53,7 @@ public:
                                    report.missing.size(), report.numSlots, info.name, path));
     about(diag, fmt::format("first missing key: `{}`", report.missing.front()));
     if (!report.suggestedPrefix.empty())
-      diag.note(fmt::format("all {} are present under `{}`", report.missing.size(),
-                            report.suggestedPrefix))
-          .help(fmt::format("add the prefix: `@weights(\"{}\", prefix=\"{}\")`", path,
-                            report.suggestedPrefix));
+      suggestPrefix(diag, report);
   }
 
   void unused(const codegen::KeyReport &report) {
@@ -83,6 +80,21 @@ public:
   }
 
 private:
+  void suggestPrefix(syntax::Diagnostic &diag, const codegen::KeyReport &report) {
+    diag.note(fmt::format("all {} are present under `{}`", report.missing.size(),
+                          report.suggestedPrefix));
+    std::string argument = fmt::format("prefix=\"{}\"", report.suggestedPrefix);
+    if (!place.isValid()) {
+      diag.help(fmt::format("add the prefix: `@weights(\"{}\", {})`", path, argument));
+    } else if (info.weights->afterFile.isValid()) {
+      diag.fixIt("add the prefix", {{info.weights->afterFile, argument + ", "}});
+    } else {
+      syntax::Span close = info.weights->location;
+      close.begin = close.end = close.end - 1; // before the parenthesis
+      diag.fixIt("add the prefix", {{close, ", " + argument}});
+    }
+  }
+
   syntax::Diagnostic &error(std::string_view code, std::string message) {
     return diags.error(code, place, std::move(message));
   }

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
 
 #include <chrono>
@@ -82,6 +83,15 @@ bool Compilation::runPhase(Phase phase, syntax::FileId file) {
   return false;
 }
 
+/// "sm_80", "sm_90a": digits, and at most one letter.
+static bool isArchitecture(llvm::StringRef arch) {
+  if (!arch.consume_front("sm_"))
+    return false;
+  llvm::StringRef digits = arch.take_while(llvm::isDigit);
+  llvm::StringRef suffix = arch.drop_front(digits.size());
+  return digits.size() >= 2 && (suffix.empty() || suffix == "a" || suffix == "f");
+}
+
 /// The target and, for cuda, the architectures: the GPU's own where there is one.
 bool Compilation::chooseTarget() {
   std::optional<std::string> local;
@@ -91,6 +101,12 @@ bool Compilation::chooseTarget() {
     options.target = local || !options.archs.empty() ? "cuda" : "cpu";
   if (options.target != "cpu" && options.target != "cuda")
     return fail({fmt::format("unknown target `{}`: expected `cpu` or `cuda`", options.target)});
+  for (const std::string &arch : options.archs)
+    if (!isArchitecture(arch))
+      return fail({fmt::format(
+          "unknown architecture `{}`: expected for example `sm_80` or `sm_90a`", arch)});
+  if (options.target == "cpu" && !options.archs.empty())
+    return fail({"`--arch` is for the target cuda"});
   chosenTarget = options.target == "cpu" ? Target::Cpu : Target::Cuda;
   if (chosenTarget == Target::Cuda && options.archs.empty())
     options.archs =

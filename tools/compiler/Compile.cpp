@@ -1,7 +1,7 @@
 #include "tools/compiler/Compile.h"
 
 #include "frontend/syntax/Render.h"
-#include "runtime/format/Container.h"
+#include "runtime/format/AtomicFile.h"
 #include "tools/compiler/Compilation.h"
 
 namespace nnc {
@@ -21,6 +21,14 @@ Result<CompiledModel> compileSource(syntax::SourceManager &sources, syntax::Diag
 }
 
 } // namespace
+
+const char *versionText() { return NNC_VERSION; }
+
+Result<void> CompiledModel::save(const std::string &path) const {
+  return format::writeFile(path, bytes);
+}
+
+Result<Engine> CompiledModel::engine() const { return Engine::fromMemory(bytes); }
 
 Result<CompiledModel> compile(const std::string &path, const CompileOptions &options) {
   syntax::SourceManager sources;

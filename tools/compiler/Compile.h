@@ -58,6 +58,9 @@ private:
   std::string text;
 };
 
+/// The compiler's version, e.g. "0.1.0".
+const char *versionText();
+
 /// Compiles a file. The error's message holds the rendered diagnostics.
 Result<CompiledModel> compile(const std::string &path, const CompileOptions &options = {});
 

@@ -85,12 +85,19 @@ StoredTensor stored(const std::string &name, const Tensor &tensor) {
       name, tensor.dtype(), {tensor.shape().begin(), tensor.shape().end()}, {data, tensor.bytes()}};
 }
 
+/// An only result that the model does not name is called `output`; people may call it as they like.
+bool isUnnamedResult(std::string_view portName, size_t ports) {
+  return ports == 1 && portName == "output";
+}
+
 /// The outputs that "name=file" or "file" asks for.
 Result<std::vector<StoredTensor>> chosen(const Place &place, const TensorMap &outputs) {
   std::vector<StoredTensor> list;
   for (const NamedTensor &item : outputs)
     if (place.name.empty() || place.name == item.name)
       list.push_back(stored(item.name, item.tensor));
+    else if (isUnnamedResult(item.name, outputs.size()))
+      list.push_back(stored(place.name, item.tensor));
   if (list.empty())
     return Error{fmt::format("there is no output `{}`", place.name)};
   return list;
@@ -122,7 +129,9 @@ Result<TensorMap> run::readPorts(const char *what, const std::vector<Place> &pla
     Result<Tensor> tensor = pick(*tensors, place);
     if (!tensor)
       return tensor.error();
-    found.add(place.name, std::move(*tensor));
+    bool renamed =
+        what == std::string_view("output") && isUnnamedResult(ports[0]->name, ports.size());
+    found.add(renamed ? ports[0]->name : place.name, std::move(*tensor));
   }
   return found;
 }

@@ -13,7 +13,10 @@
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Path.h"
 
+#include "llvm/Config/llvm-config.h"
+
 #include <charconv>
+#include <csignal>
 #include <fmt/format.h>
 
 using namespace nnc;
@@ -200,6 +203,11 @@ bool compileModel(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
 }
 
 bool runCommand(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
+  if (diagnosticsStyle != "text" && diagnosticsStyle != "json") {
+    diags.error(fmt::format("unknown style `{}` of --diagnostics: expected `text` or `json`",
+                            diagnosticsStyle.getValue()));
+    return false;
+  }
   if (checkCommand)
     return checkSources(sources, diags, {checkFiles.begin(), checkFiles.end()});
   if (fmtCommand)
@@ -223,6 +231,10 @@ bool runCommand(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  std::signal(SIGXFSZ, SIG_IGN); // a limit on the size of files is an error of write()
+  cl::SetVersionPrinter([](llvm::raw_ostream &out) {
+    out << "nnc " << versionText() << " (LLVM " << LLVM_VERSION_STRING << ")\n";
+  });
   mlir::registerAsmPrinterCLOptions();
   mlir::registerMLIRContextCLOptions();
   mlir::registerPassManagerCLOptions();
