@@ -43,13 +43,20 @@ def sources(*suffixes):
     return [n for n in names.split() if n.endswith(suffixes) and (ROOT / n).exists()]
 
 
+def skip_reason(output, name):
+    """What GTEST_SKIP() << said last before the test's end: after the line `...: Skipped`."""
+    before = output.split(f"[  SKIPPED ] {name.split(' ', 1)[1]}")[0]
+    lines = [line for line in before.rsplit(": Skipped", 1)[-1].splitlines() if line.strip()]
+    return lines[0] if lines else name
+
+
 def run_unit(build, totals):
     """Every GoogleTest program below BUILD/test/unit; its own JSON says what passed."""
     programs = (p for p in (build / "test/unit").glob("*") if p.is_file() and os.access(p, os.X_OK))
     for program in sorted(programs):
         with tempfile.NamedTemporaryFile(suffix=".json") as report:
             done = subprocess.run(
-                [program, f"--gtest_output=json:{report.name}", "--gtest_brief=1"],
+                [program, f"--gtest_output=json:{report.name}"],
                 cwd=build, capture_output=True, text=True, errors="replace",
             )
             text = pathlib.Path(report.name).read_text()
@@ -60,8 +67,7 @@ def run_unit(build, totals):
             for test in suite["testsuite"]:
                 name = f"{program.name} {suite['name']}.{test['name']}"
                 if test.get("result") == "SKIPPED":
-                    reason = test.get("skipped", [{"message": ""}])[0]["message"].strip()
-                    totals.skipped[reason.splitlines()[-1] if reason else name] += 1
+                    totals.skipped[skip_reason(done.stdout, name)] += 1
                 elif "failures" in test:
                     totals.fail(name, "\n".join(f["failure"] for f in test["failures"]))
                 else:

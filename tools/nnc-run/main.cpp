@@ -7,6 +7,7 @@
 #include "tools/nnc-run/Options.h"
 #include "tools/nnc-run/TensorFiles.h"
 
+#include <csignal>
 #include <fmt/format.h>
 
 using namespace nnc;
@@ -103,6 +104,7 @@ static Result<void> runModel(const Options &options) {
 }
 
 int main(int argc, char **argv) {
+  std::signal(SIGXFSZ, SIG_IGN); // a limit on the size of files is an error of write()
   int status = 0;
   std::optional<Options> options = parseOptions(argc, argv, status);
   if (!options)

@@ -13,7 +13,6 @@
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Path.h"
 
-#include "llvm/Config/llvm-config.h"
 
 #include <charconv>
 #include <csignal>
@@ -233,7 +232,7 @@ int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   std::signal(SIGXFSZ, SIG_IGN); // a limit on the size of files is an error of write()
   cl::SetVersionPrinter([](llvm::raw_ostream &out) {
-    out << "nnc " << versionText() << " (LLVM " << LLVM_VERSION_STRING << ")\n";
+    out << "nnc " << versionText() << "\n";
   });
   mlir::registerAsmPrinterCLOptions();
   mlir::registerMLIRContextCLOptions();

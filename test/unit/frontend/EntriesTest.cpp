@@ -92,8 +92,6 @@ TEST(Entries, FixedDimensions) {
   |
 2 |   fn forward(x: float[B, 4]) -> float[B, 4] requires B in 1..=4 {
   |                                                      ^^^^^^^^^^ B = 9
-  |
-  = note: required at model.nn:2:54
 )");
   options.dims = {{"Q", 3}};
   EXPECT_EQ(compiled(model("", "    return x\n"), options),
