@@ -37,3 +37,5 @@ for folder in ("lib64", "lib"):
         config.available_features.add("nvrtc")
 if pathlib.Path(config.build_root + "/lib/libnnc_twin.so").exists():
     config.available_features.add("twin")
+if config.sanitize:
+    config.available_features.add("asan")
