@@ -13,7 +13,6 @@
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Path.h"
 
-
 #include <charconv>
 #include <csignal>
 #include <fmt/format.h>
@@ -231,9 +230,7 @@ bool runCommand(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   std::signal(SIGXFSZ, SIG_IGN); // a limit on the size of files is an error of write()
-  cl::SetVersionPrinter([](llvm::raw_ostream &out) {
-    out << "nnc " << versionText() << "\n";
-  });
+  cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "nnc " << versionText() << "\n"; });
   mlir::registerAsmPrinterCLOptions();
   mlir::registerMLIRContextCLOptions();
   mlir::registerPassManagerCLOptions();
