@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 namespace {
@@ -31,8 +32,20 @@ std::vector<unsigned char> readIdx(const std::string &path, size_t header) {
   return bytes;
 }
 
+/// One character for two rows of pixels: ten shades of letters, for what is no terminal.
+void drawText(const unsigned char *image) {
+  for (int row = 0; row < Side; row += 2) {
+    std::printf("  ");
+    for (int column = 0; column < Side; ++column)
+      std::putchar(" .:-=+*#%@"[image[row * Side + column] * 9 / 255]);
+    std::printf("\n");
+  }
+}
+
 /// Two pixels per character: upper and lower half blocks in grey.
 void draw(const unsigned char *image) {
+  if (!isatty(STDOUT_FILENO))
+    return drawText(image);
   auto shade = [](int value) { return 232 + value * 23 / 255; };
   for (int row = 0; row < Side; row += 2) {
     std::printf("  ");
