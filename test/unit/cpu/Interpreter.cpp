@@ -205,7 +205,8 @@ double Interpreter::compute(Operation *op) {
   }
   double a = scalar(op->getOperand(0)),
          b = op->getNumOperands() > 1 ? scalar(op->getOperand(1)) : 0;
-  return computeInteger(op, a, b);
+  bool isFloat = isa<FloatType>(op->getOperand(0).getType());
+  return isFloat ? computeFloat(op, a, b) : computeInteger(op, a, b);
 }
 
 void Interpreter::runLinalg(linalg::LinalgOp op) {
