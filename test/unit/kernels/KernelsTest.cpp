@@ -6,7 +6,7 @@
 #include "ir/Dims.h"
 #include "ir/NNOps.h"
 #include "passes/KernelKey.h"
-#include "runtime/format/model_generated.h"
+#include "runtime/format/Plan.h"
 #include "tools/compiler/Compilation.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -91,48 +91,13 @@ void fillRandom(const Tensor &tensor, std::mt19937 &random) {
   }
 }
 
-/// The value of a size expression of the plan.
-int64_t evaluate(const format::ExprT &expr, const std::vector<int64_t> &dims) {
-  std::vector<int64_t> stack;
-  for (const format::ExprNode &node : expr.nodes) {
-    if (node.op() == format::ExprOp::Const) {
-      stack.push_back(node.value());
-      continue;
-    }
-    if (node.op() == format::ExprOp::Sym) {
-      stack.push_back(dims[node.value()]);
-      continue;
-    }
-    int64_t b = stack.back();
-    stack.pop_back();
-    int64_t &a = stack.back();
-    switch (node.op()) {
-    case format::ExprOp::Add:
-      a += b;
-      break;
-    case format::ExprOp::Mul:
-      a *= b;
-      break;
-    case format::ExprOp::FloorDiv:
-      a /= b;
-      break;
-    case format::ExprOp::CeilDiv:
-      a = (a + b - 1) / b;
-      break;
-    default:
-      a %= b;
-    }
-  }
-  return stack.back();
-}
-
 TensorMap randomInputs(const format::EntryT &entry, const std::vector<int64_t> &dims) {
   std::mt19937 random(7);
   TensorMap inputs;
   for (const auto &port : entry.inputs) {
     std::vector<int64_t> shape;
     for (uint32_t expr : port->shape)
-      shape.push_back(evaluate(*entry.exprs[expr], dims));
+      shape.push_back(*format::evaluate(*entry.exprs[expr], dims));
     Result<Tensor> tensor = Tensor::empty(DType(port->dtype), shape);
     EXPECT_TRUE(tensor);
     fillRandom(*tensor, random);
