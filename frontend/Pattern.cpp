@@ -19,7 +19,46 @@ Dim PatternBinder::sizeOf(const std::vector<std::string> &keys) const {
   return product;
 }
 
+static bool hasAxis(const PatternSide &side, std::string_view name) {
+  for (const PatternAxis &axis : side.axes)
+    for (const PatternAtom &atom : axis.atoms)
+      if (!atom.isNumber && atom.name.text == name)
+        return true;
+  return false;
+}
+
+bool PatternBinder::giveSize(const std::string &name, const Operand &operand,
+                             const syntax::Pattern &pattern) {
+  bool isThere = hasAxis(pattern.right, name);
+  for (const PatternSide &side : pattern.left)
+    isThere = isThere || hasAxis(side, name);
+  if (!isThere) {
+    context.error("E0303", operand.span,
+                  fmt::format("the pattern of {} has no axis `{}`", what, name));
+    return false;
+  }
+  if (!operand.value.isInt()) {
+    context.error("E0403", operand.span,
+                  fmt::format("the size of axis `{}` needs an int, found {}", name,
+                              describeKind(operand.value)));
+    return false;
+  }
+  const Dim &size = operand.value.get<Dim>();
+  std::optional<Dim> known = sizeInScope(name);
+  if (known && *known != size) {
+    context
+        .error("E0303", operand.span,
+               fmt::format("axis `{}` is {} here and {} in scope", name, size.str(), known->str()))
+        .note("a name in a pattern that is an int in scope is that int: choose another name");
+    return false;
+  }
+  given.emplace(name, size);
+  return true;
+}
+
 std::optional<Dim> PatternBinder::sizeInScope(std::string_view name) const {
+  if (auto found = given.find(std::string(name)); found != given.end())
+    return found->second;
   std::optional<Value> value = context.lookup ? context.lookup(name) : std::nullopt;
   return value && value->isInt() ? std::optional(value->get<Dim>()) : std::nullopt;
 }

@@ -1,6 +1,7 @@
 // Patterns met by shapes: which axis of a tensor each name of `b c h w -> b (c h w)` stands for,
 // and how large it is. A name that is an int in scope is that int; other names are the pattern's
 // own.
+// A named argument of the call gives a size as well.
 #pragma once
 
 #include "frontend/Context.h"
@@ -21,6 +22,10 @@ class PatternBinder {
 public:
   /// `what` is the primitive in back quotes.
   PatternBinder(Context &context, std::string what) : context(context), what(std::move(what)) {}
+
+  /// The size of an axis as a named argument of the call. False after E0303 (no such axis, or
+  /// another size in scope) or E0403.
+  bool giveSize(const std::string &name, const Operand &operand, const syntax::Pattern &pattern);
 
   /// Matches a left side with a tensor and learns the sizes of its names. Reports E0301, E0303,
   /// E0306 or E0303.
@@ -56,6 +61,7 @@ private:
   Context &context;
   std::string what;
   std::map<std::string, Dim> sizes;
+  std::map<std::string, Dim> given; ///< by named arguments
   std::map<std::string, syntax::Span> firstUse;
   unsigned numbered = 0; ///< keys made up so far
   size_t packRank = 0;   ///< axes of `...`

@@ -36,9 +36,10 @@ static std::string count(size_t number) {
 }
 
 bool PrimitiveCall::assign(size_t index, Argument &argument) {
-  if (index >= formals.size()) {
+  size_t places = formals.size() - (formals.back().name == "*");
+  if (index >= places) {
     error("E0205", argument.span,
-          fmt::format("{} takes {}, this is one more", quotedName(), count(formals.size())));
+          fmt::format("{} takes {}, this is one more", quotedName(), count(places)));
     return false;
   }
   if (bound[index]) {
@@ -48,6 +49,18 @@ bool PrimitiveCall::assign(size_t index, Argument &argument) {
     return false;
   }
   bound[index] = Operand{std::move(argument.value), argument.span, argument.expr};
+  return true;
+}
+
+bool PrimitiveCall::assignOther(Argument &argument) {
+  for (const auto &[name, operand] : others)
+    if (name == argument.name) {
+      error("E0205", argument.span, fmt::format("`{}` of {} is given twice", name, quotedName()))
+          .label(operand.span, "given first here");
+      return false;
+    }
+  others.emplace_back(argument.name,
+                      Operand{std::move(argument.value), argument.span, argument.expr});
   return true;
 }
 
@@ -68,6 +81,11 @@ bool PrimitiveCall::bind(std::vector<Argument> arguments) {
   size_t next = 0;
   for (Argument &argument : arguments) {
     std::optional<size_t> index = argument.name.empty() ? next++ : indexOf(argument.name);
+    if (!index && formals.back().name == "*") {
+      if (!assignOther(argument))
+        return false;
+      continue;
+    }
     if (!index) {
       reportUnknown(argument);
       return false;

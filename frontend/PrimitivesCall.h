@@ -15,7 +15,8 @@ using PrimitiveHandler = std::optional<Value> (*)(PrimitiveCall &);
 /// One row of the table of primitives.
 struct PrimitiveRow {
   std::string_view name;
-  /// The formals in order; optional ones end in `?`: "x axis keep?".
+  /// The formals in order; optional ones end in `?`: "x axis keep?". A last `*?` takes any other
+  /// named arguments: named().
   std::string_view formals;
   /// Null: the language has it, this compiler not yet.
   PrimitiveHandler handler;
@@ -78,6 +79,9 @@ public:
   /// A list or tuple of sizes.
   std::optional<Shape> shape(std::string_view formal);
 
+  /// The arguments that only `*?` takes, by the name each was given.
+  std::span<const std::pair<std::string, Operand>> named() const { return others; }
+
   /// E0403: the argument is something else than `expected` ("an int").
   std::nullopt_t wrongKind(const Operand &operand, std::string_view expected) const;
   /// The elements of a list argument as operands, with their own places where it is written out.
@@ -85,6 +89,7 @@ public:
 
 private:
   bool assign(size_t index, Argument &argument);
+  bool assignOther(Argument &argument);
   bool checkComplete() const;
   void reportUnknown(const Argument &argument) const;
   std::optional<size_t> indexOf(std::string_view formal) const;
@@ -93,6 +98,7 @@ private:
 
   std::span<const PrimitiveParameter> formals;
   std::vector<std::optional<Operand>> bound;
+  std::vector<std::pair<std::string, Operand>> others;
 };
 
 } // namespace nnc::frontend

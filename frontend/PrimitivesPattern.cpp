@@ -50,6 +50,14 @@ public:
   PatternMover(PrimitiveCall &call, const syntax::Pattern &pattern)
       : call(call), emit(call.emit), pattern(pattern), binder(call.context, call.quotedName()) {}
 
+  /// `heads=4`: the size of an axis of the pattern. Reports E0303 and E0403.
+  bool takeSizes() {
+    for (const auto &[name, operand] : call.named())
+      if (!binder.giveSize(name, operand, pattern))
+        return false;
+    return true;
+  }
+
   /// Binds both sides. `kind` is how lost axes are reduced; without it none may get lost.
   std::optional<Value> run(std::optional<nn::ReduceKind> kind) {
     const Operand &operand = call.operand("x");
@@ -174,7 +182,8 @@ std::optional<Value> move(PrimitiveCall &call, Elements accepted,
   std::optional<syntax::Pattern> pattern = parsePatternArgument(call);
   if (!pattern)
     return std::nullopt;
-  return PatternMover(call, *pattern).run(kind);
+  PatternMover mover(call, *pattern);
+  return mover.takeSizes() ? mover.run(kind) : std::nullopt;
 }
 
 std::optional<Value> rearrange(PrimitiveCall &call) {
@@ -195,9 +204,9 @@ std::optional<Value> reduce(PrimitiveCall &call) {
 }
 
 constexpr PrimitiveRow rows[] = {
-    {"rearrange", "x pattern", rearrange},
-    {"repeat", "x pattern", rearrange},
-    {"reduce", "x pattern op", reduce},
+    {"rearrange", "x pattern *?", rearrange},
+    {"repeat", "x pattern *?", rearrange},
+    {"reduce", "x pattern op *?", reduce},
     {"einsum", "pattern a b?", einsum},
 };
 

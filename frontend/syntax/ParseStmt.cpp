@@ -165,8 +165,22 @@ StmtPtr Parser::parseBind() {
   } else if (!parseValue(node->value)) {
     return nullptr;
   }
+  if (at(Tok::Comma) && node->targets.size() > 1)
+    return reportBareTuple(node->value.span);
   node->span = since(node->span);
   return node;
+}
+
+/// `a, b = f(x), g(x)`: the values are a tuple, which is written with parentheses.
+std::nullptr_t Parser::reportBareTuple(Span first) {
+  Span comma = here();
+  while (consume(Tok::Comma))
+    if (!parseExpr())
+      return nullptr;
+  diags.error("E0101", comma, "several values are bound as a tuple, in parentheses")
+      .primaryLabel("this starts another value")
+      .fixIt("add parentheses", {{first.before(), "("}, {since(first).after(), ")"}});
+  return nullptr;
 }
 
 StmtPtr Parser::parseUpdate(ExprPtr place) {

@@ -24,6 +24,52 @@ nn.transpose permutation=array<i64: 0, 2, 1, 3> -> f32[s0, 4, s1, 16]
 )out");
 }
 
+TEST(Pattern, SizesAsArguments) {
+  EXPECT_EQ(
+      run(R"nn((x: float[B, T, 64]) requires B in 1..=8, T in 1..=16 = x |> rearrange("b t (heads d) -> b heads t d", heads=4))nn"),
+      R"out(nn.reshape -> f32[s0, s1, 4, 16]
+nn.transpose permutation=array<i64: 0, 2, 1, 3> -> f32[s0, 4, s1, 16]
+)out");
+}
+
+TEST(Pattern, WrongSizesAsArguments) {
+  EXPECT_EQ(run(R"nn((x: float[8, 64]) = rearrange(x, "t (h d) -> t h d", heads=4))nn"),
+            R"out(error[E0303]: the pattern of `rearrange` has no axis `heads`
+ --> test.nn:2:72
+  |
+2 |   fn forward(x: float[8, 64]) = rearrange(x, "t (h d) -> t h d", heads=4)
+  |                                                                        ^
+)out");
+  EXPECT_EQ(run(R"nn((x: float[8, 64]) = rearrange(x, "t (h d) -> t h d", h=0.5))nn"),
+            R"out(error[E0403]: the size of axis `h` needs an int, found a float
+ --> test.nn:2:68
+  |
+2 |   fn forward(x: float[8, 64]) = rearrange(x, "t (h d) -> t h d", h=0.5)
+  |                                                                    ^^^
+)out");
+  EXPECT_EQ(run(R"nn((x: float[8, 64]) = rearrange(x, "t (h d) -> t h d", h=4, h=8))nn"),
+            R"out(error[E0205]: `h` of `rearrange` is given twice
+ --> test.nn:2:73
+  |
+2 |   fn forward(x: float[8, 64]) = rearrange(x, "t (h d) -> t h d", h=4, h=8)
+  |                                                                    -    ^
+  |                                                                    |
+  |                                                                    given first here
+)out");
+  EXPECT_EQ(run(R"nn((x: float[8, 64]) {
+  h = 8
+  return rearrange(x, "t (h d) -> t h d", h=4)
+})nn"),
+            R"out(error[E0303]: axis `h` is 4 here and 8 in scope
+ --> test.nn:4:45
+  |
+4 |   return rearrange(x, "t (h d) -> t h d", h=4)
+  |                                             ^
+  |
+  = note: a name in a pattern that is an int in scope is that int: choose another name
+)out");
+}
+
 TEST(Pattern, NamesOfDimensions) {
   EXPECT_EQ(
       run(R"nn((x: float[B, T, 8]) requires B in 1..=8, T in 1..=16 = rearrange(x, "B T c -> T B c"))nn"),
