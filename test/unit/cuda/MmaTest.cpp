@@ -1,0 +1,134 @@
+// The tensor core template on the twin, and its text through NVRTC.
+#include "codegen/cuda/Cubin.h"
+#include "codegen/device/host/Twin.h"
+#include "runtime/cuda/Driver.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <random>
+
+using namespace nnc;
+
+namespace {
+
+/// c[m, n] = a[m, k] * b[n, k] for one element type; operands by address or by element.
+std::string sourceOf(const std::string &type, const std::string &tile, bool aByAddress,
+                     bool bByAddress) {
+  auto operand = [&](const std::string &name, bool byAddress) {
+    return byAddress
+               ? "auto " + name + " = [&](int row, int k) -> const " + type +
+                     " * { return row == 5 ? nullptr : in_" + name + " + row * K + k; };\n"
+               : "auto " + name + " = [&](int row, int k) { return row == 5 ? 0.0f : (float)in_" +
+                     name + "[row * K + k]; };\n";
+  };
+  return "#include \"prelude.cuh\"\n#include \"tensorcore.cuh\"\n#include \"mma.cuh\"\n"
+         "extern \"C\" __global__ void k(const " +
+         type + " *in_a, const " + type +
+         " *in_b, float *c, int M, int N, int K) {\nusing Tile = MmaTile<" + tile + ">;\n" +
+         operand("a", aByAddress) + operand("b", bByAddress) +
+         "auto store = [&](int m, int n, float sum) { c[m * N + n] = sum; };\n"
+         "const int tilesM = (M + Tile::BM - 1) / Tile::BM;\n"
+         "mmaGemm<Tile, " +
+         type +
+         ">((int)blockIdx.x % tilesM * Tile::BM, (int)blockIdx.x / tilesM * Tile::BN, M, N, K, a, "
+         "b, "
+         "store);\n}\n";
+}
+
+struct Shape {
+  int m, n, k;
+};
+
+/// Operands on a grid of 1/8, exact in every type, so that the only difference is a wrong element.
+template <class T> std::vector<T> operand(size_t count, unsigned seed, T (*convert)(float)) {
+  std::mt19937 random(seed);
+  std::vector<T> values;
+  for (size_t i = 0; i < count; ++i)
+    values.push_back(convert(static_cast<float>(static_cast<int>(random() % 33) - 16) / 8));
+  return values;
+}
+
+uint16_t toBf16(float value) { return static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16); }
+uint16_t toF16(float value) { return std::bit_cast<uint16_t>(static_cast<_Float16>(value)); }
+float toF32(float value) { return value; }
+
+template <class T>
+void check(const std::string &type, T (*convert)(float), const std::string &tile, unsigned threads,
+           unsigned bm, unsigned bn, bool aByAddress, bool bByAddress, Shape shape) {
+  std::string unit = codegen::translationUnit(sourceOf(type, tile, aByAddress, bByAddress));
+  auto image = twin::compile(unit);
+  ASSERT_TRUE(bool(image)) << image.error().message;
+  auto module = twin::Module::load(*image);
+  ASSERT_TRUE(bool(module)) << module.error().message;
+  auto [m, n, k] = shape;
+  auto a = operand<T>(size_t(m) * k, 1, convert), b = operand<T>(size_t(n) * k, 2, convert);
+  auto af = operand<float>(size_t(m) * k, 1, toF32), bf = operand<float>(size_t(n) * k, 2, toF32);
+  std::vector<float> c(size_t(m) * n, NAN);
+  const T *pa = a.data(), *pb = b.data();
+  float *pc = c.data();
+  void *params[] = {&pa, &pb, &pc, &m, &n, &k};
+  auto done = (*module)->launch("k", {(m + bm - 1) / bm * ((n + bn - 1) / bn), 1, 1},
+                                {threads, 1, 1}, 0, params);
+  ASSERT_TRUE(bool(done)) << done.error().message;
+  for (int i = 0; i < m; ++i)
+    for (int j = 0; j < n; ++j) {
+      float expected = 0;
+      for (int d = 0; d < k && i != 5 && j != 5; ++d)
+        expected += af[i * k + d] * bf[j * k + d];
+      ASSERT_EQ(c[i * n + j], expected) << type << " at " << i << ", " << j;
+    }
+}
+
+TEST(Mma, Bf16ByAddress) {
+  check<uint16_t>("bf16", toBf16, "128, 128, 2, 4, 3, true, true", 256, 128, 128, true, true,
+                  {130, 140, 104});
+}
+
+TEST(Mma, F16MixedOperands) {
+  check<uint16_t>("f16", toF16, "64, 64, 2, 2, 3, true, false", 128, 64, 64, true, false,
+                  {70, 65, 80});
+  check<uint16_t>("f16", toF16, "64, 64, 2, 2, 2, false, true", 128, 64, 64, false, true,
+                  {6, 17, 8});
+}
+
+TEST(Mma, Tf32ByElementWithRaggedDepth) {
+  check<float>("float", toF32, "64, 32, 2, 1, 3, true, true", 64, 64, 32, false, false,
+               {65, 33, 37});
+}
+
+TEST(Mma, Tf32RoundsToNearestAwayFromZero) {
+  std::string unit =
+      codegen::translationUnit(sourceOf("float", "64, 32, 2, 1, 3, true, true", true, true));
+  auto image = twin::compile(unit);
+  ASSERT_TRUE(bool(image)) << image.error().message;
+  auto module = twin::Module::load(*image);
+  ASSERT_TRUE(bool(module));
+  // One product: 1 + 2^-11 is a tie, 1 + 2^-12 is below it.
+  std::vector<float> a(4), b(8), c(2);
+  a[0] = 1;
+  b[0] = 1 + std::ldexp(1.0f, -11);
+  b[4] = 1 + std::ldexp(1.0f, -12);
+  int m = 1, n = 2, k = 4;
+  const float *pa = a.data(), *pb = b.data();
+  float *pc = c.data();
+  void *params[] = {&pa, &pb, &pc, &m, &n, &k};
+  ASSERT_TRUE(bool((*module)->launch("k", {1, 1, 1}, {64, 1, 1}, 0, params)));
+  EXPECT_EQ(c[0], 1 + std::ldexp(1.0f, -10));
+  EXPECT_EQ(c[1], 1.0f);
+}
+
+TEST(Mma, CompilesForBothArchitectures) {
+  if (!rt::nvrtcApi())
+    GTEST_SKIP() << "needs NVRTC";
+  std::vector<std::string> sources = {
+      sourceOf("bf16", "128, 128, 2, 4, 3, true, true", true, true),
+      sourceOf("f16", "64, 64, 2, 2, 3, true, false", true, false),
+      sourceOf("float", "64, 32, 2, 1, 3, true, true", false, true)};
+  std::vector<std::string> archs = {"sm_80", "sm_90a"};
+  auto cubins = codegen::compileCubins(sources, archs);
+  EXPECT_TRUE(bool(cubins)) << cubins.error().message;
+}
+
+} // namespace
