@@ -60,6 +60,16 @@ std::optional<Value> Evaluator::evalCall(const syntax::CallExpr &expr, const Arg
               {expr.callee->span, expr.span, calleeName(*expr.callee, *callee), piped != nullptr});
 }
 
+std::optional<Value> Evaluator::evalStage(const syntax::Expr &stage, Argument piped,
+                                          syntax::Span whole) {
+  if (auto *withArguments = stage.as<syntax::CallExpr>())
+    return evalCall(*withArguments, &piped);
+  std::optional<Value> callee = eval(stage);
+  if (!callee)
+    return std::nullopt;
+  return call(*callee, {std::move(piped)}, {stage.span, whole, calleeName(stage, *callee), true});
+}
+
 std::optional<Value> Evaluator::evalPipe(const syntax::PipeExpr &expr) {
   std::optional<Value> value = eval(*expr.head);
   syntax::Span whole = expr.head->span;
@@ -70,15 +80,9 @@ std::optional<Value> Evaluator::evalPipe(const syntax::PipeExpr &expr) {
     Argument piped{"", std::move(*value), whole, made};
     made = nullptr;
     whole = whole.to(stage.expr->span);
-    if (auto *withArguments = stage.expr->as<syntax::CallExpr>()) {
-      value = evalCall(*withArguments, &piped);
-      continue;
-    }
-    std::optional<Value> callee = eval(*stage.expr);
-    if (!callee)
-      return std::nullopt;
-    value = call(*callee, {std::move(piped)},
-                 {stage.expr->span, whole, calleeName(*stage.expr, *callee), true});
+    value = evalStage(*stage.expr, std::move(piped), whole);
+    if (observer && value)
+      observer->applied(stage.expr->span, context.sources.text(stage.expr->span), *value);
   }
   return value;
 }
@@ -152,6 +156,8 @@ std::optional<Value> Evaluator::callSequence(const ListValue &list, std::vector<
     if (!next)
       return std::nullopt;
     value = std::move(*next);
+    if (observer)
+      observer->applied(site.callee, inner.name, value);
   }
   return value;
 }

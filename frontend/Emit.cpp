@@ -114,6 +114,8 @@ std::optional<Value> Evaluator::callEmitted(Frame &callee, const FunctionData &f
   EmittedFunction &made = entry->second;
   if (isNew)
     emitFunction(made, callee, function, values, reachable);
+  else if (observer)
+    observer->shareBody(*function.decl, callee);
   if (made.state != EmittedFunction::State::Done)
     return std::nullopt;
 

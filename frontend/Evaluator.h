@@ -8,6 +8,7 @@
 #include "frontend/Emission.h"
 #include "frontend/Files.h"
 #include "frontend/Module.h"
+#include "frontend/Observer.h"
 #include "frontend/Scope.h"
 #include "mlir/IR/BuiltinOps.h"
 
@@ -193,6 +194,7 @@ public:
 
   //===- Shared state -------------------------------------------------------------------------===//
   Frame *frame = nullptr;
+  Observer *observer = nullptr;     ///< may be null
   mlir::ModuleOp module;            ///< where functions go
   std::vector<RuntimeGuard> guards; ///< of the entry point being emitted
 
@@ -276,6 +278,7 @@ private:
   bool takeArguments(const syntax::FnStmt &fn, std::vector<BoundArgument> &bound,
                      const Taker &taker, std::vector<Value> &values,
                      std::vector<TensorMatch> &tensors);
+  std::optional<Value> evalBody(Frame &body, const syntax::FnStmt &fn);
   std::optional<Value> placeholderResult(const syntax::FnStmt &fn);
   void emitFunction(EmittedFunction &made, Frame &callee, const FunctionData &function,
                     std::vector<Value> &values, const std::vector<Slot *> &reachable);
@@ -309,6 +312,7 @@ private:
   std::optional<GuardResult> evalRangeGuard(const syntax::BinaryExpr &expr,
                                             const syntax::RangeExpr &range);
   std::string calleeName(const syntax::Expr &callee, const Value &value);
+  std::optional<Value> evalStage(const syntax::Expr &stage, Argument piped, syntax::Span whole);
   std::optional<Value> callElement(Element element, const std::vector<Argument> &arguments,
                                    const CallSite &site);
   std::optional<Value> callInstance(const InstanceRef &instance, std::vector<Argument> arguments,

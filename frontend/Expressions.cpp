@@ -76,6 +76,8 @@ std::optional<Value> Evaluator::eval(const syntax::Expr &expr) {
   ++exprDepth;
   std::optional<Value> value = evalKind(expr);
   --exprDepth;
+  if (observer && value)
+    observer->evaluated(expr, *value);
   return value;
 }
 
@@ -243,6 +245,8 @@ bool Evaluator::bindTarget(const syntax::Target &target, std::optional<Value> va
     return ok;
   if (!mayBind(target.name))
     return false;
+  if (observer && value)
+    observer->bound(target.name, *value);
   if (define)
     frame->locals.define(target.name.text, std::move(value));
   else

@@ -15,6 +15,8 @@
 
 namespace nnc::frontend {
 
+class Observer;
+
 /// What the command line says about the model.
 struct FrontendOptions {
   /// `--model`; may stay empty where the file has one model only.
@@ -23,6 +25,8 @@ struct FrontendOptions {
   std::vector<std::pair<std::string, std::string>> sets;
   /// `--dim B=64`: fixes a dimension of the entry points.
   std::map<std::string, int64_t> dims;
+  /// Is told what is evaluated, or null.
+  Observer *observer = nullptr;
 };
 
 /// One slot of the checkpoint, for `nnc keys`.

@@ -80,6 +80,15 @@ std::optional<Value> Evaluator::callUser(const FunctionData &function,
 std::optional<Value> Evaluator::runBody(Frame &body, const syntax::FnStmt &fn) {
   if (body.self)
     context.modulePath = body.self->path();
+  if (observer)
+    observer->enterBody(fn, body);
+  std::optional<Value> result = evalBody(body, fn);
+  if (observer)
+    observer->leaveBody(fn, result ? &*result : nullptr);
+  return result;
+}
+
+std::optional<Value> Evaluator::evalBody(Frame &body, const syntax::FnStmt &fn) {
   if (fn.expr) {
     body.result = eval(*fn.expr);
     body.resultSpans = {fn.expr->span};

@@ -156,8 +156,11 @@ mlir::OwningOpRef<mlir::ModuleOp> ModelBuilder::build(const syntax::ModuleStmt &
   InstanceRef root = makeRoot(decl, {});
   if (!root)
     return nullptr;
-  if (emitGlobals(context, *root, info.slots) && reserveSymbols(*root, info.slots))
+  if (emitGlobals(context, *root, info.slots) && reserveSymbols(*root, info.slots)) {
+    if (evaluator.observer)
+      evaluator.observer->built(*root, info);
     emitEntries(*root);
+  }
   if (diags.numErrors() != before)
     return nullptr;
   if (mlir::succeeded(mlir::verify(*module)))

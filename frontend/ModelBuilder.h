@@ -23,6 +23,7 @@ public:
       : sources(sources), diags(diags), file(file), options(options), quiet(quiet),
         evaluator(sources, diags, mlirContext, files) {
     top.home = &file;
+    evaluator.observer = options.observer;
   }
 
   /// Null after errors.

@@ -93,7 +93,8 @@ std::optional<FileId> SourceManager::load(const std::string &path, Diagnostics &
   for (size_t i = 0; i < buffers.size(); ++i)
     if (buffers[i]->isFile && buffers[i]->name == path)
       return FileId{static_cast<uint32_t>(i + 1)};
-  ReadResult read = readFile(path);
+  auto edited = overlays.find(path);
+  ReadResult read = edited == overlays.end() ? readFile(path) : ReadResult{edited->second, {}};
   if (!read.error.empty()) {
     diags.error(fmt::format("cannot read '{}': {}", path, read.error));
     return std::nullopt;
@@ -102,6 +103,10 @@ std::optional<FileId> SourceManager::load(const std::string &path, Diagnostics &
   if (file)
     buffers.back()->isFile = true;
   return file;
+}
+
+void SourceManager::overlay(std::string path, std::string text) {
+  overlays[std::move(path)] = std::move(text);
 }
 
 std::optional<FileId> SourceManager::addText(std::string name, std::string text,

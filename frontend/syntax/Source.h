@@ -10,6 +10,7 @@
 #define NNC_FRONTEND_SYNTAX_SOURCE_H
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,9 @@ public:
   /// gives the same id.
   std::optional<FileId> load(const std::string &path, Diagnostics &diags);
 
+  /// From now on load(path) takes this text instead of the file's: what an editor holds.
+  void overlay(std::string path, std::string text);
+
   /// Adds text that is not a file (the embedded prelude, source given as a string). `name` is what
   /// diagnostics show. Reports and returns nothing if the text is not UTF-8.
   std::optional<FileId> addText(std::string name, std::string text, Diagnostics &diags);
@@ -88,6 +92,7 @@ private:
   FileId add(std::string name, std::string text);
 
   std::vector<std::unique_ptr<Buffer>> buffers;
+  std::map<std::string, std::string> overlays;
 };
 
 } // namespace nnc::syntax

@@ -13,9 +13,11 @@
 #include "frontend/syntax/Explain.h"
 #include "frontend/syntax/Format.h"
 #include "frontend/syntax/Lexer.h"
+#include "frontend/syntax/NamesAt.h"
 #include "frontend/syntax/Parser.h"
 #include "frontend/syntax/Pattern.h"
 #include "frontend/syntax/Render.h"
+#include "frontend/syntax/Signature.h"
 #include "frontend/syntax/Source.h"
 
 #endif // NNC_FRONTEND_SYNTAX_SYNTAX_H

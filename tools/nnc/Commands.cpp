@@ -1,11 +1,13 @@
 #include "tools/nnc/Commands.h"
 
+#include "frontend/Prelude.h"
 #include "frontend/syntax/Syntax.h"
 #include "runtime/format/AtomicFile.h"
 #include "runtime/format/Safetensors.h"
 #include "tools/compiler/Checkpoint.h"
 #include "tools/compiler/Compilation.h"
 
+#include <filesystem>
 #include <fmt/format.h>
 
 namespace nnc {
@@ -113,6 +115,24 @@ bool listKeys(syntax::SourceManager &sources, syntax::Diagnostics &diags, const 
   if (files.size() == 2)
     return compareKeys(compilation, files[1], diags);
   printKeys(compilation.info());
+  return true;
+}
+
+bool documentSource(syntax::SourceManager &sources, syntax::Diagnostics &diags,
+                    const std::string &path) {
+  bool isPrelude = path == "std";
+  std::optional<syntax::FileId> file =
+      isPrelude ? sources.addText(std::string(frontend::kPreludeName),
+                                  std::string(frontend::preludeText()), diags)
+                : sources.load(path, diags);
+  if (!file)
+    return false;
+  std::unique_ptr<syntax::File> tree = syntax::parseFile(sources, *file, diags);
+  if (diags.hasErrors())
+    return false;
+  std::string title = isPrelude ? "The library that is always in scope"
+                                : std::filesystem::path(path).filename().string();
+  fmt::print("{}", syntax::referenceMarkdown(sources, *tree, title));
   return true;
 }
 

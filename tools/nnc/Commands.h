@@ -1,4 +1,4 @@
-// The subcommands that work on sources: check, fmt, keys, explain.
+// The subcommands that work on sources: check, fmt, keys, doc, explain.
 #pragma once
 
 #include "frontend/syntax/Diagnostics.h"
@@ -22,6 +22,9 @@ bool formatSources(syntax::SourceManager &, syntax::Diagnostics &, const Paths &
 /// how both differ (false if they do).
 bool listKeys(syntax::SourceManager &, syntax::Diagnostics &, const Paths &files,
               const CompileOptions &options);
+
+/// `nnc doc`: the reference of a file, or of the prelude (`std`), as Markdown on standard output.
+bool documentSource(syntax::SourceManager &, syntax::Diagnostics &, const std::string &path);
 
 /// `nnc explain CODE`.
 bool explainCodeText(const std::string &code, syntax::Diagnostics &);

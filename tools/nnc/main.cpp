@@ -1,7 +1,8 @@
-// nnc: compiles a model. The subcommands check, fmt, keys and explain work on sources alone.
+// nnc: compiles a model. The subcommands work on sources alone.
 #include "tools/compiler/Compilation.h"
 #include "tools/nnc/Commands.h"
 #include "tools/nnc/Dump.h"
+#include "tools/nnc/Shapes.h"
 
 #include "frontend/syntax/Syntax.h"
 
@@ -61,6 +62,8 @@ cl::opt<std::string> diagnosticsStyle("diagnostics", cl::init("text"), cl::cat(c
 cl::SubCommand checkCommand("check", "Check models without compiling them");
 cl::SubCommand fmtCommand("fmt", "Format sources");
 cl::SubCommand keysCommand("keys", "List checkpoint keys, or compare them with a file");
+cl::SubCommand shapesCommand("shapes", "Show every intermediate value with its shape");
+cl::SubCommand docCommand("doc", "Write the reference of a file as Markdown");
 cl::SubCommand explainCommand("explain", "Explain an error code");
 cl::list<std::string> checkFiles(cl::Positional, cl::OneOrMore, cl::desc("files"),
                                  cl::sub(checkCommand));
@@ -70,8 +73,17 @@ cl::opt<bool> fmtInPlace("i", cl::desc("Edit the files"), cl::sub(fmtCommand));
 cl::opt<bool> fmtCheck("check", cl::desc("Fail if a file would change"), cl::sub(fmtCommand));
 cl::list<std::string> keysFiles(cl::Positional, cl::OneOrMore,
                                 cl::desc("model.nn [file.safetensors]"), cl::sub(keysCommand));
-cl::opt<std::string> keysModel("model", cl::desc("Which model of the file"), cl::sub(keysCommand));
-cl::list<std::string> keysSets("set", cl::desc("Set a hyperparameter"), cl::sub(keysCommand));
+cl::opt<std::string> sourceModel("model", cl::desc("Which model of the file"), cl::sub(keysCommand),
+                                 cl::sub(shapesCommand));
+cl::list<std::string> sourceSets("set", cl::desc("Set a hyperparameter"), cl::sub(keysCommand),
+                                 cl::sub(shapesCommand));
+cl::opt<std::string> shapesFile(cl::Positional, cl::Required, cl::desc("model.nn"),
+                                cl::sub(shapesCommand));
+cl::list<std::string> shapesDims("dim", cl::desc("Fix a dimension: B=64"), cl::sub(shapesCommand));
+cl::opt<bool> shapesLibrary("library", cl::desc("Show the functions of the library too"),
+                            cl::sub(shapesCommand));
+cl::opt<std::string> docFile(cl::Positional, cl::Required,
+                             cl::desc("model.nn, or std for the library"), cl::sub(docCommand));
 cl::opt<std::string> explainCode(cl::Positional, cl::Required, cl::desc("code"),
                                  cl::sub(explainCommand));
 
@@ -96,8 +108,9 @@ bool addSets(const cl::list<std::string> &list, CompileOptions &options,
   return true;
 }
 
-bool addDims(CompileOptions &options, syntax::Diagnostics &diags) {
-  for (const std::string &text : dims) {
+bool addDims(const cl::list<std::string> &list, CompileOptions &options,
+             syntax::Diagnostics &diags) {
+  for (const std::string &text : list) {
     auto pair = splitPair(text);
     if (pair && pair->second.find(',') != std::string::npos) {
       diags.error(
@@ -123,7 +136,7 @@ std::optional<CompileOptions> readOptions(syntax::Diagnostics &diags) {
   options.weights = weights;
   options.model = model;
   options.seed = seed;
-  if (!addSets(sets, options, diags) || !addDims(options, diags))
+  if (!addSets(sets, options, diags) || !addDims(dims, options, diags))
     return std::nullopt;
   return options;
 }
@@ -212,11 +225,16 @@ bool runCommand(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
     return formatSources(sources, diags, {fmtFiles.begin(), fmtFiles.end()}, fmtInPlace, fmtCheck);
   if (explainCommand)
     return explainCodeText(explainCode, diags);
-  if (keysCommand) {
+  if (docCommand)
+    return documentSource(sources, diags, docFile);
+  if (keysCommand || shapesCommand) {
     CompileOptions options;
-    options.model = keysModel;
-    return addSets(keysSets, options, diags) &&
-           listKeys(sources, diags, {keysFiles.begin(), keysFiles.end()}, options);
+    options.model = sourceModel;
+    if (!addSets(sourceSets, options, diags) || !addDims(shapesDims, options, diags))
+      return false;
+    if (keysCommand)
+      return listKeys(sources, diags, {keysFiles.begin(), keysFiles.end()}, options);
+    return printShapes(sources, diags, shapesFile, options, shapesLibrary);
   }
   if (input.empty()) {
     diags.error("no model: `nnc model.nn -o model.bin`, or see `nnc --help`");
