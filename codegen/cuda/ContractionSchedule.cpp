@@ -46,9 +46,15 @@ private:
   bool splitAxes();
   std::optional<std::string> classify();
   AffineExpr extentOf(Part part) const;
-  GemmTile chooseTile() const;
+  template <class Tile> Tile choose(Tile (*of)(int64_t, int64_t, int64_t)) const;
+  std::optional<std::string> tensorCoreType() const;
+  Scheduled finish(const std::string &call, unsigned rows, unsigned columns, unsigned threads,
+                   std::vector<std::string> headers);
+  Scheduled writeOnTensorCores(const std::string &type);
 
-  void writeTiling(const GemmTile &tile);
+  void writeTiling(const std::string &tile);
+  bool writeAddress(const std::string &name, const Factor &factor, const std::string &side,
+                    const std::string &type);
   void writeFactor(const std::string &name, const Factor &factor, const std::string &side);
   void writeStore();
   /// The loops of the product, when the parts have these indices (null: not known here).
@@ -289,10 +295,24 @@ AffineExpr ContractionWriter::extentOf(Part part) const {
 // Writing
 //===------------------------------------------------------------------------------------------===//
 
-GemmTile ContractionWriter::chooseTile() const {
-  return chooseGemmTile(typicalValue(body, math, extentOf(Rows)),
-                        typicalValue(body, math, extentOf(Columns)),
-                        typicalValue(body, math, extentOf(Batch)));
+template <class Tile> Tile ContractionWriter::choose(Tile (*of)(int64_t, int64_t, int64_t)) const {
+  return of(typicalValue(body, math, extentOf(Rows)), typicalValue(body, math, extentOf(Columns)),
+            typicalValue(body, math, extentOf(Batch)));
+}
+
+/// The 16-bit type that both factors are elements of, as they are in memory or computed; tensor
+/// cores multiply these without rounding.
+std::optional<std::string> ContractionWriter::tensorCoreType() const {
+  Type types[2];
+  for (auto [type, factor] : llvm::zip(types, ArrayRef{left, right}))
+    if (auto extension = factor.value.getDefiningOp<arith::ExtFOp>())
+      type = extension.getIn().getType();
+  bool isSmall = typicalValue(body, math, extentOf(Rows)) < 8 ||
+                 typicalValue(body, math, extentOf(Columns)) < 8 ||
+                 typicalValue(body, math, extentOf(Depth)) < 16;
+  if (!types[0] || types[0] != types[1] || !(types[0].isBF16() || types[0].isF16()) || isSmall)
+    return std::nullopt;
+  return typeText(types[0]);
 }
 
 IndexList ContractionWriter::axesAt(AffineExpr row, AffineExpr column) {
@@ -348,12 +368,12 @@ IndexList ContractionWriter::loopsAt(AffineExpr row, AffineExpr column, AffineEx
   return loops;
 }
 
-void ContractionWriter::writeTiling(const GemmTile &tile) {
+void ContractionWriter::writeTiling(const std::string &tile) {
   auto yesNo = [](bool value) { return value ? "true" : "false"; };
   out.line("// " + std::string(yesNo(left.alongDepth)) + " and " + yesNo(right.alongDepth) +
            ": whether the operands' memory runs along the depth");
-  out.line("using Tile = GemmTile<" + tile.text() + ", " + yesNo(left.alongDepth) + ", " +
-           yesNo(right.alongDepth) + ">;");
+  out.line("using Tile = " + tile + ", " + yesNo(left.alongDepth) + ", " + yesNo(right.alongDepth) +
+           ">;");
   out.line("const Index M = " + math.text(extentOf(Rows)) +
            ", N = " + math.text(extentOf(Columns)) + ", K = " + math.text(extentOf(Depth)) + ";");
   out.line("const Index tilesM = (M + Tile::BM - 1) / Tile::BM;");
@@ -376,6 +396,67 @@ void ContractionWriter::writeFactor(const std::string &name, const Factor &facto
   IndexList loops = isRows ? loopsAt(index, {}, depth) : loopsAt({}, index, depth);
   out.line("return " + evaluator.bodyValue(product, factor.value, loops) + ";");
   evaluator.closeScope("};");
+}
+
+/// A functor that gives addresses of 16 bytes along the depth; false, with nothing written, if the
+/// factor is computed or its memory does not run along the depth in such pieces.
+bool ContractionWriter::writeAddress(const std::string &name, const Factor &factor,
+                                     const std::string &side, const std::string &type) {
+  constexpr int64_t Chunk = 8; // elements of 16 bits
+  auto input = dyn_cast<BlockArgument>(factor.value.getDefiningOp()->getOperand(0));
+  if (!input || input.getOwner()->getParentOp() != product ||
+      math.divisorOf(extentOf(Depth)) % Chunk != 0)
+    return false;
+  OpOperand &operand = product->getOpOperand(input.getArgNumber());
+  AffineMap map = product.getMatchingIndexingMap(&operand);
+  bool isRows = side == "m";
+  AffineExpr chunks = math.simplify(extentOf(Depth).floorDiv(Chunk));
+  auto addressAt = [&](AffineExpr index, AffineExpr depth) {
+    IndexList loops = isRows ? loopsAt(index, {}, depth) : loopsAt({}, index, depth), indices;
+    for (AffineExpr result : map.getResults())
+      indices.push_back(math.simplify(result.replaceDims(loops)));
+    return evaluator.addressOf(operand.get(), indices);
+  };
+  AffineExpr index = evaluator.declare(side, extentOf(isRows ? Rows : Columns));
+  AffineExpr chunk = evaluator.declare("chunk", chunks);
+  AffineExpr element = evaluator.declare("element", math.constant(Chunk));
+  std::optional<Evaluator::Address> first = addressAt(index, chunk * Chunk);
+  std::optional<Evaluator::Address> any = addressAt(index, chunk * Chunk + element);
+  if (!first || !any || first->pointer != any->pointer || first->condition != any->condition ||
+      !math.isEqual(any->linear, first->linear + element) ||
+      math.divisorOf(first->linear) % Chunk != 0)
+    return false;
+  evaluator.openBlock("auto " + name + " = [&](Index " + side + ", Index k) -> const " + type +
+                      " *");
+  out.line("const Index chunk = k / " + std::to_string(Chunk) + ";");
+  std::string address = first->pointer + " + " + math.text(first->linear);
+  out.line(
+      "return " +
+      (first->condition.empty() ? address : first->condition + " ? " + address + " : nullptr") +
+      ";");
+  evaluator.closeScope("};");
+  return true;
+}
+
+Scheduled ContractionWriter::writeOnTensorCores(const std::string &type) {
+  MmaTile tile = choose(chooseMmaTile);
+  writeTiling("MmaTile<" + tile.text());
+  if (!writeAddress("a", left, "m", type))
+    writeFactor("a", left, "m");
+  if (!writeAddress("b", right, "n", type))
+    writeFactor("b", right, "n");
+  writeStore();
+  return finish("mmaGemm<Tile, " + type + ">", tile.rows, tile.columns, tile.threads(),
+                {"tensorcore.cuh", "mma.cuh"});
+}
+
+Scheduled ContractionWriter::finish(const std::string &call, unsigned rows, unsigned columns,
+                                    unsigned threads, std::vector<std::string> headers) {
+  out.line(call +
+           "(tile % tilesM * Tile::BM, tile / tilesM % tilesN * Tile::BN, M, N, K, a, b, store);");
+  AffineExpr blocks =
+      extentOf(Rows).ceilDiv(rows) * extentOf(Columns).ceilDiv(columns) * extentOf(Batch);
+  return Scheduled{out.take(), blocks, threads, std::move(headers)};
 }
 
 void ContractionWriter::writeStore() {
@@ -419,18 +500,21 @@ Result<Scheduled> ContractionWriter::write() {
   if (math.constantOf(extentOf(Rows)) == 1 || math.constantOf(extentOf(Columns)) == 1)
     return notOfThisForm("a vector, of which tiles would compute copies");
 
-  GemmTile tile = chooseTile();
-  writeTiling(tile);
-  writeFactor("a", left, "m");
-  writeFactor("b", right, "n");
-  writeStore();
-  out.line("gemm<Tile, " + *typeText(element) +
-           ">(tile % tilesM * Tile::BM, tile / tilesM % tilesN * Tile::BN, M, N, K, a, b, store);");
+  Scheduled scheduled;
+  if (std::optional<std::string> type = tensorCoreType()) {
+    scheduled = writeOnTensorCores(*type);
+  } else {
+    GemmTile tile = choose(chooseGemmTile);
+    writeTiling("GemmTile<" + tile.text());
+    writeFactor("a", left, "m");
+    writeFactor("b", right, "n");
+    writeStore();
+    scheduled = finish("gemm<Tile, " + *typeText(element) + ">", tile.rows, tile.columns,
+                       tile.threads(), {"gemm.cuh"});
+  }
   if (evaluator.error())
     return *evaluator.error();
-  AffineExpr blocks =
-      extentOf(Rows).ceilDiv(tile.rows) * extentOf(Columns).ceilDiv(tile.columns) * extentOf(Batch);
-  return Scheduled{out.take(), blocks, tile.threads(), {"gemm.cuh"}};
+  return scheduled;
 }
 
 } // namespace

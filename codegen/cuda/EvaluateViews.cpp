@@ -3,6 +3,7 @@
 
 #include "codegen/cuda/ScalarOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace nnc::codegen;
@@ -15,37 +16,84 @@ static IndexList pick(const IndexList &list, ArrayRef<int64_t> group) {
   return result;
 }
 
-std::string Evaluator::expand(tensor::ExpandShapeOp op, const IndexList &indices) {
-  IndexList dims = sizes.dimsOf(op.getResult()), source;
-  if (llvm::is_contained(dims, AffineExpr()))
-    return fail(op, "a size of the result is not known");
-  for (const ReassociationIndices &group : op.getReassociationIndices())
-    source.push_back(math.linearize(pick(indices, group), pick(dims, group)));
-  return element(op.getSrc(), source);
-}
-
-std::string Evaluator::collapse(tensor::CollapseShapeOp op, const IndexList &indices) {
-  IndexList dims = sizes.dimsOf(op.getSrc()), source(dims.size(), math.constant(0));
-  if (llvm::is_contained(dims, AffineExpr()))
-    return fail(op, "a size of the operand is not known");
-  for (auto [index, group] : llvm::zip(indices, op.getReassociationIndices()))
-    for (auto [axis, part] : llvm::zip(group, math.delinearize(index, pick(dims, group))))
-      source[axis] = part;
-  return element(op.getSrc(), source);
-}
-
-std::string Evaluator::slice(tensor::ExtractSliceOp op, const IndexList &indices) {
-  llvm::SmallBitVector dropped = op.getDroppedDims();
-  SmallVector<OpFoldResult> offsets = op.getMixedOffsets(), strides = op.getMixedStrides();
+std::optional<IndexList> Evaluator::sourceOf(Operation *view, const IndexList &indices) {
   IndexList source;
-  unsigned next = 0;
-  for (unsigned axis = 0; axis < offsets.size(); ++axis) {
-    AffineExpr offset = sizes.indexOf(offsets[axis]), stride = sizes.indexOf(strides[axis]);
-    if (!offset || !stride)
-      return fail(op, "an offset or a stride is not known");
-    source.push_back(dropped.test(axis) ? offset : offset + indices[next++] * stride);
+  if (auto op = dyn_cast<tensor::ExpandShapeOp>(view)) {
+    IndexList dims = sizes.dimsOf(op.getResult());
+    if (llvm::is_contained(dims, AffineExpr()))
+      return std::nullopt;
+    for (const ReassociationIndices &group : op.getReassociationIndices())
+      source.push_back(math.linearize(pick(indices, group), pick(dims, group)));
+    return source;
   }
-  return element(op.getSource(), source);
+  if (auto op = dyn_cast<tensor::CollapseShapeOp>(view)) {
+    IndexList dims = sizes.dimsOf(op.getSrc());
+    if (llvm::is_contained(dims, AffineExpr()))
+      return std::nullopt;
+    source.assign(dims.size(), math.constant(0));
+    for (auto [index, group] : llvm::zip(indices, op.getReassociationIndices()))
+      for (auto [axis, part] : llvm::zip(group, math.delinearize(index, pick(dims, group))))
+        source[axis] = part;
+    return source;
+  }
+  if (auto op = dyn_cast<tensor::ExtractSliceOp>(view)) {
+    llvm::SmallBitVector dropped = op.getDroppedDims();
+    SmallVector<OpFoldResult> offsets = op.getMixedOffsets(), strides = op.getMixedStrides();
+    unsigned next = 0;
+    for (unsigned axis = 0; axis < offsets.size(); ++axis) {
+      AffineExpr offset = sizes.indexOf(offsets[axis]), stride = sizes.indexOf(strides[axis]);
+      if (!offset || !stride)
+        return std::nullopt;
+      source.push_back(dropped.test(axis) ? offset : offset + indices[next++] * stride);
+    }
+    return source;
+  }
+  if (auto op = dyn_cast<tensor::PadOp>(view)) {
+    for (auto [index, low] : llvm::zip(indices, op.getMixedLowPad())) {
+      AffineExpr amount = sizes.indexOf(low);
+      if (!amount)
+        return std::nullopt;
+      source.push_back(math.simplify(index - amount));
+    }
+    if (llvm::is_contained(sizes.dimsOf(op.getSource()), AffineExpr()))
+      return std::nullopt;
+    return source;
+  }
+  return isa<tensor::CastOp>(view) ? std::optional(indices) : std::nullopt;
+}
+
+std::string Evaluator::view(Operation *op, const IndexList &indices) {
+  std::optional<IndexList> source = sourceOf(op, indices);
+  return source ? element(op->getOperand(0), *source)
+                : fail(op, "a size, an offset or a stride is not known");
+}
+
+std::optional<Evaluator::Address> Evaluator::addressOf(Value tensor, IndexList indices) {
+  std::string condition;
+  while (Operation *op = tensor.getDefiningOp()) {
+    std::optional<IndexList> source = sourceOf(op, indices);
+    if (!source)
+      return std::nullopt;
+    if (auto pad = dyn_cast<tensor::PadOp>(op)) {
+      Value padding = pad.getConstantPaddingValue();
+      SmallVector<unsigned> variables;
+      IndexList zeros(indices.size(), math.constant(0));
+      if (!padding || !matchPattern(padding, m_AnyZeroFloat()))
+        return std::nullopt;
+      std::string inside = insideText(*source, zeros, sizes.dimsOf(pad.getSource()), variables);
+      condition += (condition.empty() || inside.empty() ? "" : " && ") + inside;
+    }
+    tensor = op->getOperand(0);
+    indices = std::move(*source);
+  }
+  auto argument = dyn_cast<BlockArgument>(tensor);
+  if (!argument || argument.getOwner() != body.block)
+    return std::nullopt;
+  IndexList dims = sizes.dimsOf(argument);
+  if (llvm::is_contained(dims, AffineExpr()))
+    return std::nullopt;
+  return Address{"in" + std::to_string(argument.getArgNumber()), math.linearize(indices, dims),
+                 std::move(condition)};
 }
 
 std::string Evaluator::insideText(const IndexList &indices, const IndexList &low,
@@ -92,26 +140,21 @@ std::string Evaluator::choose(Operation *op, Type elementType, const std::string
 }
 
 std::string Evaluator::pad(tensor::PadOp op, const IndexList &indices) {
-  IndexList dims = sizes.dimsOf(op.getSource()), source, zeros(indices.size(), math.constant(0));
-  for (auto [index, low] : llvm::zip(indices, op.getMixedLowPad())) {
-    AffineExpr amount = sizes.indexOf(low);
-    if (!amount)
-      return fail(op, "the padding is not known");
-    source.push_back(math.simplify(index - amount));
-  }
-  if (llvm::is_contained(dims, AffineExpr()))
-    return fail(op, "a size of the operand is not known");
+  std::optional<IndexList> source = sourceOf(op, indices);
   Value padding = op.getConstantPaddingValue();
+  if (!source)
+    return fail(op, "the padding or a size of the operand is not known");
   if (!padding)
     return fail(op, "the padding's value depends on its place");
+  IndexList zeros(indices.size(), math.constant(0));
   SmallVector<unsigned> variables;
-  std::string condition = insideText(source, zeros, dims, variables);
+  std::string condition = insideText(*source, zeros, sizes.dimsOf(op.getSource()), variables);
   if (condition.empty())
-    return element(op.getSource(), source);
+    return element(op.getSource(), *source);
   Frame outside;
   return choose(
       op, op.getType().getElementType(), condition, variables,
-      [&] { return element(op.getSource(), source); }, nullptr,
+      [&] { return element(op.getSource(), *source); }, nullptr,
       textOf(scalar(padding, outside), padding.getType()));
 }
 

@@ -134,12 +134,10 @@ std::string Evaluator::compute(Value tensor, const IndexList &indices) {
       .Case([&](linalg::LinalgOp structuredOp) {
         return structured(structuredOp, cast<OpResult>(tensor).getResultNumber(), indices);
       })
-      .Case([&](tensor::ExpandShapeOp view) { return expand(view, indices); })
-      .Case([&](tensor::CollapseShapeOp view) { return collapse(view, indices); })
-      .Case([&](tensor::ExtractSliceOp view) { return slice(view, indices); })
-      .Case([&](tensor::InsertSliceOp view) { return insert(view, indices); })
-      .Case([&](tensor::PadOp view) { return pad(view, indices); })
-      .Case([&](tensor::CastOp view) { return element(view.getSource(), indices); })
+      .Case([&](tensor::InsertSliceOp insertion) { return insert(insertion, indices); })
+      .Case([&](tensor::PadOp padding) { return pad(padding, indices); })
+      .Case<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp, tensor::CastOp>(
+          [&](Operation *moved) { return view(moved, indices); })
       // Nobody may depend on what an empty tensor holds.
       .Case([&](tensor::EmptyOp) { return std::string("0"); })
       .Case([&](arith::ConstantOp constant) {

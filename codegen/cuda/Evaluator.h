@@ -19,9 +19,6 @@ namespace mlir::linalg {
 class LinalgOp;
 } // namespace mlir::linalg
 namespace mlir::tensor {
-class CollapseShapeOp;
-class ExpandShapeOp;
-class ExtractSliceOp;
 class InsertSliceOp;
 class PadOp;
 } // namespace mlir::tensor
@@ -40,6 +37,14 @@ public:
   /// The value that `value`, inside the body of `op`, has in the iteration `loops`; loops on which
   /// it does not depend may be null.
   std::string bodyValue(mlir::linalg::LinalgOp op, mlir::Value value, const IndexList &loops);
+
+  /// Where an element is in the memory of an argument, if it is there and not computed.
+  struct Address {
+    std::string pointer;     ///< "in0"
+    mlir::AffineExpr linear; ///< elements from it
+    std::string condition;   ///< the element is 0 where this does not hold; empty if it always does
+  };
+  std::optional<Address> addressOf(mlir::Value tensor, IndexList indices);
 
   // Scopes: everything between is in braces; names made inside are forgotten at the end.
   void openBlock(const std::string &header);
@@ -134,9 +139,10 @@ private:
   void accumulate(mlir::linalg::LinalgOp op, const std::vector<std::string> &sums, Frame &frame);
 
   // EvaluateViews.cpp.
-  std::string expand(mlir::tensor::ExpandShapeOp op, const IndexList &indices);
-  std::string collapse(mlir::tensor::CollapseShapeOp op, const IndexList &indices);
-  std::string slice(mlir::tensor::ExtractSliceOp op, const IndexList &indices);
+  /// Where a view's element is in its operand (for a pad: if it is inside); nothing if `view` is
+  /// none, or is of unknown size.
+  std::optional<IndexList> sourceOf(mlir::Operation *view, const IndexList &indices);
+  std::string view(mlir::Operation *op, const IndexList &indices);
   std::string insert(mlir::tensor::InsertSliceOp op, const IndexList &indices);
   std::string pad(mlir::tensor::PadOp op, const IndexList &indices);
   /// The condition that each index is in [low, high); empty if it always is.

@@ -19,6 +19,18 @@ struct GemmTile {
   std::string text() const; ///< "64, 64, 16, 4, 4"
 };
 
+/// Parameters of MmaTile in mma.cuh.
+struct MmaTile {
+  unsigned rows, columns;         ///< of a block's tile
+  unsigned warpRows, warpColumns; ///< warps that share them
+  unsigned stages;                ///< steps in flight
+  unsigned threads() const { return 32 * warpRows * warpColumns; }
+  std::string text() const; ///< "128, 128, 2, 4, 3"
+};
+
+/// The tile of least estimated time on tensor cores.
+MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t batch);
+
 /// The tile of least estimated time for `batch` products of `rows` x `columns`.
 GemmTile chooseGemmTile(int64_t rows, int64_t columns, int64_t batch);
 

@@ -100,15 +100,24 @@ TEST_F(Product, VectorTimesMatrixByWarps) {
   expectNear(valuesOf<float>(run({1, 1}, {bytesOf(x), bytesOf(w)}).at(0)), expected, 1e-4f);
 }
 
-TEST_F(Product, BfloatOperandsAccumulateInFloat) {
-  build("%x: tensor<40x300xbf16>, %y: tensor<300x24xbf16>", R"(
-    nn.kernel "half" (%x, %y : tensor<40x300xbf16>, tensor<300x24xbf16>) -> (tensor<40x24xbf16>)
+/// Products of bf16; where the depth allows, tensor cores get the rows by address.
+class Bfloat : public Product, public testing::WithParamInterface<int64_t> {};
+
+TEST_P(Bfloat, OperandsAccumulateInFloat) {
+  const int64_t depth = GetParam();
+  std::string left = "tensor<40x" + std::to_string(depth) + "xbf16>";
+  std::string right = "tensor<" + std::to_string(depth) + "x24xbf16>";
+  build("%x: " + left + ", %y: " + right, R"(
+    nn.kernel "half" (%x, %y : )" + left + ", " +
+                                              right + R"() -> (tensor<40x24xbf16>)
         attributes {anchor = "contraction"} {
-    ^bb0(%a: tensor<40x300xbf16>, %b: tensor<300x24xbf16>):
-      %0 = nn.matmul %a, %b : tensor<40x300xbf16>, tensor<300x24xbf16> -> tensor<40x24xbf16>
+    ^bb0(%a: )" + left + ", %b: " + right + R"():
+      %0 = nn.matmul %a, %b : )" + left + ", " +
+                                              right + R"( -> tensor<40x24xbf16>
       nn.yield %0 : tensor<40x24xbf16>
     })");
-  EXPECT_NE(source().find("gemm<Tile, float>"), std::string::npos) << source();
+  EXPECT_NE(source().find("mmaGemm<Tile, bf16>"), std::string::npos) << source();
+  EXPECT_EQ(source().find("-> const bf16 *") != std::string::npos, depth % 8 == 0) << source();
   auto half = [](size_t count, unsigned seed) {
     std::vector<uint16_t> bits;
     for (float value : randomFloats(count, seed)) {
@@ -124,19 +133,21 @@ TEST_F(Product, BfloatOperandsAccumulateInFloat) {
     std::memcpy(&value, &word, 4);
     return value;
   };
-  auto x = half(40 * 300, 1), y = half(300 * 24, 2);
+  auto x = half(40 * depth, 1), y = half(depth * 24, 2);
   auto out = valuesOf<uint16_t>(run({1, 1}, {bytesOf(x), bytesOf(y)}).at(0));
   std::vector<float> actual, expected;
   for (int64_t i = 0; i < 40; ++i)
     for (int64_t j = 0; j < 24; ++j) {
       double sum = 0;
-      for (int64_t k = 0; k < 300; ++k)
-        sum += double(wide(x[i * 300 + k])) * wide(y[k * 24 + j]);
+      for (int64_t k = 0; k < depth; ++k)
+        sum += double(wide(x[i * depth + k])) * wide(y[k * 24 + j]);
       expected.push_back(sum);
       actual.push_back(wide(out[i * 24 + j]));
     }
   expectNear(actual, expected, 1.0f / 256); // one rounding to 8 bits
 }
+
+INSTANTIATE_TEST_SUITE_P(Depths, Bfloat, testing::Values(300, 304));
 
 struct Convolution {
   int64_t batch, channels, height, width, filters, kernel, stride, padding, dilation, groups;
