@@ -1,5 +1,6 @@
 // nnc: compiles a model. The subcommands work on sources alone.
 #include "tools/compiler/Compilation.h"
+#include "tools/lsp/Server.h"
 #include "tools/nnc/Commands.h"
 #include "tools/nnc/Dump.h"
 #include "tools/nnc/Shapes.h"
@@ -63,6 +64,8 @@ cl::SubCommand checkCommand("check", "Check models without compiling them");
 cl::SubCommand fmtCommand("fmt", "Format sources");
 cl::SubCommand keysCommand("keys", "List checkpoint keys, or compare them with a file");
 cl::SubCommand shapesCommand("shapes", "Show every intermediate value with its shape");
+cl::SubCommand lspCommand("lsp",
+                          "Serve an editor: the Language Server Protocol on stdin and stdout");
 cl::SubCommand docCommand("doc", "Write the reference of a file as Markdown");
 cl::SubCommand explainCommand("explain", "Explain an error code");
 cl::list<std::string> checkFiles(cl::Positional, cl::OneOrMore, cl::desc("files"),
@@ -256,6 +259,8 @@ int main(int argc, char **argv) {
   cl::HideUnrelatedOptions(category);
   cl::ParseCommandLineOptions(argc, argv, "nnc: a graph compiler for neural nets\n");
 
+  if (lspCommand)
+    return lsp::serve(stdin, stdout, versionText());
   syntax::SourceManager sources;
   syntax::Diagnostics diags;
   bool done = runCommand(sources, diags);
