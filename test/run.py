@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """Runs all tests of a build folder and adds up what passed: unit tests, lit tests, format, lint.
 
-    python3 test/run.py build/release [--only unit|lit|format|tidy] [--tidy-all]
+    python3 test/run.py build/release [--only unit|lit|format|tidy]
 
 The last line is `N passed, M failed, K skipped`; the exit status is 1 if anything failed. What was
 skipped is listed with what it needs.
 """
 import argparse
 import collections
-import concurrent.futures
 import json
 import os
 import pathlib
@@ -17,10 +16,11 @@ import sys
 import tempfile
 import time
 
+from tidy import lint
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIT = "/usr/lib/llvm-19/build/utils/lit/lit.py"
 FORMATTED = (".cpp", ".h", ".cuh", ".c")
-WITHOUT_MLIR = ("frontend/syntax/", "runtime/", "tools/nnc-run/", "examples/")
 
 
 class Totals:
@@ -113,24 +113,17 @@ def run_format(build, totals):
             totals.passed += 1
 
 
-def tidy(build, name):
-    return name, subprocess.run(
-        ["clang-tidy-19", "-p", build, "--quiet", name], cwd=ROOT, capture_output=True, text=True
-    )
-
-
-def run_tidy(build, totals, everything=False):
-    """clang-tidy over the compiled sources that know no MLIR, whose headers make a file take 12 s
-    instead of 3; over all with --tidy-all."""
-    compiled = {e["file"] for e in json.loads((build / "compile_commands.json").read_text())}
-    names = [n for n in sources(".cpp") if str(ROOT / n) in compiled and not n.startswith("test/")]
-    names = [n for n in names if everything or n.startswith(WITHOUT_MLIR)]
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, done in pool.map(lambda name: tidy(build, name), names):
-            if done.returncode:
-                totals.fail(f"clang-tidy {name}", done.stdout[-3000:])
-            else:
-                totals.passed += 1
+def run_tidy(build, totals):
+    """clang-tidy over every compiled source that is not a test."""
+    if not lint.plugin(build).exists():
+        totals.skipped["clang-tidy: needs a build without sanitizers"] += 1
+        return
+    names = [name for name in sources(".cpp") if not name.startswith("test/")]
+    for name, said in lint.Linter(build).all(names):
+        if said:
+            totals.fail(f"clang-tidy {name}", said[-3000:])
+        else:
+            totals.passed += 1
 
 
 SECTIONS = {"unit": run_unit, "lit": run_lit, "format": run_format, "tidy": run_tidy}
@@ -146,14 +139,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--only", choices=SECTIONS)
-    parser.add_argument("--tidy-all", action="store_true", help="also lint what includes MLIR")
     args = parser.parse_args()
     totals = Totals()
     for name, section in SECTIONS.items():
         if args.only in (None, name):
             started, before = time.time(), totals.passed
-            options = {"everything": args.tidy_all} if name == "tidy" else {}
-            section(args.build.resolve(), totals, **options)
+            section(args.build.resolve(), totals)
             totals.section(name, started, before)
     for reason, count in totals.skipped.items():
         print(f"skipped {count}: {reason}")

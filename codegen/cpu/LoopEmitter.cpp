@@ -171,7 +171,7 @@ void LoopEmitter::emitVectors(const LoopDim &loop, llvm::function_ref<void()> bo
   if (constant && canMask() && *constant > 0) {
     int64_t lanes = llvm::PowerOf2Ceil(*constant);
     Value mask = lanes == *constant ? Value() : maskOf(lanes, rest);
-    return piece(whole, {lanes, mask, *constant});
+    return piece(whole, {lanes, mask, constant});
   }
   if (constant) {
     for (int64_t lanes = count / 2; lanes > 0; lanes /= 2) {
