@@ -1,6 +1,7 @@
 // Functions of the IR: each distinct call of a tensor function is emitted once, as a private
 // function that gets its tensors and its slots as arguments.
 #include "frontend/Evaluator.h"
+#include "frontend/Kernels.h"
 
 #include "ir/NNOps.h"
 
@@ -155,6 +156,7 @@ void Evaluator::emitFunction(EmittedFunction &made, Frame &callee, const Functio
   FunctionEmission emission{func};
   FunctionEmission *outer = callee.emission;
   callee.emission = &emission;
+  std::vector<Value> arguments;
   for (size_t i = 0; i < values.size(); ++i) {
     const syntax::Formal &formal = function.decl->params[i];
     std::vector<TensorValue> tensors;
@@ -164,11 +166,13 @@ void Evaluator::emitFunction(EmittedFunction &made, Frame &callee, const Functio
       mlir::Type type = tensors[index++].value.getType();
       return mlir::Value(block->addArgument(type, context.location(formal.name.span)));
     };
-    callee.locals.assign(formal.name.text, replaceTensors(values[i], next));
+    arguments.push_back(replaceTensors(values[i], next));
+    callee.locals.assign(formal.name.text, arguments.back());
   }
   std::optional<Value> result = runBody(callee, *function.decl);
+  bool isDone = result && useKernel(*this, *function.decl, std::move(arguments), *result);
   callee.emission = outer;
-  if (!result) {
+  if (!isDone) {
     func.erase();
     made.state = EmittedFunction::State::Failed;
     return;

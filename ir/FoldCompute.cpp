@@ -45,7 +45,39 @@ struct TransposeIntoMatmul : OpRewritePattern<MatmulOp> {
   }
 };
 
+/// No offset is an offset of 0.
+struct AttentionWithoutOffset : OpRewritePattern<AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(AttentionOp op, PatternRewriter &rewriter) const override {
+    auto full = op.getOffset() ? op.getOffset().getDefiningOp<FullOp>() : FullOp();
+    auto number = full ? dyn_cast<IntegerAttr>(full.getValue()) : IntegerAttr();
+    if (!number || !number.getValue().isZero())
+      return rewriter.notifyMatchFailure(op, "has no offset that is the constant 0");
+    rewriter.modifyOpInPlace(op, [&] { op.getOffsetMutable().clear(); });
+    return success();
+  }
+};
+
+/// A mask that hides nothing is none.
+struct AttentionWithoutMask : OpRewritePattern<AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(AttentionOp op, PatternRewriter &rewriter) const override {
+    auto full = op.getMask() ? op.getMask().getDefiningOp<FullOp>() : FullOp();
+    auto number = full ? dyn_cast<IntegerAttr>(full.getValue()) : IntegerAttr();
+    if (!number || number.getValue().isZero())
+      return rewriter.notifyMatchFailure(op, "has no mask that is true everywhere");
+    rewriter.modifyOpInPlace(op, [&] { op.getMaskMutable().clear(); });
+    return success();
+  }
+};
+
 } // namespace
+
+void AttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<AttentionWithoutOffset, AttentionWithoutMask>(context);
+}
 
 void MatmulOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<TransposeIntoMatmul>(context);

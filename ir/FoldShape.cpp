@@ -178,6 +178,74 @@ struct BroadcastOfReshape : OpRewritePattern<BroadcastOp> {
   }
 };
 
+/// The only axis along which `slice` takes a part, if it takes neighbours from a constant place of
+/// an axis of constant size.
+std::optional<int64_t> findSlicedAxis(SliceOp slice) {
+  std::optional<int64_t> sliced;
+  RankedTensorType from = slice.getInput().getType(), to = slice.getType();
+  for (int64_t axis = 0; axis < from.getRank(); ++axis) {
+    std::optional<int64_t> start = getConstant(slice.getStart().getResult(axis));
+    if (start == 0 && areEqual(getDim(from, axis), getDim(to, axis)))
+      continue;
+    if (sliced || !start || slice.getStep()[axis] != 1 || from.isDynamicDim(axis))
+      return std::nullopt;
+    sliced = axis;
+  }
+  return sliced;
+}
+
+/// Cutting an axis of a slice into several is slicing the cut axis: then the reshape renames the
+/// memory of the whole, and the slice is a view that readers take along (the thirds of a fused
+/// projection, cut into heads).
+struct ReshapeOfSlice : OpRewritePattern<ReshapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ReshapeOp op, PatternRewriter &rewriter) const override {
+    auto slice = op.getInput().getDefiningOp<SliceOp>();
+    std::optional<int64_t> axis = slice ? findSlicedAxis(slice) : std::nullopt;
+    if (!axis)
+      return rewriter.notifyMatchFailure(op, "does not reshape a slice along one axis");
+    SmallVector<AffineExpr> from = nn::getDims(slice.getType()), to = nn::getDims(op.getType());
+    int64_t added = static_cast<int64_t>(to.size() - from.size());
+    int64_t inner = 1;
+    if (added < 1 || !cutsOnly(from, to, *axis, added, inner))
+      return rewriter.notifyMatchFailure(op, "does more than cut that axis");
+    RankedTensorType whole = slice.getInput().getType();
+    int64_t size = whole.getDimSize(*axis);
+    int64_t start = *getConstant(slice.getStart().getResult(*axis));
+    if (inner == 0 || size % inner != 0 || start % inner != 0)
+      return rewriter.notifyMatchFailure(op, "the parts do not line up with the whole");
+    SmallVector<AffineExpr> dims = to, starts(to.size(), rewriter.getAffineConstantExpr(0));
+    dims[*axis] = rewriter.getAffineConstantExpr(size / inner);
+    starts[*axis] = rewriter.getAffineConstantExpr(start / inner);
+    Value cut = rewriter.create<ReshapeOp>(
+        op.getLoc(), getTensorType(dims, whole.getElementType(), getNumSymbols(whole)),
+        slice.getInput());
+    auto map = AffineMap::get(0, slice.getStart().getNumSymbols(), starts, rewriter.getContext());
+    rewriter.replaceOpWithNewOp<SliceOp>(op, op.getType(), cut, map,
+                                         SmallVector<int64_t>(to.size(), 1));
+    return success();
+  }
+
+  /// Whether `to` is `from` with `axis` cut into `added` + 1 axes of constant size; `inner` is the
+  /// product of all of them but the first.
+  static bool cutsOnly(ArrayRef<AffineExpr> from, ArrayRef<AffineExpr> to, int64_t axis,
+                       int64_t added, int64_t &inner) {
+    auto agree = [](auto pair) { return areEqual(std::get<0>(pair), std::get<1>(pair)); };
+    if (!llvm::all_of(llvm::zip(from.take_front(axis), to.take_front(axis)), agree) ||
+        !llvm::all_of(llvm::zip_equal(from.drop_front(axis + 1), to.drop_front(axis + added + 1)),
+                      agree))
+      return false;
+    for (AffineExpr part : to.slice(axis + 1, added)) {
+      std::optional<int64_t> size = getConstant(part);
+      if (!size)
+        return false;
+      inner *= *size;
+    }
+    return true;
+  }
+};
+
 /// Gathering from a constant is that constant.
 struct GatherOfFull : OpRewritePattern<GatherOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -192,6 +260,10 @@ struct GatherOfFull : OpRewritePattern<GatherOp> {
 };
 
 } // namespace
+
+void ReshapeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<ReshapeOfSlice>(context);
+}
 
 void TransposeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<TransposeToReshape>(context);

@@ -28,6 +28,8 @@ StringRef stringifyFusionRole(FusionRole role) {
     return "window";
   case FusionRole::Gather:
     return "gather";
+  case FusionRole::Attention:
+    return "attention";
   case FusionRole::Source:
     return "source";
   }
@@ -42,6 +44,7 @@ std::optional<FusionRole> parseAnchor(StringRef anchor) {
       .Case("convolution", FusionRole::Convolution)
       .Case("window", FusionRole::Window)
       .Case("gather", FusionRole::Gather)
+      .Case("attention", FusionRole::Attention)
       .Default(std::nullopt);
 }
 

@@ -21,6 +21,7 @@ enum class FusionRole {
   Convolution, ///< convolution
   Window,      ///< pooling
   Gather,      ///< indexed by a tensor
+  Attention,   ///< softmax between two matrix products
   Source,      ///< no tensor operands
 };
 

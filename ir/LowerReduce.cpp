@@ -145,9 +145,9 @@ namespace {
 
 /// Row-wise normalization along one axis of a tensor, in f32.
 struct Softmax {
-  Softmax(OpBuilder &builder, Operation *op, int64_t axis)
-      : lowering(builder, op->getLoc()), type(cast<RankedTensorType>(op->getResult(0).getType())),
-        wide(withElementType(type, builder.getF32Type())), axes(type, axis) {}
+  Softmax(Lowering &lowering, RankedTensorType type, int64_t axis)
+      : lowering(lowering), wide(withElementType(type, lowering.builder.getF32Type())),
+        axes(type, axis) {}
 
   /// One element from one of `input` and one of each of the row's values.
   Value mapRows(RankedTensorType result, Value input, ValueRange rows, ScalarBody body) {
@@ -168,28 +168,32 @@ struct Softmax {
     });
   }
 
-  Lowering lowering;
-  RankedTensorType type, wide;
+  Lowering &lowering;
+  RankedTensorType wide;
   Axes axes;
 };
 
 } // namespace
 
+Value lowerSoftmax(Lowering &lowering, RankedTensorType type, int64_t axis, Value input) {
+  Softmax softmax(lowering, type, axis);
+  Value maxima = reduceRows(lowering, softmax.axes, ReduceKind::Max, input);
+  Value exponentials = softmax.exponentials(input, maxima);
+  Value sums = reduceRows(lowering, softmax.axes, ReduceKind::Sum, exponentials);
+  return softmax.mapRows(type, exponentials, sums, [&](OpBuilder &b, Location loc, ValueRange x) {
+    Value quotient = b.create<arith::DivFOp>(loc, x[0], x[1]);
+    return narrow(b, loc, quotient, type.getElementType());
+  });
+}
+
 Lowered SoftmaxOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
-  Softmax softmax(builder, *this, getAxis());
-  Value maxima = reduceRows(softmax.lowering, softmax.axes, ReduceKind::Max, operands[0]);
-  Value exponentials = softmax.exponentials(operands[0], maxima);
-  Value sums = reduceRows(softmax.lowering, softmax.axes, ReduceKind::Sum, exponentials);
-  Value result =
-      softmax.mapRows(getType(), exponentials, sums, [&](OpBuilder &b, Location loc, ValueRange x) {
-        Value quotient = b.create<arith::DivFOp>(loc, x[0], x[1]);
-        return narrow(b, loc, quotient, getType().getElementType());
-      });
-  return SmallVector<Value>{result};
+  Lowering lowering(builder, getLoc());
+  return SmallVector<Value>{lowerSoftmax(lowering, getType(), getAxis(), operands[0])};
 }
 
 Lowered LogSoftmaxOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
-  Softmax softmax(builder, *this, getAxis());
+  Lowering lowering(builder, getLoc());
+  Softmax softmax(lowering, getType(), getAxis());
   Value maxima = reduceRows(softmax.lowering, softmax.axes, ReduceKind::Max, operands[0]);
   Value exponentials = softmax.exponentials(operands[0], maxima);
   Value sums = reduceRows(softmax.lowering, softmax.axes, ReduceKind::Sum, exponentials);

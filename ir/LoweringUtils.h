@@ -69,6 +69,10 @@ mlir::Value widen(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value scal
 mlir::Value narrow(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value scalar,
                    mlir::Type element);
 
+/// The softmax of `input`, of type's dimensions, along `axis`; the result has type's elements.
+mlir::Value lowerSoftmax(Lowering &lowering, mlir::RankedTensorType type, int64_t axis,
+                         mlir::Value input);
+
 } // namespace nnc::nn
 
 #endif // NNC_IR_LOWERINGUTILS_H

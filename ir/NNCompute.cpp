@@ -134,6 +134,52 @@ FailureOr<RankedTensorType> Pool2dOp::inferResultType() {
   return getTensorType(dims, input.getElementType(), getNumSymbols(input));
 }
 
+/// (C1) and (C2) of attention: keys and values that suit the queries.
+static LogicalResult verifyKeys(AttentionOp op) {
+  RankedTensorType query = op.getQuery().getType(), key = op.getKey().getType();
+  RankedTensorType value = op.getValue().getType();
+  if (failed(verifyRank4(op, query, "queries")) || failed(verifyRank4(op, key, "keys")) ||
+      failed(verifyRank4(op, value, "values")) || failed(verifySameElement(op, query, key)) ||
+      failed(verifySameElement(op, key, value)))
+    return failure();
+  if (!mayBeEqual(getDims(key), getDims(value)))
+    return op.emitOpError() << "expected keys and values of equal dimensions, found "
+                            << toString(getDims(key)) << " and " << toString(getDims(value));
+  for (unsigned axis : {0, 3})
+    if (!mayBeEqual(getDim(query, axis), getDim(key, axis)))
+      return op.emitOpError() << "expected queries and keys of equal "
+                              << (axis ? "head size" : "batch") << ", found "
+                              << toString(getDim(query, axis)) << " and "
+                              << toString(getDim(key, axis));
+  std::optional<int64_t> headSize = getConstant(getDim(query, 3));
+  if (!headSize || *headSize < 1)
+    return op.emitOpError() << "expected a constant head size of at least 1, found "
+                            << toString(getDim(query, 3));
+  return success();
+}
+
+FailureOr<RankedTensorType> AttentionOp::inferResultType() {
+  if (failed(verifySymbols(*this)) || failed(verifyKeys(*this))) // (C1), (C2)
+    return failure();
+  RankedTensorType query = getQuery().getType(), key = getKey().getType();
+  AffineExpr heads = getDim(query, 1), keyHeads = getDim(key, 1);
+  std::optional<int64_t> groups = getConstant(keyHeads);
+  if ((groups && *groups < 1) ||
+      !mayBeEqual(heads % keyHeads, getAffineConstantExpr(0, getContext()))) // (C3)
+    return emitOpError() << "expected query heads that are a multiple of the key heads "
+                         << toString(keyHeads) << ", found " << toString(heads);
+  if (getMask()) { // (C4)
+    SmallVector<AffineExpr> wanted = {getDim(query, 0), heads, getDim(query, 2), getDim(key, 2)};
+    SmallVector<AffineExpr> found = getDims(getMask().getType());
+    if (found.size() != 4 || !mayBeEqual(found, wanted))
+      return emitOpError() << "expected a mask of " << toString(wanted) << ", found "
+                           << toString(found);
+  }
+  if (getOffset() && (!getCausal() || getOffset().getType().getRank() != 0)) // (C5)
+    return emitOpError() << "expected 'offset' of rank 0, and only with 'causal'";
+  return query;
+}
+
 void NNDialect::registerComputeOps() {
   addOperations<
 #define GET_OP_LIST

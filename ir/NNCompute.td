@@ -143,4 +143,47 @@ def NN_Pool2dOp : NN_InferredOp<"pool2d", "Window"> {
   let assemblyFormat = "$kind $input attr-dict `:` type($input) `->` type($result)";
 }
 
+def NN_AttentionOp : NN_InferredOp<"attention", "Attention", [AttrSizedOperandSegments]> {
+  let summary = "Scaled dot-product attention with grouped queries";
+  let description = [{
+    Queries are `[B, H, T, D]`, keys and values `[B, K, S, D]`; each of the K heads of keys serves
+    `G = H / K` heads of queries:
+
+    `s[b, h, t, j] = sum_d query[b, h, t, d] * key[b, h / G, j, d] / sqrt(D)`, or `-inf` where
+    `mask[b, h, t, j]` is false and, if `causal`, where `t + offset < j`;
+    `result[b, h, t, d] = sum_j softmax_j(s)[b, h, t, j] * value[b, h / G, j, d]`.
+
+    Scores, softmax and both sums are f32; with 16-bit elements the weights of the second sum may be
+    rounded to the element type, and the result is rounded once. A row in which every key is hidden
+    is NaN, as the softmax of nothing but `-inf` is; a row of no keys (S = 0) is 0. Whether a hidden
+    key that is not finite spoils its row is not specified. `offset` is what of the keys lies before
+    the first query: 0 without the operand.
+
+    It is what a function with `@kernel("flash_attention")` becomes (Dao et al., "FlashAttention",
+    2022): kernels never hold all scores.
+
+    1. (C1) query, key and value have rank 4 and the same float element type; key and value have the
+       same dimensions.
+    2. (C2) query and key agree on B and D; D is a constant above 0.
+    3. (C3) H is not provably indivisible by K.
+    4. (C4) `mask` has the dimensions `[B, H, T, S]`.
+    5. (C5) `offset` has rank 0 and is there only if `causal`.
+
+    ```mlir
+    %y = nn.attention %q, %k, %v mask %m offset %pos {causal}
+        : (tensor<1x4x3x8xf32>, tensor<1x2x5x8xf32>, tensor<1x2x5x8xf32>, tensor<1x4x3x5xi1>,
+           tensor<i32>) -> tensor<1x4x3x8xf32>
+    ```
+  }];
+  let arguments = (ins NN_FloatTensor:$query, NN_FloatTensor:$key, NN_FloatTensor:$value,
+                       Optional<NN_BoolTensor>:$mask, Optional<NN_IndexTensor>:$offset,
+                       UnitAttr:$causal);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value (`mask` $mask^)? (`offset` $offset^)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let hasCanonicalizer = 1;
+}
+
 #endif // NNC_IR_NNCOMPUTE

@@ -66,7 +66,7 @@ static bool standsFor(Type inside, Type outside) {
 LogicalResult KernelOp::verify() {
   if (!parseAnchor(getAnchor())) // (C1)
     return emitOpError() << "expected anchor pointwise, reduction, contraction, convolution, "
-                            "window or gather, found '"
+                            "window, gather or attention, found '"
                          << getAnchor() << "'";
   if (getNumResults() == 0) // (C4)
     return emitOpError() << "expected at least one result";

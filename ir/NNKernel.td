@@ -56,9 +56,11 @@ def NN_KernelOp : NN_Op<"kernel", [IsolatedFromAbove, SingleBlock, Pure]> {
   let description = [{
     The body has one block argument per operand and ends in `nn.yield` with one value per result.
     Before lowering it holds nn operations, and its types are those of operands and results; after
-    it, linalg on types without encodings. Operands and results keep their encodings.
+    it, linalg on types without encodings. Operands and results keep their encodings. Code for
+    `attention` is written from the nn operation, which is never lowered.
 
-    1. (C1) `anchor` is `pointwise`, `reduction`, `contraction`, `convolution`, `window` or `gather`.
+    1. (C1) `anchor` is `pointwise`, `reduction`, `contraction`, `convolution`, `window`, `gather`
+       or `attention`.
     2. (C2) every block argument has its operand's type, with or without the encoding.
     3. (C3) every yielded value has its result's type, with or without the encoding.
     4. (C4) there is at least one result.

@@ -81,6 +81,7 @@ def NN_ReshapeOp : NN_ViewOp<"reshape"> {
     %y = nn.reshape %x : tensor<4x16x5x5xf32> -> tensor<4x400xf32>
     ```
   }];
+  let hasCanonicalizer = 1;
 }
 
 def NN_TransposeOp : NN_InferredOp<"transpose", "View"> {

@@ -117,6 +117,8 @@ void FusionPlanner::placeView(Operation *op) {
   if (op->getNumOperands() != 1)
     return placeAlone(op, nn::FusionRole::Pointwise);
   SmallVector<Reference> references = referencesOf(op);
+  if (isWrittenByStrides(op))
+    return join(op, references.front().group, std::nullopt, references, {});
   if (references.size() == 1 && mayReindex(op, references.front())) {
     unsigned id = references.front().group;
     reindex(op, id);
@@ -131,6 +133,12 @@ void FusionPlanner::placeView(Operation *op) {
 bool FusionPlanner::mayReindex(Operation *op, const Reference &reference) {
   Group &group = groups[reference.group];
   bool repeats = isa<nn::BroadcastOp>(op);
+  auto isStrided = [](Operation *user) {
+    return isa<nn::FusionInterface>(user) &&
+           cast<nn::FusionInterface>(user).getFusionRole() == nn::FusionRole::Attention;
+  };
+  if (repeats && llvm::any_of(op->getUsers(), isStrided))
+    return false; // strides of 0 are better than copies
   return reference.direct && reference.map && group.isElementwise() && !group.closed &&
          group.openUses == 1 && group.ops.size() < MaxGroupOps &&
          (!repeats || (group.allCheap && group.ops.size() <= MaxRecomputed));
@@ -155,6 +163,7 @@ void FusionPlanner::placeAnchor(Operation *op, nn::FusionRole role) {
   unsigned id = createGroup(op, role);
   if (auto product = dyn_cast<nn::MatmulOp>(op))
     planProduct(product, id);
+  groups[id].closed |= role == nn::FusionRole::Attention;
   join(op, id, identityMap(getResultDims(op).size()), references, refusals);
 }
 

@@ -64,8 +64,10 @@ struct LowerToLinalg : impl::LowerToLinalgBase<LowerToLinalg> {
   using LowerToLinalgBase::LowerToLinalgBase;
 
   void runOnOperation() override {
-    WalkResult result = getOperation().walk(
-        [](nn::KernelOp kernel) { return WalkResult(lowerRegion(kernel.getBodyRegion())); });
+    WalkResult result = getOperation().walk([](nn::KernelOp kernel) {
+      bool isWritten = nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::Attention;
+      return isWritten ? WalkResult::advance() : WalkResult(lowerRegion(kernel.getBodyRegion()));
+    });
     if (result.wasInterrupted() || (functions && failed(lowerFunctions())))
       signalPassFailure();
   }

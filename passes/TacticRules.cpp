@@ -117,6 +117,44 @@ bool isCheap(Operation *op) {
               nn::ErfOp, nn::PowOp, nn::DivOp, nn::FloorDivOp, nn::ModOp>(op);
 }
 
+/// One view of a chain that attention reads by strides. `isMask`: of its mask, of which any axis
+/// may be moved or repeated.
+static bool givesStrides(Operation *op, bool isMask) {
+  auto last = [](auto list) { return int64_t(list.size()) - 1; };
+  if (auto transpose = dyn_cast<nn::TransposeOp>(op))
+    return isMask || transpose.getPermutation().back() == last(transpose.getPermutation());
+  if (auto broadcast = dyn_cast<nn::BroadcastOp>(op)) {
+    auto from = cast<RankedTensorType>(broadcast.getInput().getType());
+    auto to = cast<RankedTensorType>(broadcast.getType());
+    return isMask ||
+           (from.getRank() > 0 && broadcast.getDims().back() == to.getRank() - 1 &&
+            nn::areEqual(nn::getDim(from, from.getRank() - 1), nn::getDim(to, to.getRank() - 1)));
+  }
+  auto slice = dyn_cast<nn::SliceOp>(op);
+  return slice && (isMask || slice.getStep().back() == 1) &&
+         llvm::all_of(slice.getStart().getResults(),
+                      [](AffineExpr start) { return nn::getConstant(start).has_value(); });
+}
+
+bool isReadByStrides(Operation *view, unsigned number) {
+  Operation *op = view;
+  while (op && isa<nn::FusionInterface>(op) && !isa<nn::ReshapeOp>(op) &&
+         roleOf(op) == nn::FusionRole::View) {
+    if (!givesStrides(op, /*isMask=*/number == 3))
+      return false;
+    op = op->getOperand(0).getDefiningOp();
+  }
+  return op != view && (!op || isa<nn::GetOp>(op) || !isa<nn::FusionInterface>(op) ||
+                        roleOf(op) != nn::FusionRole::Source);
+}
+
+bool isWrittenByStrides(Operation *op) {
+  auto transpose = dyn_cast<nn::TransposeOp>(op);
+  Operation *attention = transpose ? transpose.getInput().getDefiningOp() : nullptr;
+  return isa_and_nonnull<nn::AttentionOp>(attention) && attention->hasOneUse() &&
+         givesStrides(op, /*isMask=*/false);
+}
+
 bool needsMemory(OpOperand &use) {
   Operation *op = use.getOwner();
   if (!isa<nn::FusionInterface>(op) || isa<nn::ReshapeOp>(op))
@@ -128,6 +166,11 @@ bool needsMemory(OpOperand &use) {
     return true;
   case nn::FusionRole::Gather:
     return use.getOperandNumber() == 0;
+  case nn::FusionRole::Attention: {
+    Operation *view = use.get().getDefiningOp();
+    bool isOffset = isa<nn::AttentionOp>(op) && use.get() == cast<nn::AttentionOp>(op).getOffset();
+    return !view || isOffset || !isReadByStrides(view, use.getOperandNumber());
+  }
   default:
     return false;
   }

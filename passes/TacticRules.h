@@ -26,8 +26,16 @@ class MatmulOp;
 /// is better than storing it. Transcendental functions, powers and integer divisions are not.
 bool isCheap(mlir::Operation *op);
 
+/// Whether `view` is read by attention as its operand `number` without being stored: it and the
+/// views behind it up to something in memory only give strides. The places of a head stay
+/// neighbours.
+bool isReadByStrides(mlir::Operation *view, unsigned number);
+/// Whether attention writes the view `op` of its result instead of the result.
+bool isWrittenByStrides(mlir::Operation *op);
+
 /// Whether the value must lie in memory for this use: operands of products, convolutions and
-/// windows (each element is read many times), tables of gathers, what is reshaped or returned.
+/// windows (each element is read many times), of attention unless by strides, tables of gathers,
+/// what is reshaped or returned.
 bool needsMemory(mlir::OpOperand &use);
 
 /// How a matrix product runs.

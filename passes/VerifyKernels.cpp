@@ -71,7 +71,23 @@ LogicalResult verifyAnchor(nn::KernelOp kernel) {
          << kernel.getAnchor() << "' has " << found << " ops that reduce";
 }
 
+/// One attention, views of its operands and of its result.
+LogicalResult verifyAttention(nn::KernelOp kernel) {
+  unsigned found = 0;
+  for (Operation &op : kernel.getBody()->without_terminator()) {
+    found += isa<nn::AttentionOp>(op);
+    if (!isa<nn::AttentionOp, nn::TransposeOp, nn::BroadcastOp, nn::SliceOp>(op))
+      return op.emitOpError("cannot be in kernel '")
+             << kernel.getKernelName() << "' beside attention";
+  }
+  if (found == 1)
+    return success();
+  return kernel.emitOpError("with the anchor 'attention' has ") << found << " ops of attention";
+}
+
 LogicalResult verifyKernel(nn::KernelOp kernel, unsigned numDims) {
+  if (nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::Attention)
+    return verifyAttention(kernel);
   for (Type type : kernel.getBody()->getArgumentTypes())
     if (hasEncoding(type))
       return kernel.emitOpError("has an argument with dimensions: ") << type;

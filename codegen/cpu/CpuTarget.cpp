@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/CpuTarget.h"
 
+#include "codegen/cpu/AttentionEmitter.h"
 #include "codegen/cpu/KernelEmitter.h"
 #include "codegen/cpu/Lower.h"
 #include "ir/NNOps.h"
@@ -48,8 +49,12 @@ static Result<CpuKernel> emitKernel(nn::KernelOp kernel, size_t number, ModuleOp
                                     const CpuFeatures &features) {
   OpBuilder builder(module.getContext());
   KernelSource source = getKernelSource(kernel);
-  KernelEmitter emitter(source, features, builder);
   std::string symbol = makeSymbol(number, kernel.getKernelName());
+  if (nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::Attention) {
+    AttentionEmitter emitter(kernel, source.numSymbols, features, builder);
+    return CpuKernel{symbol, emitter.emit(module, symbol + bodySuffix)};
+  }
+  KernelEmitter emitter(source, features, builder);
   AffineMap grid = emitter.emit(module, symbol + bodySuffix);
   if (!grid)
     return Error{fmt::format("kernel '{}' cannot be compiled for the cpu: {}",

@@ -23,6 +23,8 @@ namespace {
 constexpr const char *SymbolMark = "@symbol@";
 
 Result<Scheduled> schedule(const KernelBody &body) {
+  if (body.anchor == "attention")
+    return scheduleAttention(body);
   bool isProduct = body.anchor == "contraction" || body.anchor == "convolution";
   if (isProduct)
     if (Result<Scheduled> scheduled = scheduleContraction(body))
@@ -135,6 +137,7 @@ Result<std::vector<CudaKernel>> emitCuda(ArrayRef<nn::KernelOp> kernels, const C
       emitted.source = *source;
       replaceAll(emitted.source, SymbolMark, emitted.symbol);
       emitted.block = {scheduled->threads, 1, 1};
+      emitted.sharedBytes = scheduled->sharedBytes;
     }
     result.push_back(place->second);
     // The same text may run on another number of blocks only if sizes are equal; still, per kernel.

@@ -17,6 +17,7 @@ struct Scheduled {
   mlir::AffineExpr blocks;          ///< over symbols
   unsigned threads = 0;             ///< of a block
   std::vector<std::string> headers; ///< device files needed besides the prelude
+  unsigned sharedBytes = 0;         ///< dynamic shared memory of a block
 };
 
 /// Each thread computes one element of the results, or four neighbours. Takes every kernel:
@@ -30,6 +31,10 @@ Result<Scheduled> scheduleRows(const KernelBody &body);
 /// One contraction or convolution with what is fused around it, on the template gemm.cuh. Fails as
 /// above.
 Result<Scheduled> scheduleContraction(const KernelBody &body);
+
+/// Attention on the template attention.cuh; the kernel is not lowered. Fails, with a sentence for
+/// the user, where heads are too large.
+Result<Scheduled> scheduleAttention(const KernelBody &body);
 
 /// What a schedule works with, while it writes.
 struct Writing {

@@ -1,6 +1,7 @@
 //===- Sizes.cpp - Sizes of tensors and other indices known at entry --------------------------===//
 #include "codegen/cuda/Sizes.h"
 
+#include "ir/Dims.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -144,7 +145,10 @@ IndexList Sizes::computeDims(Value tensor) {
                                                : AffineExpr();
         return dims;
       })
-      .Default(IndexList());
+      .Default([&](Operation *) { // what is not lowered has its dimensions in its type
+        auto type = cast<RankedTensorType>(tensor.getType());
+        return type.getEncoding() ? nn::getDims(type) : IndexList();
+      });
 }
 
 IndexList Sizes::extentsOf(linalg::LinalgOp op) {

@@ -1,0 +1,214 @@
+// Attention as one kernel: result = softmax(scale * query . key) . value, without ever holding the
+// scores (T. Dao et al., "FlashAttention", 2022).
+//
+// A block takes one batch, one head of keys and a tile of rows: the queries of all heads that share
+// those keys, so that keys and values are read once for all of them. It walks over the keys in
+// tiles. A row's running maximum, sum and result are corrected when a tile raises the maximum
+// (M. Milakov, N. Gimelshein, 2018). All arithmetic is f32; a tensor's place is given by strides.
+// A version on tensor cores for 16-bit elements has the same interface as `attention` here.
+
+/// Head size D, rows and keys of a step, and how many elements of a head are loaded at once (D and
+/// all strides are multiples of it).
+template <int D_, int Rows_, int Keys_, int Lanes_> struct AttentionTile {
+  static constexpr int D = D_, Rows = Rows_, Keys = Keys_, Lanes = Lanes_;
+  static constexpr int Threads = 256;
+  static constexpr int PaddedD = (D + 3) / 4 * 4;
+  // Rows in shared memory: aligned to 16 bytes, and neighbours in other banks.
+  static constexpr int Stride = PaddedD + 4, WeightStride = Keys + 4;
+  static constexpr int RowsPerThread = Rows / 16, KeysPerThread = Keys / 16;
+  static constexpr int Columns = (PaddedD + 63) / 64; ///< groups of four places per thread
+  static constexpr int SharedFloats = (Rows + 2 * Keys) * Stride + Rows * WeightStride;
+  static_assert(Rows % 16 == 0 && Keys % 16 == 0 && D % Lanes == 0, "16 x 16 threads");
+};
+
+/// A tensor [batch, head, position, place]: places are neighbours.
+template <class T, class Index> struct AttentionTensor {
+  T *data;
+  Index batch, head, position;
+  NNC_INLINE T *at(Index b, Index h, Index p) const {
+    return data + (b * batch + h * head + p * position);
+  }
+};
+
+/// How many of each there are.
+template <class Index> struct AttentionSizes {
+  Index keyHeads, groups, queries, keys;
+};
+
+/// `count` rows of D elements to shared memory as floats, zeros behind them; `row(i)` points to the
+/// elements of row i.
+template <class Tile, int Rows, class Row>
+NNC_INLINE void loadAttentionRows(float *shared, int count, Row row) {
+  constexpr int Lanes = Tile::Lanes, PerRow = Tile::D / Lanes;
+  for (int i = threadIdx.x; i < Rows * PerRow; i += Tile::Threads) {
+    const int r = i / PerRow, place = i % PerRow * Lanes;
+    float *to = shared + r * Tile::Stride + place;
+    if (r < count) {
+      const auto values = loadVector<Lanes>(row(r) + place);
+      NNC_UNROLL
+      for (int lane = 0; lane < Lanes; ++lane)
+        to[lane] = (float)values[lane];
+    } else {
+      NNC_UNROLL
+      for (int lane = 0; lane < Lanes; ++lane)
+        to[lane] = 0;
+    }
+  }
+  if constexpr (Tile::PaddedD != Tile::D)
+    for (int i = threadIdx.x; i < Rows * (Tile::PaddedD - Tile::D); i += Tile::Threads)
+      shared[i / (Tile::PaddedD - Tile::D) * Tile::Stride + Tile::D +
+             i % (Tile::PaddedD - Tile::D)] = 0;
+}
+
+/// Combines the values of the 16 threads of a row.
+template <class Combine> NNC_INLINE float attentionRowReduce(float value, Combine combine) {
+  NNC_UNROLL
+  for (int lanes = 8; lanes > 0; lanes >>= 1)
+    value = combine(value, shuffleXor(value, lanes));
+  return value;
+}
+
+/// The tile of rows number `block`. `seen(t)` is the number of keys that query t may see; it does
+/// not decrease with t. `mask(b, h, t, j)` says whether it may see key j.
+template <class Tile, class T, class Index, class Seen, class Mask>
+NNC_INLINE void
+attention(Index block, AttentionSizes<Index> sizes, AttentionTensor<const T, Index> query,
+          AttentionTensor<const T, Index> key, AttentionTensor<const T, Index> value,
+          AttentionTensor<T, Index> result, float scale, Seen seen, Mask mask) {
+  constexpr int TM = Tile::RowsPerThread, TN = Tile::KeysPerThread, Stride = Tile::Stride;
+  float *queries = dynamicShared<float>(), *keys = queries + Tile::Rows * Stride;
+  float *values = keys + Tile::Keys * Stride, *weights = values + Tile::Keys * Stride;
+
+  const Index rows = sizes.queries * sizes.groups;
+  const Index tiles = (rows + Tile::Rows - 1) / Tile::Rows;
+  const Index row0 = block % tiles * Tile::Rows, head = block / tiles % sizes.keyHeads;
+  const Index batch = block / tiles / sizes.keyHeads;
+  const int count = (int)minimum(rows - row0, (Index)Tile::Rows);
+  auto positionOf = [&](int row) { return (row0 + row) / sizes.groups; };
+  auto headOf = [&](int row) { return head * sizes.groups + (row0 + row) % sizes.groups; };
+  loadAttentionRows<Tile, Tile::Rows>(
+      queries, count, [&](int r) { return query.at(batch, headOf(r), positionOf(r)); });
+
+  const int column = threadIdx.x % 16, firstRow = threadIdx.x / 16 * TM;
+  float highest[TM], sum[TM], sums[TM][Tile::Columns][4];
+  NNC_UNROLL
+  for (int i = 0; i < TM; ++i) {
+    highest[i] = -infinity();
+    sum[i] = 0;
+    NNC_UNROLL
+    for (int c = 0; c < Tile::Columns; ++c) {
+      NNC_UNROLL
+      for (int lane = 0; lane < 4; ++lane)
+        sums[i][c][lane] = 0;
+    }
+  }
+
+  const Index end = seen(positionOf(count - 1));
+  for (Index key0 = 0; key0 < end; key0 += Tile::Keys) {
+    const int present = (int)minimum(sizes.keys - key0, (Index)Tile::Keys);
+    barrier(); // the step before has been worked on
+    loadAttentionRows<Tile, Tile::Keys>(keys, present,
+                                        [&](int r) { return key.at(batch, head, key0 + r); });
+    loadAttentionRows<Tile, Tile::Keys>(values, present,
+                                        [&](int r) { return value.at(batch, head, key0 + r); });
+    barrier();
+
+    float scores[TM][TN] = {};
+    NNC_UNROLL_BY(4)
+    for (int place = 0; place < Tile::PaddedD; place += 4) {
+      Vector<float, 4> left[TM], right[TN];
+      NNC_UNROLL
+      for (int i = 0; i < TM; ++i)
+        left[i] = loadVector<4>(queries + (firstRow + i) * Stride + place);
+      NNC_UNROLL
+      for (int j = 0; j < TN; ++j)
+        right[j] = loadVector<4>(keys + (column + 16 * j) * Stride + place);
+      NNC_UNROLL
+      for (int i = 0; i < TM; ++i) {
+        NNC_UNROLL
+        for (int j = 0; j < TN; ++j) {
+          NNC_UNROLL
+          for (int lane = 0; lane < 4; ++lane)
+            scores[i][j] += left[i][lane] * right[j][lane];
+        }
+      }
+    }
+
+    NNC_UNROLL
+    for (int i = 0; i < TM; ++i) {
+      const int row = firstRow + i;
+      const Index position = row < count ? positionOf(row) : 0;
+      const Index visible = row < count ? seen(position) : 0;
+      float most = -infinity();
+      NNC_UNROLL
+      for (int j = 0; j < TN; ++j) {
+        const Index other = key0 + column + 16 * j;
+        const bool shown = other < visible && mask(batch, headOf(row), position, other);
+        scores[i][j] = shown ? scores[i][j] * scale : -infinity();
+        most = maximum(most, scores[i][j]);
+      }
+      auto larger = [](float a, float b) { return maximum(a, b); };
+      most = maximum(highest[i], attentionRowReduce(most, larger));
+      const float shift = most == -infinity() ? 0.0f : most; // of -inf alone, differences are NaN
+      const float correction = expf(highest[i] - shift);
+      highest[i] = most;
+      sum[i] *= correction;
+      NNC_UNROLL
+      for (int j = 0; j < TN; ++j) {
+        const float weight = expf(scores[i][j] - shift);
+        sum[i] += weight;
+        weights[row * Tile::WeightStride + column + 16 * j] = weight;
+      }
+      NNC_UNROLL
+      for (int c = 0; c < Tile::Columns; ++c) {
+        NNC_UNROLL
+        for (int lane = 0; lane < 4; ++lane)
+          sums[i][c][lane] *= correction;
+      }
+    }
+    barrier();
+
+    NNC_UNROLL_BY(2)
+    for (int k = 0; k < Tile::Keys; k += 4) {
+      Vector<float, 4> left[TM];
+      NNC_UNROLL
+      for (int i = 0; i < TM; ++i)
+        left[i] = loadVector<4>(weights + (firstRow + i) * Tile::WeightStride + k);
+      NNC_UNROLL
+      for (int c = 0; c < Tile::Columns; ++c) {
+        const int place = column * 4 + 64 * c;
+        if (place >= Tile::PaddedD)
+          break;
+        NNC_UNROLL
+        for (int step = 0; step < 4; ++step) {
+          const auto right = loadVector<4>(values + (k + step) * Stride + place);
+          NNC_UNROLL
+          for (int i = 0; i < TM; ++i) {
+            NNC_UNROLL
+            for (int lane = 0; lane < 4; ++lane)
+              sums[i][c][lane] += left[i][step] * right[lane];
+          }
+        }
+      }
+    }
+  }
+
+  NNC_UNROLL
+  for (int i = 0; i < TM; ++i) {
+    const int row = firstRow + i;
+    const float total = attentionRowReduce(sum[i], [](float a, float b) { return a + b; });
+    if (row >= count)
+      continue;
+    const float divisor = sizes.keys > 0 ? total : 1.0f; // 0 / 0 where every key is hidden
+    T *to = result.at(batch, headOf(row), positionOf(row));
+    NNC_UNROLL
+    for (int c = 0; c < Tile::Columns; ++c) {
+      NNC_UNROLL
+      for (int lane = 0; lane < 4; ++lane) {
+        const int place = column * 4 + 64 * c + lane;
+        if (place < Tile::D)
+          to[place] = (T)(sums[i][c][lane] / divisor);
+      }
+    }
+  }
+}
