@@ -30,7 +30,7 @@ def split_io(case, name, folder):
     paths = {}
     for key, entry in header.items():
         first, last = (8 + size + o for o in entry["data_offsets"])
-        dtype = {"F32": np.float32, "I32": np.int32}[entry["dtype"]]
+        dtype = {"F32": np.float32, "I32": np.int32, "BOOL": np.bool_}[entry["dtype"]]
         paths[key] = folder / f"{key}.npy"
         np.save(paths[key], np.frombuffer(data[first:last], dtype).reshape(entry["shape"]))
     return paths

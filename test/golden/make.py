@@ -2,13 +2,14 @@
 """Makes the golden tensors with PyTorch: for each case NAME.json (keys, shapes, compiler options)
 and NAME.safetensors (inputs and PyTorch's outputs, computed in f64 and rounded to f32).
 
-    python3 test/golden/make.py          # needs torch, numpy, safetensors (PyPI)
+    python3 test/golden/make.py [NAME..]   # needs torch, torchvision, transformers, safetensors (PyPI)
 
 Weights and inputs are drawn by weights.py, which the tests use too.
 """
 import gzip
 import json
 import pathlib
+import sys
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from safetensors.numpy import load_file
 from torch import nn
 from torch.nn import functional as F
 
+import attention_zoo
 from weights import draw, draw_input, write_safetensors
 
 HERE = pathlib.Path(__file__).parent
@@ -133,7 +135,7 @@ CASES = {
     "cifarnet": (CifarNet, ["cifarnet.nn"], {"image": {"shape": [3, 3, 32, 32]}}),
     "resnet18": (ResNet18, ["resnet.nn", "--model", "ResNet18"], {"image": {"shape": [2, 3, 64, 96]}}),
     "textclassifier": (TextClassifier, ["textclassifier.nn"], {"ids": {"shape": [3, 17], "high": 1000}}),
-}
+} | attention_zoo.CASES
 
 
 def make(name, module, options, inputs):
@@ -161,5 +163,5 @@ def make(name, module, options, inputs):
 
 
 if __name__ == "__main__":
-    for name, case in CASES.items():
-        make(name, *case)
+    for name in sys.argv[1:] or CASES:
+        make(name, *CASES[name])

@@ -29,14 +29,16 @@ def draw(key, shape, dtype):
 
 
 def draw_input(name, spec):
-    """An input: normal floats, or integers below spec["high"]."""
+    """An input: normal floats, integers below spec["high"], or masks of rows of spec["lengths"]."""
     random = np.random.RandomState(zlib.crc32(name.encode()) ^ 1)
     if "high" in spec:
         return random.randint(0, spec["high"], spec["shape"]).astype(np.int32)
+    if "lengths" in spec:
+        return np.arange(spec["shape"][-1]) < np.array(spec["lengths"])[:, None]
     return random.standard_normal(spec["shape"]).astype(np.float32)
 
 
-NAMES = {"float32": "F32", "int32": "I32", "int64": "I64"}
+NAMES = {"bool": "BOOL", "float32": "F32", "int32": "I32", "int64": "I64"}
 
 
 def write_safetensors(path, tensors):

@@ -185,3 +185,47 @@ func.func @unused(%x: !t, %w: tensor<8x8xf32>) {
   // CHECK-NEXT: return
   return
 }
+
+!q = tensor<1x4x3x8xf32>
+!m = tensor<1x4x3x3xi1>
+// CHECK-LABEL: @attention_without_offset_and_mask
+// CHECK-SAME: (%[[Q:.*]]: tensor<1x4x3x8xf32>)
+func.func @attention_without_offset_and_mask(%q: !q) -> !q {
+  %zero = nn.full 0 : i32 -> tensor<i32>
+  %true = nn.full true -> !m
+  // CHECK-NEXT: nn.attention %[[Q]], %[[Q]], %[[Q]] {causal} :
+  %0 = nn.attention %q, %q, %q mask %true offset %zero {causal} : (!q, !q, !q, !m, tensor<i32>) -> !q
+  return %0 : !q
+}
+
+// CHECK-LABEL: @attention_keeps_what_counts
+func.func @attention_keeps_what_counts(%q: !q) -> !q {
+  %one = nn.full 1 : i32 -> tensor<i32>
+  %false = nn.full false -> !m
+  // CHECK: nn.attention {{.*}} mask %{{.*}} offset %{{.*}} {causal} :
+  %0 = nn.attention %q, %q, %q mask %false offset %one {causal} : (!q, !q, !q, !m, tensor<i32>) -> !q
+  return %0 : !q
+}
+
+#b = affine_map<()[s0, s1] -> (s0, s1, 96)>
+#c = affine_map<()[s0, s1] -> (s0, s1, 32)>
+#d = affine_map<()[s0, s1] -> (s0, s1, 4, 8)>
+// The second third of a fused projection, cut into heads.
+// CHECK-LABEL: @reshape_of_slice
+// CHECK-SAME: (%[[X:.*]]: tensor<?x?x96xf32, #{{.*}}>)
+func.func @reshape_of_slice(%x: tensor<?x?x96xf32, #b>) -> tensor<?x?x4x8xf32, #d> {
+  // CHECK-NEXT: %[[CUT:.*]] = nn.reshape %[[X]] : tensor<?x?x96xf32, #{{.*}}> -> tensor<?x?x12x8xf32, #{{.*}}>
+  // CHECK-NEXT: nn.slice %[[CUT]] start #{{.*}} step [1, 1, 1, 1] : tensor<?x?x12x8xf32, #{{.*}}> -> tensor<?x?x4x8xf32, #{{.*}}>
+  %0 = nn.slice %x start affine_map<()[s0, s1] -> (0, 0, 32)> step [1, 1, 1] : tensor<?x?x96xf32, #b> -> tensor<?x?x32xf32, #c>
+  %1 = nn.reshape %0 : tensor<?x?x32xf32, #c> -> tensor<?x?x4x8xf32, #d>
+  return %1 : tensor<?x?x4x8xf32, #d>
+}
+
+// CHECK-LABEL: @reshape_of_uneven_slice
+func.func @reshape_of_uneven_slice(%x: tensor<2x96xf32>) -> tensor<2x4x8xf32> {
+  // CHECK-NEXT: nn.slice
+  // CHECK-NEXT: nn.reshape
+  %0 = nn.slice %x start affine_map<() -> (0, 33)> step [1, 1] : tensor<2x96xf32> -> tensor<2x32xf32>
+  %1 = nn.reshape %0 : tensor<2x32xf32> -> tensor<2x4x8xf32>
+  return %1 : tensor<2x4x8xf32>
+}

@@ -47,3 +47,18 @@ func.func @contractions(%x: tensor<4x8xf32>, %w: tensor<5x8xf32>, %image: tensor
       : tensor<?x6x14x14xf32, #out> -> tensor<?x6x14x14xf32, #out>
   return
 }
+
+#q = affine_map<()[s0, s1] -> (s0, 4, s1, 64)>
+#k = affine_map<()[s0, s1] -> (s0, 2, 128, 64)>
+#m = affine_map<()[s0, s1] -> (s0, 4, s1, 128)>
+!q = tensor<?x4x?x64xf32, #q>
+!k = tensor<?x2x128x64xf32, #k>
+!m = tensor<?x4x?x128xi1, #m>
+// CHECK-LABEL: @attention
+func.func @attention(%q: !q, %k: !k, %m: !m, %o: tensor<i32>) {
+  // CHECK: nn.attention %{{.*}}, %{{.*}}, %{{.*}} : (tensor<?x4x?x64xf32, #{{.*}}>, tensor<?x2x128x64xf32, #{{.*}}>, tensor<?x2x128x64xf32, #{{.*}}>) -> tensor<?x4x?x64xf32, #{{.*}}>
+  %0 = nn.attention %q, %k, %k : (!q, !k, !k) -> !q
+  // CHECK: nn.attention %{{.*}}, %{{.*}}, %{{.*}} mask %{{.*}} offset %{{.*}} {causal} :
+  %1 = nn.attention %q, %k, %k mask %m offset %o {causal} : (!q, !k, !k, !m, tensor<i32>) -> !q
+  return
+}

@@ -330,3 +330,67 @@ func.func @undecided(%x: tensor<?x4xf32, affine_map<()[s0, s1] -> (s0, 4)>>, %y:
       -> tensor<?x8xf32, affine_map<()[s0, s1] -> (s0, 8)>>
   return
 }
+
+// -----
+
+func.func @attention_rank(%q: tensor<4x3x8xf32>, %k: tensor<2x2x5x8xf32>) {
+  // expected-error @+1 {{'nn.attention' op expected queries of rank 4, found 'tensor<4x3x8xf32>'}}
+  %0 = nn.attention %q, %k, %k : (tensor<4x3x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>) -> tensor<4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @attention_values(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x5x8xf32>, %v: tensor<2x2x6x8xf32>) {
+  // expected-error @+1 {{'nn.attention' op expected keys and values of equal dimensions, found [2, 2, 5, 8] and [2, 2, 6, 8]}}
+  %0 = nn.attention %q, %k, %v : (tensor<2x4x3x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x6x8xf32>) -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @attention_batch(%q: tensor<2x4x3x8xf32>, %k: tensor<3x2x5x8xf32>) {
+  // expected-error @+1 {{'nn.attention' op expected queries and keys of equal batch, found 2 and 3}}
+  %0 = nn.attention %q, %k, %k : (tensor<2x4x3x8xf32>, tensor<3x2x5x8xf32>, tensor<3x2x5x8xf32>) -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @attention_size(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x5x4xf32>) {
+  // expected-error @+1 {{'nn.attention' op expected queries and keys of equal head size, found 8 and 4}}
+  %0 = nn.attention %q, %k, %k : (tensor<2x4x3x8xf32>, tensor<2x2x5x4xf32>, tensor<2x2x5x4xf32>) -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @attention_constant_size(%q: tensor<2x4x3x?xf32, affine_map<()[s0] -> (2, 4, 3, s0)>>) {
+  // expected-error @+1 {{'nn.attention' op expected a constant head size of at least 1, found s0}}
+  %0 = nn.attention %q, %q, %q : (tensor<2x4x3x?xf32, affine_map<()[s0] -> (2, 4, 3, s0)>>, tensor<2x4x3x?xf32, affine_map<()[s0] -> (2, 4, 3, s0)>>, tensor<2x4x3x?xf32, affine_map<()[s0] -> (2, 4, 3, s0)>>) -> tensor<2x4x3x?xf32, affine_map<()[s0] -> (2, 4, 3, s0)>>
+  return
+}
+
+// -----
+
+func.func @attention_groups(%q: tensor<2x4x3x8xf32>, %k: tensor<2x3x5x8xf32>) {
+  // expected-error @+1 {{'nn.attention' op expected query heads that are a multiple of the key heads 3, found 4}}
+  %0 = nn.attention %q, %k, %k : (tensor<2x4x3x8xf32>, tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>) -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @attention_mask(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x5x8xf32>, %m: tensor<2x1x1x5xi1>) {
+  // expected-error @+1 {{'nn.attention' op expected a mask of [2, 4, 3, 5], found [2, 1, 1, 5]}}
+  %0 = nn.attention %q, %k, %k mask %m : (tensor<2x4x3x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>, tensor<2x1x1x5xi1>) -> tensor<2x4x3x8xf32>
+  return
+}
+
+// -----
+
+func.func @attention_offset(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x5x8xf32>, %o: tensor<i32>) {
+  // expected-error @+1 {{'nn.attention' op expected 'offset' of rank 0, and only with 'causal'}}
+  %0 = nn.attention %q, %k, %k offset %o : (tensor<2x4x3x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>, tensor<i32>) -> tensor<2x4x3x8xf32>
+  return
+}

@@ -1,0 +1,80 @@
+// RUN: nnc-opt %s --nn-form-kernels=target=cpu | FileCheck %s
+// RUN: nnc-opt %s --nn-kernel-pipeline=target=cuda | FileCheck %s --check-prefix=WHOLE
+
+#x = affine_map<()[s0, s1] -> (s0, s1, 12, 8)>
+#h = affine_map<()[s0, s1] -> (s0, s1, 4, 8)>
+#q = affine_map<()[s0, s1] -> (s0, 4, s1, 8)>
+#f = affine_map<()[s0, s1] -> (s0, s1, 32)>
+#m = affine_map<()[s0, s1] -> (s0, s1)>
+#s = affine_map<()[s0, s1] -> (s0, 4, s1, s1)>
+!x = tensor<?x?x12x8xf32, #x>
+!h = tensor<?x?x4x8xf32, #h>
+!q = tensor<?x4x?x8xf32, #q>
+!f = tensor<?x?x32xf32, #f>
+!m = tensor<?x?xi1, #m>
+!s = tensor<?x4x?x?xi1, #s>
+
+// The thirds of a projection, cut into heads; the mask; and the heads joined again: nothing of it
+// is moved in memory.
+// CHECK-LABEL: func.func @self_attention
+// CHECK-SAME: (%[[X:.*]]: tensor<{{.*}}>, %[[M:.*]]: tensor<{{.*}}>)
+// CHECK-NEXT: %[[R:.*]] = nn.kernel "attend"(%[[X]], %[[M]] : {{.*}}) attributes {anchor = "attention"}
+// CHECK-NEXT: ^bb0(%[[A:.*]]: tensor<{{.*}}>, %[[B:.*]]: tensor<{{.*}}>):
+// CHECK: nn.slice %[[A]]
+// CHECK: nn.transpose
+// CHECK: %[[MASK:.*]] = nn.broadcast %[[B]]
+// CHECK: %[[Y:.*]] = nn.attention {{.*}} mask %[[MASK]]
+// CHECK: %[[T:.*]] = nn.transpose %[[Y]]
+// CHECK-NEXT: nn.yield %[[T]]
+// CHECK: %[[F:.*]] = nn.reshape %[[R]]
+// CHECK-NEXT: return %[[F]]
+// WHOLE-LABEL: func.func @self_attention
+// WHOLE: nn.attention
+func.func @self_attention(%x: !x, %m: !m) -> !f attributes {nn.entry, nn.dims = ["B", "T"]} {
+  %q0 = nn.slice %x start affine_map<()[s0, s1] -> (0, 0, 0, 0)> step [1, 1, 1, 1] : !x -> !h
+  %k0 = nn.slice %x start affine_map<()[s0, s1] -> (0, 0, 4, 0)> step [1, 1, 1, 1] : !x -> !h
+  %v0 = nn.slice %x start affine_map<()[s0, s1] -> (0, 0, 8, 0)> step [1, 1, 1, 1] : !x -> !h
+  %q = nn.transpose %q0 {permutation = array<i64: 0, 2, 1, 3>} : !h -> !q
+  %k = nn.transpose %k0 {permutation = array<i64: 0, 2, 1, 3>} : !h -> !q
+  %v = nn.transpose %v0 {permutation = array<i64: 0, 2, 1, 3>} : !h -> !q
+  %b = nn.broadcast %m {dims = array<i64: 0, 3>} : !m -> !s
+  %a = nn.attention %q, %k, %v mask %b : (!q, !q, !q, !s) -> !q loc("attend")
+  %t = nn.transpose %a {permutation = array<i64: 0, 2, 1, 3>} : !q -> !h
+  %f = nn.reshape %t : !h -> !f
+  return %f : !f
+}
+
+// What is computed is stored first: a mask by its own shape, not by that of the scores.
+// CHECK-LABEL: func.func @computed
+// CHECK: %[[Q:.*]] = nn.kernel "exp"
+// CHECK: nn.exp
+// CHECK: %[[N:.*]] = nn.kernel "not"{{.*}} -> (tensor<?x?xi1
+// CHECK: nn.not
+// CHECK: nn.kernel "attention{{.*}}"(%[[Q]], %{{.*}}, %[[N]] :
+// CHECK: nn.broadcast
+// CHECK: nn.attention
+// CHECK: nn.kernel "neg"
+func.func @computed(%x: !q, %m: !m) -> !q attributes {nn.entry, nn.dims = ["B", "T"]} {
+  %q = nn.exp %x : !q
+  %n = nn.not %m : !m
+  %b = nn.broadcast %n {dims = array<i64: 0, 3>} : !m -> !s
+  %a = nn.attention %q, %x, %x mask %b : (!q, !q, !q, !s) -> !q
+  %y = nn.neg %a : !q
+  return %y : !q
+}
+
+// Views that give no strides, or move the places within a head, are stored.
+// CHECK-LABEL: func.func @other_views
+// CHECK: %[[P:.*]] = nn.kernel "pad"
+// CHECK: nn.pad
+// CHECK: %[[T:.*]] = nn.kernel "transpose"
+// CHECK: nn.transpose
+// CHECK: nn.kernel "attention{{.*}}"(%[[P]], %[[T]], %{{.*}} :
+// CHECK-NEXT: ^bb0
+// CHECK-NEXT: nn.attention
+func.func @other_views(%x: tensor<1x4x8x7xf32>, %y: tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32> attributes {nn.entry, nn.dims = []} {
+  %p = nn.pad %x {low = array<i64: 0, 0, 0, 0>, high = array<i64: 0, 0, 0, 1>, value = 0.0 : f32} : tensor<1x4x8x7xf32> -> tensor<1x4x8x8xf32>
+  %t = nn.transpose %y {permutation = array<i64: 0, 1, 3, 2>} : tensor<1x4x8x8xf32> -> tensor<1x4x8x8xf32>
+  %a = nn.attention %p, %t, %y : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
+  return %a : tensor<1x4x8x8xf32>
+}

@@ -1,0 +1,190 @@
+#include "test/unit/cuda/KernelTest.h"
+
+#include "runtime/format/Half.h"
+#include "test/unit/AttentionReference.h"
+
+#include <cmath>
+#include <fmt/format.h>
+
+using namespace nnc;
+using namespace nnc::test;
+
+namespace {
+
+/// B is the number of queries and T of keys of the test's entry point.
+class Attention : public KernelTest {
+protected:
+  struct Case {
+    AttentionShape shape;
+    std::string element = "f32";
+    bool transposed = false; ///< operands and result are [B, position, head, place]
+    bool masked = false;     ///< by [B, S]
+  };
+
+  void build(const Case &test);
+  void check(const Case &test);
+  void checkBuilt(const Case &test);
+  static double roundTo(const std::string &element, float value) {
+    return element == "f16"    ? format::floatFromF16(format::f16FromFloat(value))
+           : element == "bf16" ? format::floatFromBf16(format::bf16FromFloat(value))
+                               : value;
+  }
+};
+
+void Attention::build(const Case &test) {
+  const AttentionShape &s = test.shape;
+  auto tensor = [&](int64_t heads, const char *positions, bool transposed) {
+    std::string dims = transposed ? fmt::format("{}, {}, {}", s.batch, positions, heads)
+                                  : fmt::format("{}, {}, {}", s.batch, heads, positions);
+    std::string sizes = transposed ? fmt::format("{}x?x{}", s.batch, heads)
+                                   : fmt::format("{}x{}x?", s.batch, heads);
+    return fmt::format("tensor<{}x{}x{}, affine_map<()[s0, s1] -> ({}, {})>>", sizes, s.headSize,
+                       test.element, dims, s.headSize);
+  };
+  std::string q = tensor(s.heads, "s0", false), k = tensor(s.keyHeads, "s1", false);
+  std::string q0 = tensor(s.heads, "s0", test.transposed);
+  std::string k0 = tensor(s.keyHeads, "s1", test.transposed);
+  std::string mask = fmt::format("tensor<{0}x?xi1, affine_map<()[s0, s1] -> ({0}, s1)>>", s.batch);
+  std::string all = fmt::format(
+      "tensor<{0}x{1}x?x?xi1, affine_map<()[s0, s1] -> ({0}, {1}, s0, s1)>>", s.batch, s.heads);
+  std::string types = q0 + ", " + k0 + ", " + k0 + ", " + mask + ", tensor<i32>";
+  std::string text =
+      fmt::format("nn.kernel \"attend\" (%q, %k, %v, %m, %o : {}) -> ({}) attributes "
+                  "{{anchor = \"attention\"}} {{\n"
+                  "^bb0(%aq: {}, %ak: {}, %av: {}, %am: {}, %ao: tensor<i32>):\n",
+                  types, q0, q0, k0, k0, mask);
+  std::string names[] = {"%aq", "%ak", "%av"};
+  const char *swap = "{permutation = array<i64: 0, 2, 1, 3>}";
+  if (test.transposed)
+    for (std::string &name : names) {
+      bool isQuery = name == "%aq";
+      text += fmt::format("{0}t = nn.transpose {0} {1} : {2} -> {3}\n", name, swap,
+                          isQuery ? q0 : k0, isQuery ? q : k);
+      name += "t";
+    }
+  if (test.masked)
+    text +=
+        fmt::format("%b = nn.broadcast %am {{dims = array<i64: 0, 3>}} : {} -> {}\n", mask, all);
+  text += fmt::format("%r = nn.attention {}, {}, {}{}{}{} : ({}, {}, {}{}{}) -> {}\n", names[0],
+                      names[1], names[2], test.masked ? " mask %b" : "",
+                      s.causal ? " offset %ao" : "", s.causal ? " {causal}" : "", q, k, k,
+                      test.masked ? ", " + all : "", s.causal ? ", tensor<i32>" : "", q);
+  if (test.transposed)
+    text += fmt::format("%u = nn.transpose %r {} : {} -> {}\n", swap, q, q0);
+  text += fmt::format("nn.yield {} : {}\n}}\n", test.transposed ? "%u" : "%r", q0);
+  KernelTest::build(
+      "%q: " + q0 + ", %k: " + k0 + ", %v: " + k0 + ", %m: " + mask + ", %o: tensor<i32>", text);
+}
+
+void Attention::checkBuilt(const Case &test) {
+  const AttentionShape &s = test.shape;
+  auto draw = [&](size_t count, unsigned seed) {
+    std::vector<double> values;
+    for (float value : randomFloats(count, seed))
+      values.push_back(roundTo(test.element, 2 * value));
+    return values;
+  };
+  auto q = draw(s.querySize(), 1), k = draw(s.keySize(), 2), v = draw(s.keySize(), 3);
+  std::vector<char> padding, mask;
+  for (int64_t i = 0; i < s.batch * s.keys; ++i)
+    padding.push_back(i % 5 != 2 && i % s.keys != s.keys - 1);
+  for (size_t i = 0; test.masked && i < s.maskSize(); ++i)
+    mask.push_back(
+        padding[i / size_t(s.heads * s.queries * s.keys) * size_t(s.keys) + i % size_t(s.keys)]);
+  auto stored = [&](const std::vector<double> &values, int64_t heads, int64_t positions) {
+    auto placed = test.transposed ? swapMiddle(values, heads, positions, s.headSize) : values;
+    std::vector<float> floats(placed.begin(), placed.end());
+    std::vector<uint16_t> halves;
+    for (float value : floats)
+      halves.push_back(test.element == "f16" ? format::f16FromFloat(value)
+                                             : format::bf16FromFloat(value));
+    return test.element == "f32" ? bytesOf(floats) : bytesOf(halves);
+  };
+  auto out = run({s.queries, s.keys}, {stored(q, s.heads, s.queries), stored(k, s.keyHeads, s.keys),
+                                       stored(v, s.keyHeads, s.keys), bytesOf(padding),
+                                       bytesOf(std::vector<int32_t>{int32_t(s.offset)})});
+  std::vector<float> got;
+  if (test.element == "f32")
+    got = valuesOf<float>(out.at(0));
+  else
+    for (uint16_t half : valuesOf<uint16_t>(out.at(0)))
+      got.push_back(test.element == "f16" ? format::floatFromF16(half)
+                                          : format::floatFromBf16(half));
+  if (test.transposed)
+    got = swapMiddle(got, s.queries, s.heads, s.headSize);
+  std::vector<float> want = referenceAttention(s, q, k, v, mask);
+  ASSERT_EQ(got.size(), want.size());
+  float allowed = test.element == "f32" ? 1e-5f : test.element == "f16" ? 1e-3f : 1e-2f;
+  for (size_t i = 0; i < got.size(); ++i) {
+    if (std::isnan(got[i]) && std::isnan(want[i]))
+      continue;
+    ASSERT_LE(std::fabs(got[i] - want[i]), allowed * std::max(1.0f, std::fabs(want[i])))
+        << "element " << i << ": " << got[i] << ", not " << want[i] << "\n"
+        << source();
+  }
+}
+
+void Attention::check(const Case &test) {
+  build(test);
+  checkBuilt(test);
+}
+
+TEST_F(Attention, HeadSizes) {
+  for (int64_t d : {3, 20, 64, 128, 256})
+    check({{2, 2, 2, 7, 9, d}});
+}
+
+TEST_F(Attention, AnyLength) {
+  Case test{{1, 2, 2, 1, 1, 16}};
+  build(test);
+  EXPECT_NE(source().find("<= 16)"), std::string::npos) << source();
+  for (int64_t t : {1, 16, 17, 64})
+    for (int64_t keys : {1, 64, 65, 130}) {
+      test.shape.queries = t;
+      test.shape.keys = keys;
+      checkBuilt(test);
+    }
+}
+
+TEST_F(Attention, Causal) {
+  Case test{{1, 2, 2, 60, 60, 16, true}};
+  build(test);
+  checkBuilt(test);
+  test.shape.keys = 140;
+  for (int64_t offset : {0, 3, 80, 500}) {
+    test.shape.offset = offset;
+    checkBuilt(test);
+  }
+}
+
+TEST_F(Attention, RowsThatSeeNothingAreNaN) {
+  check({{1, 1, 1, 5, 4, 8, true, -2}});
+  check({{1, 1, 1, 2, 1, 8}, "f32", false, true});
+}
+
+TEST_F(Attention, GroupsMasksAndTransposedOperands) {
+  for (bool transposed : {false, true})
+    for (bool masked : {false, true})
+      check({{2, 6, 2, 11, 37, 24, masked, 5}, "f32", transposed, masked});
+}
+
+TEST_F(Attention, HalfPrecision) {
+  for (const char *element : {"f16", "bf16"})
+    check({{1, 4, 2, 9, 70, 32, true, 61}, element, true, true});
+}
+
+TEST_F(Attention, KeysBehindTheLastVisibleAreNotRead) {
+  // The cache's rest is poisoned: NaN there would show.
+  AttentionShape s{1, 2, 1, 2, 512, 8, true, 70};
+  build({s});
+  auto q = randomFloats(s.querySize(), 1), k = randomFloats(s.keySize(), 2);
+  auto v = randomFloats(s.keySize(), 3);
+  for (size_t i = size_t(128 * s.headSize); i < k.size(); ++i)
+    k[i] = v[i] = NAN;
+  auto out = run({s.queries, s.keys},
+                 {bytesOf(q), bytesOf(k), bytesOf(v), bytesOf(std::vector<char>(512, 1)),
+                  bytesOf(std::vector<int32_t>{70})});
+  expectNear(valuesOf<float>(out.at(0)), referenceAttention(s, q, k, v, {}));
+}
+
+} // namespace
