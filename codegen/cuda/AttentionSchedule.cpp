@@ -16,14 +16,21 @@ using namespace mlir;
 namespace nnc::codegen {
 namespace {
 
-/// Parameters of AttentionTile in attention.cuh.
+/// Which template does a tile, and its parameters.
 struct Tile {
-  int64_t headSize, rows, keys, lanes;
+  bool isMma; ///< AttentionMmaTile, else AttentionTile
+  int64_t headSize, rows, keys, lanes, threads;
 
-  std::string text() const { return fmt::format("{}, {}, {}, {}", headSize, rows, keys, lanes); }
+  std::string text() const {
+    return isMma ? fmt::format("AttentionMmaTile<{}, {}, {}, {}>", headSize, rows, keys, lanes)
+                 : fmt::format("AttentionTile<{}, {}, {}, {}, {}>", headSize, rows, keys, lanes,
+                               threads);
+  }
+  /// As the templates lay it out.
   int64_t sharedBytes() const {
-    int64_t stride = (headSize + 3) / 4 * 4 + 4;
-    return 4 * ((rows + 2 * keys) * stride + rows * (keys + 4));
+    int64_t chunks = (headSize + 15) / 16 * 2, stride = (headSize + 3) / 4 * 4 + 4;
+    return isMma ? (rows + 2 * keys) * (chunks + 1) * 16
+                 : 4 * ((rows + 2 * keys) * stride + rows * (keys + 4));
   }
 };
 
@@ -44,11 +51,12 @@ public:
 
 private:
   Tile chooseTile() const;
+  Tile chooseSmallTile(const Tile &large) const;
   int64_t chooseLanes() const;
   void writeTensor(const std::string &name, const nn::StridedAccess &access, bool isResult);
   void writeSeen();
   void writeMask();
-  void writeCall(const Tile &tile);
+  void writeCall(const Tile &tile, const std::string &indent);
   std::string text(AffineExpr expr) const { return math.text(math.simplify(expr)); }
 
   const KernelBody &body;
@@ -63,30 +71,34 @@ private:
 /// How many elements one load may take: as many as divide the head and keep every row aligned.
 int64_t AttentionWriter::chooseLanes() const {
   int64_t lanes = BytesOfALoad * 8 / element.getIntOrFloatBitWidth();
-  auto fits = [&](AffineExpr expr) { return math.divisorOf(math.simplify(expr)) % lanes == 0; };
+  auto fits = [&](AffineExpr expr) {
+    return math.constantOf(expr) == 0 || math.divisorOf(math.simplify(expr)) % lanes == 0;
+  };
   for (; lanes > 1; lanes /= 2) {
     bool allFit = access.headSize % lanes == 0;
-    for (const nn::StridedAccess *tensor : {&access.query, &access.key, &access.value})
+    for (const nn::StridedAccess *tensor :
+         {&access.query, &access.key, &access.value, &access.result})
       allFit = allFit && fits(tensor->offset) &&
-               llvm::all_of(ArrayRef(tensor->strides).drop_back(), [&](AffineExpr stride) {
-                 return math.constantOf(stride) == 0 || fits(stride);
-               });
+               llvm::all_of(ArrayRef(tensor->strides).drop_back(), fits);
     if (allFit)
       break;
   }
   return lanes;
 }
 
+/// Tensor cores for 16-bit elements. Sizes keep a block's shared memory below 100 KiB, which every
+/// GPU from sm_80 on has, and a thread's sums in registers.
 Tile AttentionWriter::chooseTile() const {
-  int64_t headSize = access.headSize;
-  Tile tile{headSize, headSize <= 128 ? 64 : 32,
-            headSize <= 64    ? 64
-            : headSize <= 128 ? 32
-                              : 16,
-            chooseLanes()};
-  if (math.rangeOf(rows).high <= FewRows)
-    tile.rows = FewRows;
-  return tile;
+  int64_t d = access.headSize, lanes = chooseLanes();
+  if (!element.isF32())
+    return {true, d, 64, d <= 128 ? 64 : 32, lanes, 128};
+  return {false, d, d <= 128 ? 64 : 32, d <= 64 ? 64 : d <= 128 ? 32 : 16, lanes, 256};
+}
+
+/// For as few rows as there are when generating: most of a large tile would be empty.
+Tile AttentionWriter::chooseSmallTile(const Tile &large) const {
+  return {false,       large.headSize, FewRows, std::min<int64_t>(large.keys, 32),
+          large.lanes, large.threads};
 }
 
 void AttentionWriter::writeTensor(const std::string &name, const nn::StridedAccess &tensor,
@@ -118,21 +130,22 @@ void AttentionWriter::writeMask() {
     out.line("auto mask = [](Index, Index, Index, Index) { return true; };");
     return;
   }
-  std::string place = text(access.mask->offset);
-  for (auto [name, stride] :
-       llvm::zip(ArrayRef<const char *>{"b", "h", "t", "j"}, access.mask->strides))
-    if (math.constantOf(stride) != 0)
-      place += fmt::format(" + {} * {}", name, math.operandText(math.simplify(stride)));
+  AffineExpr place = access.mask->offset;
+  AffineExpr extents[] = {access.batch, access.heads, access.queries, access.keys};
+  for (auto [name, extent, stride] :
+       llvm::zip(ArrayRef<const char *>{"b", "h", "t", "j"}, extents, access.mask->strides))
+    place = place + math.addVariable(name, extent) * stride;
   out.line("auto mask = [&](Index b, Index h, Index t, Index j) {");
-  out.line(fmt::format("  return (bool)in{}[{}];", access.mask->number, place));
+  out.line(fmt::format("  return (bool)in{}[{}];", access.mask->number, text(place)));
   out.line("};");
 }
 
-void AttentionWriter::writeCall(const Tile &tile) {
+void AttentionWriter::writeCall(const Tile &tile, const std::string &indent) {
   std::string scale = fmt::format("{:.9g}f", float(1 / std::sqrt(double(access.headSize))));
-  out.line(fmt::format("attention<AttentionTile<{}>, {}>((Index)blockIdx.x, sizes, query, key, "
-                       "value, result, {}, seen, mask);",
-                       tile.text(), *typeText(element), scale));
+  out.line(fmt::format(
+      "{}{}<{}, {}>((Index)blockIdx.x, sizes, query, key, value, result, {}, seen, "
+      "mask);",
+      indent, tile.isMma ? "attentionMma" : "attention", tile.text(), *typeText(element), scale));
 }
 
 Result<Scheduled> AttentionWriter::write() {
@@ -150,18 +163,26 @@ Result<Scheduled> AttentionWriter::write() {
                        text(access.keys)));
   writeSeen();
   writeMask();
-  // One query, as when generating, leaves most of a large tile empty.
-  if (tile.rows > FewRows && math.rangeOf(rows).low <= FewRows) {
-    Tile small = tile;
-    small.rows = FewRows;
+  Tile small = chooseSmallTile(tile);
+  IndexRange range = math.rangeOf(rows);
+  bool isEverSmall = range.low <= FewRows, isAlwaysSmall = range.high <= FewRows;
+  bool isEither = isEverSmall && !isAlwaysSmall;
+  if (isEither)
     out.line(fmt::format("if ({} <= {})", text(rows), FewRows));
-    writeCall(small);
+  if (isEverSmall)
+    writeCall(small, isEither ? "  " : "");
+  if (isEither)
     out.line("else");
-  }
-  writeCall(tile);
-  Scheduled scheduled{
-      out.take(), access.batch * access.keyHeads * rows.ceilDiv(tile.rows), 256, {"attention.cuh"}};
-  scheduled.sharedBytes = tile.sharedBytes();
+  if (!isAlwaysSmall)
+    writeCall(tile, isEither ? "  " : "");
+  // Few rows are one tile either way.
+  Scheduled scheduled{out.take(),
+                      access.batch * access.keyHeads * rows.ceilDiv(tile.rows),
+                      unsigned(tile.threads),
+                      {"attention.cuh"}};
+  if (tile.isMma)
+    scheduled.headers = {"tensorcore.cuh", "attention.cuh", "attention_mma.cuh"};
+  scheduled.sharedBytes = std::max(tile.sharedBytes(), small.sharedBytes());
   return scheduled;
 }
 

@@ -5,20 +5,18 @@
 // those keys, so that keys and values are read once for all of them. It walks over the keys in
 // tiles. A row's running maximum, sum and result are corrected when a tile raises the maximum
 // (M. Milakov, N. Gimelshein, 2018). All arithmetic is f32; a tensor's place is given by strides.
-// A version on tensor cores for 16-bit elements has the same interface as `attention` here.
+// attention_mma.cuh has the same interface.
 
-/// Head size D, rows and keys of a step, and how many elements of a head are loaded at once (D and
-/// all strides are multiples of it).
-template <int D_, int Rows_, int Keys_, int Lanes_> struct AttentionTile {
-  static constexpr int D = D_, Rows = Rows_, Keys = Keys_, Lanes = Lanes_;
-  static constexpr int Threads = 256;
+/// Head size D, rows and keys of a step, how many elements of a head are loaded at once (D and all
+/// strides are multiples of it), and the threads of a block: 16 share a row.
+template <int D_, int Rows_, int Keys_, int Lanes_, int Threads_> struct AttentionTile {
+  static constexpr int D = D_, Rows = Rows_, Keys = Keys_, Lanes = Lanes_, Threads = Threads_;
   static constexpr int PaddedD = (D + 3) / 4 * 4;
   // Rows in shared memory: aligned to 16 bytes, and neighbours in other banks.
   static constexpr int Stride = PaddedD + 4, WeightStride = Keys + 4;
-  static constexpr int RowsPerThread = Rows / 16, KeysPerThread = Keys / 16;
+  static constexpr int RowsPerThread = Rows * 16 / Threads, KeysPerThread = Keys / 16;
   static constexpr int Columns = (PaddedD + 63) / 64; ///< groups of four places per thread
-  static constexpr int SharedFloats = (Rows + 2 * Keys) * Stride + Rows * WeightStride;
-  static_assert(Rows % 16 == 0 && Keys % 16 == 0 && D % Lanes == 0, "16 x 16 threads");
+  static_assert(Rows * 16 % Threads == 0 && Keys % 16 == 0 && D % Lanes == 0, "threads tile it");
 };
 
 /// A tensor [batch, head, position, place]: places are neighbours.

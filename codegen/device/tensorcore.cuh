@@ -20,6 +20,15 @@ NNC_INLINE void loadMatrices(unsigned (&to)[4], const void *row) {
                : "memory");
 }
 
+/// The same of 16-bit elements with each matrix transposed: lane l has elements (2 * (l % 4), l /
+/// 4) and (2 * (l % 4) + 1, l / 4).
+NNC_INLINE void loadMatricesTransposed(unsigned (&to)[4], const void *row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(sharedAddress(row))
+               : "memory");
+}
+
 /// Starts a copy of 16 bytes to shared memory; zeros if `from` is null.
 NNC_INLINE void copyAsync(void *to, const void *from) {
   const int bytes = from ? 16 : 0;
@@ -79,6 +88,15 @@ inline void loadMatrices(unsigned (&to)[4], const void *row) {
   const unsigned lane = nncTwin->linearThread % 32;
   for (unsigned i = 0; i < 4; ++i)
     __builtin_memcpy(&to[i], (const char *)rows[8 * i + lane / 4] + lane % 4 * 4, 4);
+}
+
+inline void loadMatricesTransposed(unsigned (&to)[4], const void *row) {
+  const NncTwinLanes rows((unsigned long long)row);
+  const unsigned lane = nncTwin->linearThread % 32;
+  for (unsigned i = 0; i < 4; ++i)
+    for (unsigned part = 0; part < 2; ++part)
+      __builtin_memcpy((char *)&to[i] + part * 2,
+                       (const char *)rows[8 * i + lane % 4 * 2 + part] + lane / 4 * 2, 2);
 }
 
 inline void copyAsync(void *to, const void *from) {

@@ -61,7 +61,8 @@ def main():
         command = [args.bin / "nnc-run", model]
         for name in case["inputs"]:
             command += ["--input", f"{name}={paths[name]}"]
-        command += ["--compare", paths[case["outputs"][0]]]
+        for name in case["outputs"]:
+            command += ["--compare", f"{name}={paths[name]}"]
         command += ["--rtol", str(tolerance["rtol"]), "--atol", str(tolerance["atol"])]
         sys.exit(subprocess.run(command).returncode)
 

@@ -29,8 +29,9 @@ namespace {
 struct Example {
   const char *file;
   const char *model;
-  std::map<std::string, int64_t> fixed;               ///< --dim
-  std::vector<std::pair<std::string, int64_t>> sizes; ///< of run-time dimensions, in order
+  std::map<std::string, int64_t> fixed;                       ///< --dim
+  std::vector<std::pair<std::string, int64_t>> sizes;         ///< of run-time dimensions, in order
+  std::vector<std::pair<std::string, std::string>> sets = {}; ///< --set
 };
 
 void PrintTo(const Example &example, std::ostream *out) {
@@ -165,6 +166,7 @@ TEST_P(Kernels, agreeWithTheCpuTarget) {
   options.archs = {"sm_80"};
   options.model = example.model;
   options.dims = example.fixed;
+  options.set = example.sets;
   syntax::SourceManager sources;
   syntax::Diagnostics diags;
   auto file = sources.load(std::string(NNC_TEST_EXAMPLES) + example.file, diags);
@@ -189,6 +191,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Example{"mlp.nn", "MLP", {}, {{"B", 5}}},
                     Example{"cifarnet.nn", "CifarNet", {}, {{"B", 2}}},
                     Example{"textclassifier.nn", "TextClassifier", {}, {{"B", 3}, {"T", 11}}},
+                    Example{"bert.nn",
+                            "BertBase",
+                            {},
+                            {{"B", 2}, {"T", 19}},
+                            {{"depth", "1"}, {"dim", "48"}, {"heads", "3"}, {"ffn", "40"}}},
                     Example{"resnet.nn", "ResNet18", {}, {{"B", 1}, {"H", 37}, {"W", 45}}},
                     Example{"resnet.nn", "ResNet50", {{"H", 33}, {"W", 33}}, {{"B", 1}}}));
 

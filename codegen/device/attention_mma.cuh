@@ -1,0 +1,203 @@
+// Attention of 16-bit elements on tensor cores (sm_80 and later), with the interface of
+// attention.cuh. Products are of 16-bit operands with sums in f32; weights are rounded to the
+// element type for the second one. Keys and values arrive by asynchronous copies: the next keys
+// while weights and result are computed, the next values while scores are. A version for sm_90's
+// wgmma would stand beside this one.
+
+/// Head size, rows and keys of a step, elements of a load; a warp has 16 rows.
+template <int D_, int Rows_, int Keys_, int Lanes_> struct AttentionMmaTile {
+  static constexpr int D = D_, Rows = Rows_, Keys = Keys_, Lanes = Lanes_;
+  static constexpr int Threads = Rows * 2;
+  static constexpr int Depths = (D + 15) / 16; ///< steps of the first product
+  static constexpr int Chunks = Depths * 2;    ///< of 8 elements in a row
+  static constexpr int Stride =
+      (Chunks + 1) * 8; ///< odd in chunks: eight rows are in different banks
+  static_assert(Rows % 16 == 0 && Keys % 16 == 0 && D % Lanes == 0, "fragments are 16 x 16");
+};
+
+/// Starts to bring `count` rows of D elements to shared memory, with zeros around them.
+template <class Tile, int Rows, class T, class Row>
+NNC_INLINE void fetchAttentionRows(T *shared, int count, Row row) {
+  for (int i = threadIdx.x; i < Rows * Tile::Chunks; i += Tile::Threads) {
+    const int r = i / Tile::Chunks, place = i % Tile::Chunks * 8;
+    T *to = shared + r * Tile::Stride + place;
+    if constexpr (Tile::Lanes == 8) {
+      copyAsync(to, r < count && place < Tile::D ? row(r) + place : (const T *)nullptr);
+    } else {
+      Vector<T, 8> chunk;
+      const T *from = r < count ? row(r) + place : nullptr;
+      NNC_UNROLL
+      for (int lane = 0; lane < 8; ++lane)
+        chunk[lane] = r < count && place + lane < Tile::D ? from[lane] : T(0.0f);
+      storeVector<8>(to, chunk);
+    }
+  }
+}
+
+/// Combines the values of the four lanes of a row.
+template <class Combine> NNC_INLINE float attentionLanesReduce(float value, Combine combine) {
+  value = combine(value, shuffleXor(value, 1));
+  return combine(value, shuffleXor(value, 2));
+}
+
+template <class T> NNC_INLINE unsigned packPair(float low, float high) {
+  return T(low).bits | (unsigned)T(high).bits << 16;
+}
+
+/// As `attention`. Lane l of a warp has rows l / 4 and l / 4 + 8 of the warp's 16, and of every
+/// 8 columns those at 2 * (l % 4).
+template <class Tile, class T, class Index, class Seen, class Mask>
+NNC_INLINE void
+attentionMma(Index block, AttentionSizes<Index> sizes, AttentionTensor<const T, Index> query,
+             AttentionTensor<const T, Index> key, AttentionTensor<const T, Index> value,
+             AttentionTensor<T, Index> result, float scale, Seen seen, Mask mask) {
+  constexpr int Stride = Tile::Stride, Depths = Tile::Depths;
+  constexpr int KeyTiles = Tile::Keys / 8, PlaceTiles = Depths * 2;
+  T *queries = dynamicShared<T>(), *keys = queries + Tile::Rows * Stride;
+  T *values = keys + Tile::Keys * Stride;
+
+  const Index rows = sizes.queries * sizes.groups;
+  const Index tiles = (rows + Tile::Rows - 1) / Tile::Rows;
+  const Index row0 = block % tiles * Tile::Rows, head = block / tiles % sizes.keyHeads;
+  const Index batch = block / tiles / sizes.keyHeads;
+  const int count = (int)minimum(rows - row0, (Index)Tile::Rows);
+  auto positionOf = [&](int row) { return (row0 + row) / sizes.groups; };
+  auto headOf = [&](int row) { return head * sizes.groups + (row0 + row) % sizes.groups; };
+  auto fetchKeys = [&](Index first) {
+    const int present = (int)minimum(sizes.keys - first, (Index)Tile::Keys);
+    fetchAttentionRows<Tile, Tile::Keys>(keys, present,
+                                         [&](int r) { return key.at(batch, head, first + r); });
+  };
+  auto fetchValues = [&](Index first) {
+    const int present = (int)minimum(sizes.keys - first, (Index)Tile::Keys);
+    fetchAttentionRows<Tile, Tile::Keys>(values, present,
+                                         [&](int r) { return value.at(batch, head, first + r); });
+  };
+
+  const int lane = threadIdx.x % 32, warpRow = threadIdx.x / 32 * 16;
+  int ownRows[2];
+  Index positions[2], heads[2], visible[2];
+  float highest[2], sum[2] = {};
+  NNC_UNROLL
+  for (int i = 0; i < 2; ++i) {
+    ownRows[i] = warpRow + lane / 4 + 8 * i;
+    const int row = ownRows[i] < count ? ownRows[i] : 0;
+    positions[i] = positionOf(row);
+    heads[i] = headOf(row);
+    visible[i] = ownRows[i] < count ? seen(positions[i]) : 0;
+    highest[i] = -infinity();
+  }
+  float sums[PlaceTiles][4] = {};
+  const float toLog2 = scale * 1.44269504f; // weights are powers of two
+
+  const Index end = seen(positionOf(count - 1));
+  fetchAttentionRows<Tile, Tile::Rows>(
+      queries, count, [&](int r) { return query.at(batch, headOf(r), positionOf(r)); });
+  if (end > 0)
+    fetchKeys(0);
+  commitCopies();
+  if (end > 0)
+    fetchValues(0);
+  commitCopies();
+
+  for (Index key0 = 0; key0 < end; key0 += Tile::Keys) {
+    waitForCopies<1>(); // all but the values
+    barrier();
+    float scores[KeyTiles][4] = {};
+    NNC_UNROLL
+    for (int depth = 0; depth < Depths; ++depth) {
+      unsigned a[4];
+      loadMatrices(a, queries + (warpRow + lane % 16) * Stride + (depth * 2 + lane / 16) * 8);
+      NNC_UNROLL
+      for (int j = 0; j < KeyTiles / 2; ++j) {
+        unsigned b[4];
+        loadMatrices(b, keys + (j * 16 + lane % 8 + lane / 16 * 8) * Stride +
+                            (depth * 2 + lane / 8 % 2) * 8);
+        multiplyAdd<T>(scores[2 * j], a, {b[0], b[1]});
+        multiplyAdd<T>(scores[2 * j + 1], a, {b[2], b[3]});
+      }
+    }
+    barrier(); // the keys have been read
+    if (key0 + Tile::Keys < end)
+      fetchKeys(key0 + Tile::Keys);
+    commitCopies();
+
+    NNC_UNROLL
+    for (int i = 0; i < 2; ++i) {
+      float most = -infinity();
+      NNC_UNROLL
+      for (int j = 0; j < KeyTiles; ++j) {
+        NNC_UNROLL
+        for (int part = 0; part < 2; ++part) {
+          const Index other = key0 + j * 8 + lane % 4 * 2 + part;
+          const bool shown = other < visible[i] && mask(batch, heads[i], positions[i], other);
+          float &score = scores[j][i * 2 + part];
+          score = shown ? score * toLog2 : -infinity();
+          most = maximum(most, score);
+        }
+      }
+      auto larger = [](float a, float b) { return maximum(a, b); };
+      most = maximum(highest[i], attentionLanesReduce(most, larger));
+      const float shift = most == -infinity() ? 0.0f : most; // of -inf alone, differences are NaN
+      const float correction = exp2f(highest[i] - shift);
+      highest[i] = most;
+      sum[i] *= correction;
+      NNC_UNROLL
+      for (int j = 0; j < KeyTiles; ++j) {
+        NNC_UNROLL
+        for (int part = 0; part < 2; ++part) {
+          float &score = scores[j][i * 2 + part];
+          score = exp2f(score - shift);
+          sum[i] += score;
+        }
+      }
+      NNC_UNROLL
+      for (int p = 0; p < PlaceTiles; ++p) {
+        sums[p][i * 2] *= correction;
+        sums[p][i * 2 + 1] *= correction;
+      }
+    }
+
+    waitForCopies<1>(); // all but the next keys
+    barrier();
+    NNC_UNROLL
+    for (int k = 0; k < Tile::Keys / 16; ++k) {
+      const float(&low)[4] = scores[2 * k], (&high)[4] = scores[2 * k + 1];
+      const unsigned a[4] = {packPair<T>(low[0], low[1]), packPair<T>(low[2], low[3]),
+                             packPair<T>(high[0], high[1]), packPair<T>(high[2], high[3])};
+      NNC_UNROLL
+      for (int p = 0; p < PlaceTiles / 2; ++p) {
+        unsigned b[4];
+        loadMatricesTransposed(b, values + (k * 16 + lane % 16) * Stride + (2 * p + lane / 16) * 8);
+        multiplyAdd<T>(sums[2 * p], a, {b[0], b[1]});
+        multiplyAdd<T>(sums[2 * p + 1], a, {b[2], b[3]});
+      }
+    }
+    barrier(); // the values have been read
+    if (key0 + Tile::Keys < end)
+      fetchValues(key0 + Tile::Keys);
+    commitCopies();
+  }
+
+  NNC_UNROLL
+  for (int i = 0; i < 2; ++i) {
+    const float total = attentionLanesReduce(sum[i], [](float a, float b) { return a + b; });
+    if (ownRows[i] >= count)
+      continue;
+    const float divisor = sizes.keys > 0 ? total : 1.0f; // 0 / 0 where every key is hidden
+    T *to = result.at(batch, heads[i], positions[i]);
+    NNC_UNROLL
+    for (int p = 0; p < PlaceTiles; ++p) {
+      const int place = p * 8 + lane % 4 * 2;
+      const Vector<T, 2> pair = {T(sums[p][i * 2] / divisor), T(sums[p][i * 2 + 1] / divisor)};
+      if (Tile::Lanes > 1 && place < Tile::D) {
+        storeVector<2>(to + place, pair);
+      } else {
+        NNC_UNROLL
+        for (int part = 0; part < 2; ++part)
+          if (place + part < Tile::D)
+            to[place + part] = pair[part];
+      }
+    }
+  }
+}
