@@ -133,7 +133,7 @@ AffineExpr KernelEmitter::emitResult(Value result, View dest, Poly block, Affine
     Poly start = parts.isConstant(1) ? Poly(0) : (own - rest * parts) * part;
     own = rest;
     std::optional<int64_t> whole = size.constant();
-    bool divides = whole && *whole % part == 0;
+    bool divides = part == 1 || (whole && *whole % part == 0);
     Poly here = divides ? Poly(part) : math.minimum(loc, part, size - start);
     box.insert(box.begin(), {start, here, part});
   }

@@ -23,6 +23,7 @@ constexpr double largestBlock = 1'000'000;
 constexpr double wantedBlocks = 128;
 constexpr double toleratedRepetition = 1.3; ///< work of two halves against that of the whole
 constexpr int64_t unknownSize = 64;         ///< what a dynamic size counts as
+constexpr double usualBatch = 4;            ///< the same of the first axis of a result
 constexpr int64_t contiguous = 64;          ///< elements of the innermost axis that stay together
 constexpr double maxBuffers = 256 * 1024;   ///< bytes at once
 
@@ -187,12 +188,16 @@ public:
   TileSearch(Value root, ArrayRef<int64_t> sizes) : root(root) {
     for (auto [axis, size] : llvm::enumerate(sizes))
       whole.push_back(double(size >= 0 ? size : axis + 1 == sizes.size() ? 1024 : 256));
+    usual = whole;
+    if (sizes.size() > 1 && sizes.front() < 0)
+      usual.front() = usualBatch;
   }
 
   Sizes run() {
     Sizes tile = whole;
     BlockCost now(root, tile);
-    double target = std::clamp(now.time / wantedBlocks, leastBlock, largestBlock);
+    double target =
+        std::clamp(BlockCost(root, usual).time / wantedBlocks, leastBlock, largestBlock);
     least = now.time;
     while (now.time > target || now.bytes > maxBuffers) {
       std::optional<Sizes> smaller = cut(tile, now);
@@ -238,7 +243,8 @@ private:
   }
 
   Value root;
-  Sizes whole;
+  Sizes whole;      ///< that a tile can have
+  Sizes usual;      ///< of the result in a call
   double least = 0; ///< of all work, so far
 };
 
