@@ -236,10 +236,18 @@ KeyReport matchCheckpoint(ModuleOp module, std::shared_ptr<const format::Checkpo
   return Matcher(std::move(file), names, store).run(module);
 }
 
+/// A state of one number in all places is made by the session.
+static bool needsValues(nn::GlobalOp global) {
+  StringRef kind = global.getKind();
+  DictionaryAttr init = global.getInit().value_or(DictionaryAttr());
+  bool isFull = !init || init.getAs<StringAttr>("kind").getValue() == "full";
+  return kind == "param" || kind == "buffer" || (kind == "state" && !isFull);
+}
+
 Result<void> initializeWeights(ModuleOp module, uint64_t seed, WeightStore &store) {
   for (auto global : module.getOps<nn::GlobalOp>()) {
     StringRef symbol = global.getSymName();
-    if ((global.getKind() != "param" && global.getKind() != "buffer") || store.find(symbol))
+    if (!needsValues(global) || store.find(symbol))
       continue;
     RankedTensorType type = global.getTensorType();
     std::optional<DType> dtype = dtypeOf(type.getElementType());

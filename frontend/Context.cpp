@@ -6,6 +6,8 @@
 #include "mlir/IR/AffineMap.h"
 #include "mlir/IR/Location.h"
 
+#include <algorithm>
+
 namespace nnc::frontend {
 
 mlir::Location Context::location(syntax::Span span) const {
@@ -49,10 +51,28 @@ mlir::RankedTensorType Context::tensorType(Element element, std::span<const Dim>
   llvm::SmallVector<mlir::AffineExpr> dims;
   for (const Dim &dim : shape)
     dims.push_back(toAffine(dim, dimNames, builder.getContext()));
-  return nn::getTensorType(dims, elementType(element), dimNames.size());
+  return nn::getTensorType(dims, elementType(element));
+}
+
+/// Whatever the type of a scalar, positions beyond 32 bits are refused by guards.
+static constexpr DimInterval kScalarRange{INT32_MIN, INT32_MAX};
+
+Dim Context::runtimeScalar(const std::string &name, SymbolInfo source) {
+  if (otherSymbols.try_emplace(name, std::move(source)).second)
+    facts.ranges[name] = kScalarRange;
+  return Dim::variable(name);
+}
+
+void Context::numberSymbols(std::span<const Dim> dims) {
+  for (const Dim &dim : dims)
+    for (const DimVariable &variable : dim.getVariables())
+      if (otherSymbols.count(variable.name) &&
+          std::find(dimNames.begin(), dimNames.end(), variable.name) == dimNames.end())
+        dimNames.push_back(variable.name);
 }
 
 mlir::AffineMap Context::affineMap(std::span<const Dim> dims) {
+  numberSymbols(dims);
   return toAffineMap(dims, dimNames, builder.getContext());
 }
 

@@ -6,10 +6,12 @@
 #include "frontend/Value.h"
 #include "frontend/syntax/Diagnostics.h"
 #include "frontend/syntax/Source.h"
+#include "ir/EntryAttrs.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,6 +19,13 @@
 #include <vector>
 
 namespace nnc::frontend {
+
+/// A symbol that is no size: a run-time scalar or the counter of a loop.
+struct SymbolInfo {
+  nn::SymbolKind kind = nn::SymbolKind::Scalar;
+  std::optional<unsigned> input = {}; ///< of a scalar: the number of its argument, or
+  std::string state = {};             ///< the symbol of its `nn.global`
+};
 
 class Context {
 public:
@@ -33,9 +42,12 @@ public:
   /// Whether a tensor function is being emitted. Outside one no tensor exists and none may be made.
   bool emitting = false;
 
-  /// The dimensions of the entry point by the user's names, in order: symbol s_i is the i-th. Every
-  /// variable of every Dim in it has one of these names.
+  /// The symbols of the entry point by the user's names, in order: symbol s_i is the i-th. Its
+  /// dimensions come first; the others follow as they are needed.
   std::vector<std::string> dimNames;
+  /// What else variables of a Dim may be, by name. One becomes a symbol when an emitted expression
+  /// first mentions it.
+  std::map<std::string, SymbolInfo, std::less<>> otherSymbols;
   /// What the entry point's `requires` says of them.
   DimFacts facts;
   /// Where another guard of the entry point can be written (empty, behind its last guard, or behind
@@ -53,6 +65,15 @@ public:
   /// A build-time value in scope by name (for patterns: a name that is an int in scope *is* that
   /// int). Never reports.
   std::function<std::optional<Value>(std::string_view)> lookup;
+
+  /// What dimension variables of the entry point mean in its body: themselves, a number given by
+  /// `--dim`, or what its guards say.
+  std::map<std::string, Dim, std::less<>> entryDims;
+  /// A variable for a number that is known when a call begins.
+  Dim runtimeScalar(const std::string &name, SymbolInfo source);
+
+  /// Has the runtime check on entry that an expression with run-time scalars is not negative.
+  std::function<void(const Dim &, syntax::Span)> checkOnEntry;
 
   /// Reports an error in the current module.
   syntax::Diagnostic &error(std::string_view code, syntax::Span span, std::string message) {
@@ -75,6 +96,10 @@ public:
   }
   /// `()[symbols] -> (dims...)` over dimNames: for `nn.size`, `nn.slice`.
   mlir::AffineMap affineMap(std::span<const Dim> dims);
+
+private:
+  /// Gives symbols to the variables that have none yet.
+  void numberSymbols(std::span<const Dim> dims);
 };
 
 } // namespace nnc::frontend

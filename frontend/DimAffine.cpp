@@ -1,6 +1,8 @@
 // Conversion to MLIR. What is emitted is the presented form: `H`, not `16 * H'`.
 #include "frontend/DimAffine.h"
 
+#include "ir/Dims.h"
+
 #include <algorithm>
 #include <cassert>
 
@@ -50,7 +52,7 @@ mlir::AffineMap toAffineMap(std::span<const Dim> dims, std::span<const std::stri
   std::vector<mlir::AffineExpr> exprs;
   for (const Dim &dim : dims)
     exprs.push_back(toAffine(dim, dimNames, context));
-  return mlir::AffineMap::get(0, dimNames.size(), exprs, context);
+  return nn::getSymbolMap(exprs, context);
 }
 
 } // namespace nnc::frontend

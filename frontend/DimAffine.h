@@ -14,7 +14,7 @@ namespace nnc::frontend {
 mlir::AffineExpr toAffine(const Dim &dim, std::span<const std::string> dimNames,
                           mlir::MLIRContext *context);
 
-/// `()[s0, ...] -> (dims...)`, with one symbol per name.
+/// `()[s0, ...] -> (dims...)`, with as many symbols as `dims` mention.
 mlir::AffineMap toAffineMap(std::span<const Dim> dims, std::span<const std::string> dimNames,
                             mlir::MLIRContext *context);
 

@@ -22,15 +22,26 @@ struct RuntimeGuard {
   unsigned line = 0;
 };
 
+/// What a slot holds at some place of a function.
+struct SlotValue {
+  mlir::Value value;
+  std::vector<Dim> shape;
+  std::optional<Dim> scalar = {}; ///< as TensorValue::scalar
+};
+
 /// The function into which operations go now.
 struct FunctionEmission {
   mlir::func::FuncOp function;
   /// An entry point reads slots with `nn.get`; other functions get them as arguments.
   bool isEntry = false;
-  /// What each slot read so far is here.
-  std::unordered_map<Slot *, mlir::Value> slotValues = {};
+  /// The function that calls this one; null for an entry point.
+  FunctionEmission *caller = nullptr;
+  /// What each slot read or written so far holds.
+  std::unordered_map<Slot *, SlotValue> slotValues = {};
   /// The slots passed as arguments, in order (not of an entry point).
   std::vector<Slot *> slotArguments = {};
+  /// The slots written, in order: results after the function's own, `nn.set` in an entry point.
+  std::vector<Slot *> written = {};
 };
 
 /// A function that was emitted.
@@ -40,8 +51,13 @@ struct EmittedFunction {
   mlir::func::FuncOp function;
   /// What it returns, with the tensors of the first instance.
   Value result;
-  /// Its slot arguments as indices into the slots reachable from its environment.
-  std::vector<unsigned> slots;
+  /// Its slot arguments, and the slots that it writes, as indices into the slots reachable from its
+  /// environment, with what they hold at its beginning or end (values are those inside of it).
+  struct SlotUse {
+    unsigned index;
+    SlotValue held;
+  };
+  std::vector<SlotUse> slots, written;
 };
 
 } // namespace nnc::frontend

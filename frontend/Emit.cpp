@@ -38,24 +38,6 @@ template <typename NextFn> static Value replaceTensors(const Value &value, NextF
 
 //===- Slots ----------------------------------------------------------------------------------===//
 
-mlir::Value Evaluator::slotValue(Slot &slot, syntax::Span span) {
-  FunctionEmission &emission = *frame->emission;
-  Slot *key = emission.isEntry ? slot.canonical() : &slot;
-  if (auto found = emission.slotValues.find(key); found != emission.slotValues.end())
-    return found->second;
-  mlir::RankedTensorType type = context.tensorType(key->element, key->shape);
-  mlir::Value value;
-  if (emission.isEntry) {
-    context.opName = key->symbol;
-    value = context.builder.create<nn::GetOp>(context.location(span), type, key->symbol);
-  } else {
-    context.opName.clear();
-    value = emission.function.getBody().front().addArgument(type, context.location(span));
-    emission.slotArguments.push_back(key);
-  }
-  return emission.slotValues[key] = value;
-}
-
 /// What a function can reach slots through: the instance it belongs to and its arguments.
 static std::vector<Slot *> reachableSlots(const Frame &callee, const std::vector<Value> &values) {
   std::vector<Slot *> slots;
@@ -111,6 +93,11 @@ std::optional<Value> Evaluator::callEmitted(Frame &callee, const FunctionData &f
     key += '|';
     structures.append(value, key);
   }
+  for (Slot *slot : reachable)
+    if (slot->isScalarState()) {
+      std::optional<Dim> scalar = slotScalar(*slot);
+      key += scalar ? '#' + scalar->str() : "?";
+    }
   auto [entry, isNew] = emitted.try_emplace(key);
   EmittedFunction &made = entry->second;
   if (isNew)
@@ -126,15 +113,18 @@ std::optional<Value> Evaluator::callEmitted(Frame &callee, const FunctionData &f
   llvm::SmallVector<mlir::Value> operands;
   for (const TensorValue &tensor : tensors)
     operands.push_back(tensor.value);
-  for (unsigned index : made.slots)
-    operands.push_back(slotValue(*reachable[index], site.callee));
+  for (const EmittedFunction::SlotUse &use : made.slots)
+    operands.push_back(slotValue(*reachable[use.index], use.held.shape, site.callee).value);
   if (!startOperation(callName(function, callee.caller), site.callee))
     return std::nullopt;
   auto call = context.builder.create<mlir::func::CallOp>(context.location(site.callee),
                                                          made.function, operands);
   unsigned index = 0;
   auto next = [&] { return mlir::Value(call.getResult(index++)); };
-  return replaceTensors(made.result, next);
+  Value result = replaceTensors(made.result, next);
+  for (const EmittedFunction::SlotUse &use : made.written)
+    writeSlot(*reachable[use.index], {next(), use.held.shape, use.held.scalar});
+  return result;
 }
 
 /// Evaluates the body into a new private function.
@@ -155,6 +145,7 @@ void Evaluator::emitFunction(EmittedFunction &made, Frame &callee, const Functio
 
   FunctionEmission emission{func};
   FunctionEmission *outer = callee.emission;
+  emission.caller = outer;
   callee.emission = &emission;
   std::vector<Value> arguments;
   for (size_t i = 0; i < values.size(); ++i) {
@@ -180,12 +171,20 @@ void Evaluator::emitFunction(EmittedFunction &made, Frame &callee, const Functio
   finishFunction(emission, *result, function.decl->span);
   made.function = func;
   made.result = std::move(*result);
+  auto useOf = [&](Slot *slot) {
+    auto place = std::find(reachable.begin(), reachable.end(), slot);
+    return EmittedFunction::SlotUse{unsigned(place - reachable.begin()),
+                                    emission.slotValues.at(slot)};
+  };
   for (Slot *slot : emission.slotArguments)
-    made.slots.push_back(std::find(reachable.begin(), reachable.end(), slot) - reachable.begin());
+    made.slots.push_back(useOf(slot));
+  for (Slot *slot : emission.written)
+    made.written.push_back(useOf(slot));
   made.state = EmittedFunction::State::Done;
 }
 
-/// Ends a function with `return` and gives it its type.
+/// Ends a function with `return` and gives it its type. What it wrote follows its results; an entry
+/// point stores it instead.
 void Evaluator::finishFunction(FunctionEmission &emission, const Value &result, syntax::Span span) {
   std::vector<TensorValue> tensors;
   flattenTensors(result, tensors);
@@ -195,6 +194,16 @@ void Evaluator::finishFunction(FunctionEmission &emission, const Value &result, 
     returned.push_back(tensor.value);
     types.push_back(tensor.value.getType());
   }
+  for (Slot *slot : emission.written) {
+    mlir::Value value = emission.slotValues.at(slot).value;
+    if (emission.isEntry) {
+      context.opName = slot->symbol;
+      context.builder.create<nn::SetOp>(context.location(span), slot->symbol, value);
+      continue;
+    }
+    returned.push_back(value);
+    types.push_back(value.getType());
+  }
   context.opName.clear();
   context.builder.create<mlir::func::ReturnOp>(context.location(span), returned);
   mlir::Block &block = emission.function.getBody().front();
@@ -202,6 +211,9 @@ void Evaluator::finishFunction(FunctionEmission &emission, const Value &result, 
       context.builder.getFunctionType(block.getArgumentTypes(), types));
 }
 
-void Evaluator::startEntry() { emitted.clear(); }
+void Evaluator::startEntry() {
+  emitted.clear();
+  stateShapes.clear();
+}
 
 } // namespace nnc::frontend

@@ -167,6 +167,14 @@ void EntryEmitter::substitute(const DimSubstitution &known) {
   }
 }
 
+bool EntryEmitter::mentionsScalar(const DimSubstitution &known) const {
+  std::vector<DimVariable> variables = known.by.getVariables();
+  variables.push_back(known.variable);
+  return std::any_of(variables.begin(), variables.end(), [&](const DimVariable &variable) {
+    return context.otherSymbols.count(variable.name) > 0;
+  });
+}
+
 bool EntryEmitter::takeConditions(const syntax::FnStmt &fn, const syntax::Guard &guard) {
   std::optional<GuardResult> result = evaluator.evalGuard(*guard.condition);
   if (!result)
@@ -180,6 +188,8 @@ bool EntryEmitter::takeConditions(const syntax::FnStmt &fn, const syntax::Guard 
     std::optional<DimSubstitution> known;
     if (condition.isEquality)
       known = solveEquation(condition.value, Dim(0));
+    if (known && mentionsScalar(*known))
+      known.reset(); // sizes are no run-time scalars, nor the reverse
     evaluator.describeGuard(condition, guard);
     narrowRange(condition);
     evaluator.recordGuard(std::move(condition));
@@ -189,12 +199,43 @@ bool EntryEmitter::takeConditions(const syntax::FnStmt &fn, const syntax::Guard 
   return true;
 }
 
+/// Run-time integers among the inputs. In guards their names are ints.
+void EntryEmitter::takeScalars(const syntax::FnStmt &fn) {
+  unsigned input = 0;
+  for (const syntax::Formal &formal : fn.params) {
+    auto *type = formal.type->as<syntax::TensorType>();
+    if (!type)
+      continue;
+    std::string name(formal.name.text);
+    auto &dims = context.dimNames;
+    bool isScalar =
+        type->dims.empty() && (type->elem == Element::I32 || type->elem == Element::I64);
+    if (isScalar && std::find(dims.begin(), dims.end(), name) == dims.end())
+      scalars.emplace(formal.name.text,
+                      context.runtimeScalar(name, {nn::SymbolKind::Scalar, input, {}}));
+    ++input;
+  }
+}
+
 bool EntryEmitter::takeGuards(const syntax::FnStmt &fn) {
   noteGuardPlace(fn);
+  takeScalars(fn);
+  Locals &locals = evaluator.frame->locals;
+  size_t mark = locals.enterBlock();
+  for (const auto &[name, scalar] : scalars)
+    locals.define(name, Value::integer(scalar));
   bool ok = true;
   for (const syntax::Guard &guard : fn.guards)
     ok &= takeRange(guard) || takeConditions(fn, guard);
+  locals.leaveBlock(mark);
   return ok && checkRanges(fn);
+}
+
+/// What the dimensions of the signature mean from here on.
+void EntryEmitter::noteDims() {
+  for (const auto &[name, place] : evaluator.frame->boundAt)
+    if (auto *value = evaluator.frame->locals.find(name); value && *value && (*value)->isInt())
+      context.entryDims.emplace(name, (*value)->get<Dim>());
 }
 
 bool EntryEmitter::checkRanges(const syntax::FnStmt &fn) {
@@ -234,6 +275,8 @@ bool EntryEmitter::makeArguments(const syntax::FnStmt &fn, mlir::func::FuncOp fu
     tensor.element = type->elem;
     tensor.shape = std::move(*shape);
     tensor.origin = formal.name.span;
+    if (auto scalar = scalars.find(formal.name.text); scalar != scalars.end())
+      tensor.scalar = scalar->second;
     tensor.value =
         block.addArgument(context.tensorType(tensor), context.location(formal.name.span));
     evaluator.frame->locals.define(formal.name.text, Value::tensor(std::move(tensor)));
@@ -253,15 +296,40 @@ std::vector<std::string> EntryEmitter::resultNames(const syntax::FnStmt &fn, siz
   return names;
 }
 
+/// Names, ranges and, unless all are dimensions, kinds and sources of the symbols.
+void EntryEmitter::setSymbols(mlir::func::FuncOp func) {
+  mlir::OpBuilder &builder = context.builder;
+  llvm::SmallVector<mlir::Attribute> names, ranges, kinds, sources;
+  bool haveOthers = false;
+  for (const std::string &name : context.dimNames) {
+    DimInterval range = context.facts.ranges[name];
+    names.push_back(builder.getStringAttr(name));
+    ranges.push_back(builder.getDenseI64ArrayAttr({range.low, range.high}));
+    auto other = context.otherSymbols.find(name);
+    bool isOther = other != context.otherSymbols.end();
+    haveOthers |= isOther;
+    SymbolInfo info = isOther ? other->second : SymbolInfo{nn::SymbolKind::Dim};
+    kinds.push_back(builder.getStringAttr(nn::stringifySymbolKind(info.kind)));
+    llvm::SmallVector<mlir::NamedAttribute> source;
+    if (info.input)
+      source.push_back(builder.getNamedAttr("input", builder.getI64IntegerAttr(*info.input)));
+    if (!info.state.empty())
+      source.push_back(builder.getNamedAttr(
+          "state", mlir::FlatSymbolRefAttr::get(builder.getContext(), info.state)));
+    sources.push_back(builder.getDictionaryAttr(source));
+  }
+  func->setAttr(nn::kDimsAttr, builder.getArrayAttr(names));
+  func->setAttr(nn::kRangesAttr, builder.getArrayAttr(ranges));
+  if (!haveOthers)
+    return;
+  func->setAttr(nn::kKindsAttr, builder.getArrayAttr(kinds));
+  func->setAttr(nn::kSourcesAttr, builder.getArrayAttr(sources));
+}
+
 void EntryEmitter::setAttributes(const syntax::FnStmt &fn, mlir::func::FuncOp func) {
   mlir::OpBuilder &builder = context.builder;
   auto text = [&](const std::string &value) { return builder.getStringAttr(value); };
-  llvm::SmallVector<mlir::Attribute> dims, ranges, guards;
-  for (const std::string &name : context.dimNames) {
-    DimInterval range = context.facts.ranges[name];
-    dims.push_back(text(name));
-    ranges.push_back(builder.getDenseI64ArrayAttr({range.low, range.high}));
-  }
+  llvm::SmallVector<mlir::Attribute> guards;
   for (const RuntimeGuard &guard : evaluator.guards)
     guards.push_back(builder.getDictionaryAttr(
         {builder.getNamedAttr("map",
@@ -271,8 +339,7 @@ void EntryEmitter::setAttributes(const syntax::FnStmt &fn, mlir::func::FuncOp fu
          builder.getNamedAttr("message", text(guard.message)),
          builder.getNamedAttr("line", builder.getI64IntegerAttr(guard.line))}));
   func->setAttr(nn::kEntryAttr, builder.getUnitAttr());
-  func->setAttr(nn::kDimsAttr, builder.getArrayAttr(dims));
-  func->setAttr(nn::kRangesAttr, builder.getArrayAttr(ranges));
+  setSymbols(func);
   if (!guards.empty())
     func->setAttr(nn::kGuardsAttr, builder.getArrayAttr(guards));
   unsigned index = 0;
@@ -299,6 +366,9 @@ bool EntryEmitter::emit(Instance &root, const syntax::FnStmt &fn) {
   evaluator.guards.clear();
   context.facts = {};
   context.dimNames = open;
+  context.otherSymbols.clear();
+  context.entryDims.clear();
+  scalars.clear();
   namedAt.clear();
   Frame body;
   body.home = root.cls->home;
@@ -307,6 +377,7 @@ bool EntryEmitter::emit(Instance &root, const syntax::FnStmt &fn) {
   Evaluator::EnterFrame enter(evaluator, body);
   if (!takeFormals(fn) || !takeGuards(fn))
     return false;
+  noteDims();
 
   mlir::OpBuilder::InsertionGuard keepPlace(context.builder);
   context.builder.setInsertionPointToEnd(evaluator.module.getBody());

@@ -40,7 +40,10 @@ private:
   bool takeBuildTimeFormal(const syntax::Formal &formal);
   void openPack(std::string_view name);
   void collectVariables(const syntax::TensorType &type, syntax::Span span);
+  void takeScalars(const syntax::FnStmt &fn);
   bool takeGuards(const syntax::FnStmt &fn);
+  void noteDims();
+  bool mentionsScalar(const DimSubstitution &known) const;
   bool takeRange(const syntax::Guard &guard);
   bool takeConditions(const syntax::FnStmt &fn, const syntax::Guard &guard);
   void narrowRange(const RuntimeGuard &condition);
@@ -48,6 +51,7 @@ private:
   bool checkRanges(const syntax::FnStmt &fn);
   void noteGuardPlace(const syntax::FnStmt &fn);
   bool makeArguments(const syntax::FnStmt &fn, mlir::func::FuncOp func);
+  void setSymbols(mlir::func::FuncOp func);
   void setAttributes(const syntax::FnStmt &fn, mlir::func::FuncOp func);
   std::vector<std::string> resultNames(const syntax::FnStmt &fn, size_t count) const;
 
@@ -58,6 +62,8 @@ private:
   bool quiet;
   bool packsAreOpen = false;
   std::set<std::string> used;
+  /// Run-time integers among the inputs of the entry point.
+  std::map<std::string_view, Dim> scalars;
   /// Where each dimension after the open ones is named first.
   std::vector<syntax::Span> namedAt;
 };

@@ -19,6 +19,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace nnc::frontend {
@@ -82,6 +83,17 @@ struct Taker {
 
 /// Whether a name may introduce a dimension.
 bool isCapitalised(std::string_view name);
+
+/// Sets a flag while it lives.
+class ScopedFlag {
+public:
+  explicit ScopedFlag(bool &flag) : flag(flag), before(std::exchange(flag, true)) {}
+  ~ScopedFlag() { flag = before; }
+
+private:
+  bool &flag;
+  bool before;
+};
 
 class Evaluator {
 public:
@@ -167,8 +179,21 @@ public:
   //===- Emit.cpp: a function of its own per distinct call ------------------------------------===//
   std::optional<Value> callEmitted(Frame &callee, const FunctionData &function,
                                    std::vector<Value> values, const CallSite &site);
-  mlir::Value slotValue(Slot &slot, syntax::Span span);
   void finishFunction(FunctionEmission &emission, const Value &result, syntax::Span span);
+
+  //===- States.cpp: slots at run time, and `<-` ----------------------------------------------===//
+  /// What a slot holds here; nothing after an error in the sizes of a state.
+  std::optional<SlotValue> slotValue(Slot &slot, syntax::Span span);
+  /// The same where the slot has this shape.
+  SlotValue &slotValue(Slot &slot, std::vector<Dim> shape, syntax::Span span);
+  /// The known value of a scalar state here, before it is read.
+  std::optional<Dim> slotScalar(Slot &slot);
+  /// The sizes of a slot in the current function; reports a state's variable without a meaning
+  /// here.
+  std::optional<std::vector<Dim>> slotShape(Slot &slot, syntax::Span span);
+  /// Has the slot hold `value` from here on.
+  void writeSlot(Slot &slot, SlotValue value);
+  void runUpdate(const syntax::UpdateStmt &stmt);
 
   //===- Statements.cpp -----------------------------------------------------------------------===//
   void runBlock(const syntax::Block &block);
@@ -190,6 +215,7 @@ public:
   /// Puts in what the runtime tells when the condition does not hold.
   void describeGuard(RuntimeGuard &condition, const syntax::Guard &guard);
   void recordGuard(RuntimeGuard guard);
+  void requireOnEntry(const Dim &nonNegative, syntax::Span at);
   void reportGuard(const syntax::Guard &guard, const std::string &subject, const CallSite &site);
 
   //===- Shared state -------------------------------------------------------------------------===//
@@ -197,6 +223,7 @@ public:
   Observer *observer = nullptr;     ///< may be null
   mlir::ModuleOp module;            ///< where functions go
   std::vector<RuntimeGuard> guards; ///< of the entry point being emitted
+  bool inGuard = false;             ///< run-time scalars are ints that are known later
 
   /// Makes `inner` the current frame while it lives.
   class EnterFrame {
@@ -280,6 +307,8 @@ private:
                      std::vector<TensorMatch> &tensors);
   std::optional<Value> evalBody(Frame &body, const syntax::FnStmt &fn);
   std::optional<Value> placeholderResult(const syntax::FnStmt &fn);
+  Slot *evalPlace(const syntax::Expr &place, syntax::Span op);
+  std::optional<Value> asGuardValue(const TensorValue &tensor);
   void emitFunction(EmittedFunction &made, Frame &callee, const FunctionData &function,
                     std::vector<Value> &values, const std::vector<Slot *> &reachable);
   std::string callName(const FunctionData &function, const Instance *caller);
@@ -302,7 +331,7 @@ private:
   bool initializerNumbers(const syntax::CallExpr &call,
                           std::initializer_list<std::string_view> names, double *values);
   bool evalInit(const syntax::Expr &expr, Slot &slot);
-  const syntax::Dim *dimensionVariable(const syntax::TensorType &type);
+  bool bindStateVariables(const syntax::TensorType &type, Slot &slot);
   bool evalSlotType(const syntax::SlotStmt &decl, Slot &slot);
   std::string substituteNames(const syntax::Expr &expr);
   std::string explainFalse(const syntax::Expr &condition);
@@ -348,6 +377,7 @@ private:
   std::optional<Value> evaluateImport(const FileScope &file, const Global &global,
                                       syntax::Span use);
   std::optional<Value> sequenceItem(std::span<const Value> elements, const syntax::IndexItem &item);
+  std::optional<std::vector<IndexItem>> evalIndexItems(const syntax::IndexExpr &expr);
   std::optional<Value> tensorIndex(const Value &base, const syntax::IndexExpr &expr);
   std::nullopt_t unknownName(const syntax::NameExpr &expr);
   std::nullopt_t unknownMember(const Value &base, const syntax::Ident &name,
@@ -355,6 +385,7 @@ private:
   std::vector<std::string_view> namesInScope(bool onlyNumbers);
 
   std::unordered_map<std::string, EmittedFunction> emitted;
+  std::unordered_map<Slot *, std::vector<Dim>> stateShapes; ///< in the entry point being emitted
   std::unordered_set<std::string> symbols;
   /// Functions (with their instance) and classes being evaluated, innermost last.
   std::vector<std::pair<const void *, const void *>> active;

@@ -10,6 +10,7 @@ Evaluator::Evaluator(syntax::SourceManager &sources, syntax::Diagnostics &diags,
                      mlir::MLIRContext &mlirContext, Files &files)
     : context(mlirContext, sources, diags), files(files), diags(diags) {
   context.lookup = [this](std::string_view name) { return quietLookup(name); };
+  context.checkOnEntry = [this](const Dim &dim, syntax::Span at) { requireOnEntry(dim, at); };
 }
 
 //===- Budgets --------------------------------------------------------------------------------===//

@@ -35,7 +35,9 @@ struct SlotInfo {
   std::string key;
   /// Other keys under which a file may hold it: alternatives of `as`, and those of ties.
   std::vector<std::string> alternatives;
-  std::vector<int64_t> shape;
+  std::vector<int64_t> shape; ///< -1 where a state has a dimension variable
+  /// As people read it: "float[B, 4]".
+  std::string type;
   /// As declared: "float", "f32", "i64", ...
   std::string dtype;
   /// "param", "buffer" or "state".

@@ -1,6 +1,7 @@
 // One `nn.global` per tensor of the checkpoint, with all the keys under which it may be found.
 #include "frontend/Globals.h"
 
+#include "frontend/DimAffine.h"
 #include "ir/NNOps.h"
 
 #include <fmt/format.h>
@@ -36,9 +37,12 @@ static void emitGlobal(Context &context, Slot &slot, const std::vector<std::stri
   context.opName = slot.symbol;
   mlir::OpBuilder &builder = context.builder;
   llvm::SmallVector<llvm::StringRef> names(keys.begin(), keys.end());
+  llvm::SmallVector<mlir::AffineExpr> dims;
+  for (const Dim &dim : slot.shape)
+    dims.push_back(toAffine(dim, slot.variables, builder.getContext()));
+  mlir::Type type = nn::getTensorType(dims, context.elementType(slot.element));
   builder.create<nn::GlobalOp>(context.location(slot.decl->name.span),
-                               builder.getStringAttr(slot.symbol),
-                               mlir::TypeAttr::get(context.tensorType(slot.element, slot.shape)),
+                               builder.getStringAttr(slot.symbol), mlir::TypeAttr::get(type),
                                builder.getStringAttr(syntax::spelling(slot.decl->slot)),
                                builder.getStrArrayAttr(names), initAttr(builder, slot.init));
 }
@@ -48,7 +52,8 @@ static SlotInfo describeSlot(const Slot &slot, const std::vector<std::string> &k
   info.key = keys.front();
   info.alternatives.assign(keys.begin() + 1, keys.end());
   for (const Dim &dim : slot.shape)
-    info.shape.push_back(*dim.getConstant());
+    info.shape.push_back(dim.getConstant().value_or(-1));
+  info.type = formatTensorType(slot.element, slot.shape);
   info.dtype = syntax::spelling(slot.element);
   info.kind = syntax::spelling(slot.decl->slot);
   info.location = slot.decl->name.span;

@@ -104,10 +104,18 @@ const Hyperparameter *Evaluator::defaultBehind(const syntax::NameExpr &name,
   return outer && outer->isDefault ? outer : before;
 }
 
+void Evaluator::requireOnEntry(const Dim &nonNegative, syntax::Span at) {
+  RuntimeGuard guard{nonNegative.presented(), /*isEquality=*/false};
+  guard.text = formatNonNegative(nonNegative);
+  guard.line = context.sources.lineCol(at).line;
+  recordGuard(std::move(guard));
+}
+
 //===- Checking -------------------------------------------------------------------------------===//
 
 bool Evaluator::checkGuards(const std::vector<syntax::Guard> &guards, const std::string &subject,
                             const CallSite &site) {
+  ScopedFlag scope(inGuard);
   for (const syntax::Guard &guard : guards) {
     std::optional<GuardResult> result = evalGuard(*guard.condition);
     if (!result)
@@ -200,6 +208,7 @@ std::optional<GuardResult> Evaluator::evalRangeGuard(const syntax::BinaryExpr &e
 }
 
 std::optional<GuardResult> Evaluator::evalGuard(const syntax::Expr &expr) {
+  ScopedFlag scope(inGuard);
   auto *binary = expr.as<syntax::BinaryExpr>();
   if (binary && binary->op == BinaryOp::And) {
     std::optional<GuardResult> left = evalGuard(*binary->lhs);

@@ -31,7 +31,7 @@ bool Evaluator::evalOperand(const syntax::ExprPtr &expr, std::optional<Operand> 
   return true;
 }
 
-std::optional<Value> Evaluator::tensorIndex(const Value &base, const syntax::IndexExpr &expr) {
+std::optional<std::vector<IndexItem>> Evaluator::evalIndexItems(const syntax::IndexExpr &expr) {
   std::vector<IndexItem> items;
   bool ok = true;
   for (const syntax::IndexItem &written : expr.items) {
@@ -53,9 +53,14 @@ std::optional<Value> Evaluator::tensorIndex(const Value &base, const syntax::Ind
   }
   if (!ok)
     return std::nullopt;
-  if (!startOperation("index", expr.span))
+  return items;
+}
+
+std::optional<Value> Evaluator::tensorIndex(const Value &base, const syntax::IndexExpr &expr) {
+  std::optional<std::vector<IndexItem>> items = evalIndexItems(expr);
+  if (!items || !startOperation("index", expr.span))
     return std::nullopt;
-  return indexTensor(context, {base, expr.base->span, expr.base.get()}, items, expr.span);
+  return indexTensor(context, {base, expr.base->span, expr.base.get()}, *items, expr.span);
 }
 
 //===- Lists ----------------------------------------------------------------------------------===//

@@ -39,6 +39,11 @@ const Hyperparameter *Instance::hyperparameter(std::string_view name) const {
   return nullptr;
 }
 
+bool Slot::isScalarState() const {
+  return decl->slot == syntax::SlotKind::State && present && shape.empty() &&
+         (element == Element::I32 || element == Element::I64);
+}
+
 Slot *Slot::canonical() {
   Slot *slot = this;
   while (slot->tied)
@@ -176,7 +181,11 @@ void Structures::append(const Value &value, std::string &text) const {
         fmt::format_to(std::back_inserter(text), "@{}", static_cast<const void *>(value.literal));
     }
     void operator()(Element element) { text += syntax::spelling(element); }
-    void operator()(const TensorValue &tensor) { text += formatTensorType(tensor); }
+    void operator()(const TensorValue &tensor) {
+      text += formatTensorType(tensor);
+      if (tensor.scalar)
+        text += '#' + tensor.scalar->str();
+    }
     void operator()(const ListValue &list) { sequence('[', list.data->elements); }
     void operator()(const TupleValue &tuple) { sequence('(', tuple.data->elements); }
     void sequence(char open, const std::vector<Value> &elements) {

@@ -47,14 +47,19 @@ struct Slot {
   Instance *owner;
   bool present = true; ///< false when its `if` does not hold
   Element element = Element::Float;
+  /// Of a state: over its own dimension variables too, which an entry point gives meaning.
   std::vector<Dim> shape;
+  std::vector<std::string> variables;
   KeyRef key; ///< of its `as`
   SlotInit init;
   Slot *tied = nullptr; ///< the slot whose tensor this one shares
+  bool isTied = false;  ///< whether any slot shares this one's tensor, or the reverse
   std::string symbol;   ///< of its nn.global, once that is made
 
   /// Follows ties.
   Slot *canonical();
+  /// A state of one i32 or i64: its value may stand in positions and guards.
+  bool isScalarState() const;
 };
 
 /// One step of a path: a member's name or a list index, and what stands for it in a key.

@@ -62,8 +62,12 @@ std::optional<Value> Evaluator::findInside(Instance &instance, std::string_view 
 }
 
 std::optional<Value> Evaluator::evalName(const syntax::NameExpr &expr) {
-  if (const std::optional<Value> *local = frame->locals.find(expr.name))
+  if (const std::optional<Value> *local = frame->locals.find(expr.name)) {
+    if (auto *tensor = *local ? (*local)->as<TensorValue>() : nullptr)
+      if (std::optional<Value> scalar = asGuardValue(*tensor))
+        return scalar;
     return *local;
+  }
   if (frame->self) {
     bool known = false;
     std::optional<Value> value = findInside(*frame->self, expr.name, expr.span, known);
@@ -124,15 +128,21 @@ std::optional<Value> Evaluator::readSlot(Slot &slot, syntax::Span span) {
         .label(slot.decl->condition->span, "the condition, false in this instance");
     return std::nullopt;
   }
+  if (std::optional<Dim> scalar = inGuard ? slotScalar(slot) : std::nullopt)
+    return Value::integer(*scalar);
   if (!frame->emission) {
     error("E0502", span, fmt::format("`{}` is a {}, known only at run time", name, kind))
         .primaryLabel("a build-time value is needed");
     return std::nullopt;
   }
+  std::optional<SlotValue> held = slotValue(slot, span);
+  if (!held)
+    return std::nullopt;
   TensorValue tensor;
   tensor.element = slot.element;
-  tensor.shape = slot.shape;
-  tensor.value = slotValue(slot, span);
+  tensor.shape = held->shape;
+  tensor.value = held->value;
+  tensor.scalar = held->scalar;
   tensor.origin = span;
   return Value::tensor(std::move(tensor));
 }

@@ -91,6 +91,17 @@ struct IndexItem {
 std::optional<Value> indexTensor(Context &context, const Operand &base,
                                  std::span<const IndexItem> items, syntax::Span whole);
 
+/// `x[...] <- value`, where the type of the value is exactly that of the part: the new x. A number
+/// becomes a tensor of that type. Axes that an index drops are dropped in the value too.
+std::optional<TensorValue> updateTensor(Context &context, const Operand &base,
+                                        std::span<const IndexItem> items, const Operand &value,
+                                        syntax::Span at, syntax::Span place);
+
+/// Reports at the `<-` unless `value` has exactly the element type and shape of `target`, of which
+/// only those matter; makes a tensor of a number.
+std::optional<TensorValue> exactTensor(Context &context, syntax::Span at, const Operand &target,
+                                       const Operand &value);
+
 /// `x.T`: swaps the last two axes.
 std::optional<Value> transposeLastTwo(Context &context, const Operand &base, syntax::Span whole);
 

@@ -98,8 +98,12 @@ TensorValue Emitter::full(double value, Element element, const Shape &shape) {
 
 TensorValue Emitter::fullInt(int64_t value, Element element, const Shape &shape) {
   mlir::TypedAttr attribute = context.builder.getIntegerAttr(context.elementType(element), value);
-  return wrap(element, shape,
-              context.builder.create<nn::FullOp>(location(), type(element, shape), attribute));
+  TensorValue result =
+      wrap(element, shape,
+           context.builder.create<nn::FullOp>(location(), type(element, shape), attribute));
+  if (shape.empty())
+    result.scalar = Dim(value);
+  return result;
 }
 
 TensorValue Emitter::size(const Dim &value, Element element, const Shape &shape) {
@@ -110,7 +114,10 @@ TensorValue Emitter::size(const Dim &value, Element element, const Shape &shape)
       wrap(Element::I64, {},
            context.builder.create<nn::SizeOp>(location(), type(Element::I64, {}),
                                               context.affineMap(std::span<const Dim>(&value, 1))));
-  return broadcast(cast(scalar, element), shape);
+  TensorValue result = broadcast(cast(scalar, element), shape);
+  if (shape.empty() && isIntegral(element))
+    result.scalar = value;
+  return result;
 }
 
 TensorValue Emitter::iota(Element element, const Shape &shape, size_t axis) {
@@ -205,6 +212,14 @@ TensorValue Emitter::slice(const TensorValue &x, const Shape &starts, const Shap
   return wrap(x.element, lengths,
               context.builder.create<nn::SliceOp>(location(), type(x.element, lengths), x.value,
                                                   context.affineMap(starts), toRef(steps)));
+}
+
+TensorValue Emitter::update(const TensorValue &x, const TensorValue &value, const Shape &starts,
+                            std::span<const int64_t> steps) {
+  return wrapLike(x, x.element,
+                  context.builder.create<nn::UpdateOp>(location(), x.value.getType(), x.value,
+                                                       value.value, context.affineMap(starts),
+                                                       toRef(steps)));
 }
 
 TensorValue Emitter::pad(const TensorValue &x, std::span<const int64_t> low,

@@ -55,6 +55,9 @@ public:
   TensorValue concat(std::span<const TensorValue> parts, size_t axis, const Dim &size);
   TensorValue slice(const TensorValue &x, const Shape &starts, const Shape &lengths,
                     std::span<const int64_t> steps);
+  /// x with a part replaced.
+  TensorValue update(const TensorValue &x, const TensorValue &value, const Shape &starts,
+                     std::span<const int64_t> steps);
   TensorValue pad(const TensorValue &x, std::span<const int64_t> low, std::span<const int64_t> high,
                   double value);
   TensorValue gather(const TensorValue &table, const TensorValue &ids, size_t axis);

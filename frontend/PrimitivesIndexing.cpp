@@ -1,8 +1,10 @@
 // `x[i, a:b:c, ..., none, ids]`: one slice, at most one gather, and a reshape that drops and adds
-// axes. Every index is proved to be inside its axis: nothing is clamped and nothing wraps.
+// axes; and `x[...] <- value`. Every index is proved to be inside its axis: nothing is clamped and
+// nothing wraps. Positions may hold run-time scalars, lengths may not.
 #include "frontend/PrimitivesEmit.h"
 #include "frontend/PrimitivesErrors.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace nnc::frontend {
@@ -17,16 +19,40 @@ public:
       : context(context), x(base.value.get<TensorValue>()), items(items), whole(whole) {}
 
   std::optional<Value> run() {
-    if (!checkCount())
+    if (!applyAll())
       return std::nullopt;
-    for (const IndexItem &item : items)
-      if (!apply(item))
-        return std::nullopt;
-    keepAxes(x.rank() - axis());
     return Value::tensor(emit());
   }
 
+  std::optional<TensorValue> update(const Operand &value, syntax::Span at) {
+    writes = true;
+    if (!applyAll())
+      return std::nullopt;
+    TensorValue part;
+    part.element = x.element;
+    part.shape = shape;
+    std::optional<TensorValue> stored =
+        exactTensor(context, at, {Value::tensor(part), whole}, value);
+    if (!stored)
+      return std::nullopt;
+    Emitter emitter(context, at);
+    TensorValue reshaped = emitter.reshape(*stored, lengths);
+    bool isWhole = std::all_of(steps.begin(), steps.end(), [](int64_t s) { return s == 1; }) &&
+                   lengths == x.shape;
+    return isWhole ? reshaped : emitter.update(x, reshaped, starts, steps);
+  }
+
 private:
+  bool applyAll() {
+    if (!checkCount())
+      return false;
+    for (const IndexItem &item : items)
+      if (!apply(item))
+        return false;
+    keepAxes(x.rank() - axis());
+    return true;
+  }
+
   /// The axis of x that the next item is about.
   size_t axis() const { return starts.size(); }
 
@@ -52,6 +78,8 @@ private:
   bool apply(const IndexItem &item) {
     switch (item.kind) {
     case Kind::None:
+      if (writes)
+        return refusePlace(item, "`none` adds an axis to a value");
       shape.push_back(1);
       return true;
     case Kind::Ellipsis:
@@ -60,9 +88,71 @@ private:
     case Kind::Slice:
       return applySlice(item);
     case Kind::Value:
-      return item.value.value.isTensor() ? applyGather(item) : applyIndex(item);
+      if (writes && item.value.value.isTensor() && !scalarOf(item.value))
+        return refusePlace(item, describeOperand(context, item.value) + " is a tensor");
+      return item.value.value.isTensor() && !writes ? applyGather(item) : applyIndex(item);
     }
     return false;
+  }
+
+  bool refusePlace(const IndexItem &item, std::string why) {
+    context.error("E0611", item.span, "`<-` writes to a slice or an element")
+        .primaryLabel(std::move(why))
+        .help("to write to places that a tensor names, use `scatter`");
+    return false;
+  }
+
+  //===- Run-time scalars --------------------------------------------------------------------===//
+
+  /// The number that a tensor of rank 0 is known to be.
+  static std::optional<Dim> scalarOf(const Operand &operand) {
+    const TensorValue *tensor = operand.value.as<TensorValue>();
+    return tensor ? tensor->scalar : std::nullopt;
+  }
+
+  bool mentions(const Dim &dim, bool loops) const {
+    std::vector<DimVariable> variables = dim.getVariables();
+    return std::any_of(variables.begin(), variables.end(), [&](const DimVariable &variable) {
+      auto other = context.otherSymbols.find(variable.name);
+      return other != context.otherSymbols.end() &&
+             (loops || other->second.kind == nn::SymbolKind::Scalar);
+    });
+  }
+
+  /// Whether a value of it exists only when a call begins: what cannot be proved is checked then.
+  bool isCheckedOnEntry(const Dim &dim) const {
+    std::vector<DimVariable> variables = dim.getVariables();
+    return mentions(dim, /*loops=*/false) &&
+           std::none_of(variables.begin(), variables.end(), [&](const DimVariable &variable) {
+             auto other = context.otherSymbols.find(variable.name);
+             return other != context.otherSymbols.end() &&
+                    other->second.kind == nn::SymbolKind::Loop;
+           });
+  }
+
+  /// As the user wrote it.
+  std::string textOf(const std::optional<Operand> &bound) const {
+    if (!bound)
+      return "";
+    return bound->value.isTensor() ? std::string(context.sources.text(bound->span))
+                                   : formatValue(bound->value);
+  }
+
+  std::optional<Dim> positionOf(const Operand &operand) {
+    if (operand.value.isInt())
+      return operand.value.get<Dim>();
+    if (std::optional<Dim> scalar = scalarOf(operand))
+      return scalar;
+    if (operand.value.isTensor())
+      context.error("E0305", operand.span, "this position is computed at run time")
+          .primaryLabel(describeOperand(context, operand) + " is a tensor")
+          .note("a position is made of sizes, ints, and `i32[]` or `i64[]` inputs and states by "
+                "`+`, `-` and `*`");
+    else
+      context.error("E0403", operand.span,
+                    fmt::format("an index is an int or a tensor of ints, found {}",
+                                describeKind(operand.value)));
+    return std::nullopt;
   }
 
   void addAxis(Dim start, Dim length, int64_t step) {
@@ -110,18 +200,19 @@ private:
 
   /// A bound counted from the start; negative ones count from the end.
   std::optional<Dim> fromStart(const Operand &operand) {
-    if (!operand.value.isInt()) {
-      context.error("E0403", operand.span,
-                    fmt::format("an index is an int or a tensor of ints, found {}",
-                                describeKind(operand.value)));
+    std::optional<Dim> position = positionOf(operand);
+    if (!position)
       return std::nullopt;
-    }
-    const Dim &bound = operand.value.get<Dim>();
+    const Dim &bound = *position;
     DimInterval range = bound.bounds(context.facts);
     if (range.low >= 0 || provablyNonNegative(bound, context.facts))
       return bound;
     if (range.high < 0)
       return x.shape[axis()] + bound;
+    if (isCheckedOnEntry(bound)) {
+      context.checkOnEntry(bound, operand.span);
+      return bound;
+    }
     syntax::Diagnostic &diag = context.error(
         "E0304", operand.span,
         fmt::format("cannot tell whether {} counts from the start or from the end", bound.str()));
@@ -137,7 +228,7 @@ private:
     std::optional<Dim> index = fromStart(item.value);
     if (!index)
       return false;
-    std::string what = "index " + formatValue(item.value.value);
+    std::string what = "index " + textOf(item.value);
     if (!requireRoom(*index, item.span, what) ||
         !requireRoom(x.shape[axis()] - 1 - *index, item.span, what))
       return false;
@@ -175,18 +266,12 @@ private:
     return std::nullopt;
   }
 
-  /// Reports slices whose ends are tensors. True if this one has none.
-  bool checkBuildTime(const IndexItem &item) {
-    bool start = item.start && item.start->value.isTensor();
-    bool stop = item.stop && item.stop->value.isTensor();
-    if (!start && !stop)
+  /// Reports a length with a run-time value in it.
+  bool checkLength(const IndexItem &item, const Dim &length) {
+    if (!mentions(length, /*loops=*/true))
       return true;
-    const Operand &bound = start ? *item.start : *item.stop;
-    if (start && stop) {
-      context.error("E0590", item.span, "a slice at a run-time position is not supported yet")
-          .primaryLabel(describeOperand(context, bound) + " is known only at run time");
-      return false;
-    }
+    bool start = item.start && item.start->value.isTensor();
+    const Operand &bound = start || !item.stop ? *item.start : *item.stop;
     context.error("E0305", item.span, "the length of this slice is known only at run time")
         .primaryLabel(describeOperand(context, bound) + " is a tensor")
         .help("a length is made of build-time ints and dimensions");
@@ -195,15 +280,14 @@ private:
 
   bool applySlice(const IndexItem &item) {
     std::optional<int64_t> step = stepOf(item);
-    if (!step || !checkBuildTime(item))
+    if (!step)
       return false;
     const Dim &size = x.shape[axis()];
     std::optional<Dim> start = item.start ? fromStart(*item.start) : Dim(0);
     std::optional<Dim> stop = item.stop ? fromStart(*item.stop) : size;
-    if (!start || !stop)
+    if (!start || !stop || !checkLength(item, *stop - *start))
       return false;
-    std::string what = fmt::format("slice {}:{}", item.start ? formatValue(item.start->value) : "",
-                                   item.stop ? formatValue(item.stop->value) : "");
+    std::string what = fmt::format("slice {}:{}", textOf(item.start), textOf(item.stop));
     if (!requireRoom(*start, item.span, what) || !requireRoom(size - *stop, item.span, what) ||
         !requireOrder(*stop - *start, item.span, what))
       return false;
@@ -224,6 +308,7 @@ private:
   const TensorValue &x;
   std::span<const IndexItem> items;
   syntax::Span whole;
+  bool writes = false;   ///< for `<-`
   size_t used = 0;       ///< axes that items index
   Shape starts, lengths; ///< of the slice, per axis of x
   std::vector<int64_t> steps;
@@ -233,6 +318,47 @@ private:
 };
 
 } // namespace
+
+std::optional<TensorValue> exactTensor(Context &context, syntax::Span at, const Operand &target,
+                                       const Operand &value) {
+  const TensorValue &wanted = target.value.get<TensorValue>();
+  if (value.value.isNumber() || value.value.is<bool>()) {
+    std::optional<Value> number = numberToTensor(context, value, wanted.element, wanted.shape);
+    return number ? std::optional(number->get<TensorValue>()) : std::nullopt;
+  }
+  if (!value.value.isTensor()) {
+    context.error(
+        "E0403", at,
+        fmt::format("`<-` stores a tensor or a number, found {}", describeKind(value.value)));
+    return std::nullopt;
+  }
+  const TensorValue &given = value.value.get<TensorValue>();
+  if (given.element != wanted.element) {
+    std::string element(syntax::spelling(wanted.element));
+    syntax::Diagnostic &diag = context.error(
+        "E0401", at, fmt::format("`<-` stores {} in {}", syntax::spelling(given.element), element));
+    labelTypes(diag, {target, value});
+    if (value.span.isValid())
+      diag.fixIt(fmt::format("cast to {}", element), wrapEdits(value, element + "(", ")"));
+    return std::nullopt;
+  }
+  if (given.rank() != wanted.rank()) {
+    syntax::Diagnostic &diag = context.error(
+        "E0306", at, fmt::format("`<-` stores {} axes in {}", given.rank(), wanted.rank()));
+    labelTypes(diag, {target, value});
+    return std::nullopt;
+  }
+  SizeCheck check(context, at, "`<-`");
+  for (size_t axis = 0; axis < wanted.rank(); ++axis)
+    check.expectEqual(target, axis, value, axis);
+  return check.finish(/*withLabels=*/true) ? std::optional(given) : std::nullopt;
+}
+
+std::optional<TensorValue> updateTensor(Context &context, const Operand &base,
+                                        std::span<const IndexItem> items, const Operand &value,
+                                        syntax::Span at, syntax::Span place) {
+  return Indexer(context, base, items, place).update(value, at);
+}
 
 std::optional<Value> indexTensor(Context &context, const Operand &base,
                                  std::span<const IndexItem> items, syntax::Span whole) {

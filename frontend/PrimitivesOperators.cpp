@@ -52,12 +52,25 @@ bool requireOperand(Context &context, BinaryOp op, syntax::Span opSpan, const Op
 
 std::optional<Value> wrap(const TensorValue &tensor) { return Value::tensor(tensor); }
 
+/// What a sum, difference or product of integers that are known is.
+std::optional<Dim> foldScalars(BinaryOp op, const TensorValue &a, const TensorValue &b) {
+  if (!a.scalar || !b.scalar)
+    return std::nullopt;
+  Dim result = op == BinaryOp::Add   ? *a.scalar + *b.scalar
+               : op == BinaryOp::Sub ? *a.scalar - *b.scalar
+               : op == BinaryOp::Mul ? *a.scalar * *b.scalar
+                                     : Dim::invalid();
+  return result.isValid() ? std::optional(result) : std::nullopt;
+}
+
 std::optional<Value> arithmetic(Context &context, const ArithmeticOp &row, syntax::Span opSpan,
                                 std::span<const Operand> operands) {
   auto tensors = matchOperands(context, opSpan, quote(row.op), row.accepted, operands);
   if (!tensors)
     return std::nullopt;
-  return wrap(Emitter(context, opSpan).binary(row.mnemonic, (*tensors)[0], (*tensors)[1]));
+  TensorValue result = Emitter(context, opSpan).binary(row.mnemonic, (*tensors)[0], (*tensors)[1]);
+  result.scalar = foldScalars(row.op, (*tensors)[0], (*tensors)[1]);
+  return wrap(result);
 }
 
 std::optional<Value> compare(Context &context, const Comparison &row, syntax::Span opSpan,

@@ -83,16 +83,21 @@ bool Evaluator::evalInit(const syntax::Expr &expr, Slot &slot) {
 
 //===- Declarations ---------------------------------------------------------------------------===//
 
-/// A capitalised name without a meaning in the shape of a state: fixed when a session opens.
-const syntax::Dim *Evaluator::dimensionVariable(const syntax::TensorType &type) {
+/// Binds the capitalised names without a meaning in the shape of a state: they are fixed when a
+/// session opens. False after an error.
+bool Evaluator::bindStateVariables(const syntax::TensorType &type, Slot &slot) {
   for (const syntax::Dim &dim : type.dims) {
-    if (dim.isPack)
-      return &dim;
+    if (dim.isPack) {
+      refuse(dim.span, "states with a pack of dimensions are not supported yet");
+      return false;
+    }
     auto *name = dim.expr->as<syntax::NameExpr>();
-    if (name && isCapitalised(name->name) && !isKnown(name->name))
-      return &dim;
+    if (!name || !isCapitalised(name->name) || isKnown(name->name))
+      continue;
+    slot.variables.emplace_back(name->name);
+    frame->locals.define(name->name, Value::integer(Dim::variable(slot.variables.back())));
   }
-  return nullptr;
+  return true;
 }
 
 bool Evaluator::evalSlotType(const syntax::SlotStmt &decl, Slot &slot) {
@@ -102,18 +107,17 @@ bool Evaluator::evalSlotType(const syntax::SlotStmt &decl, Slot &slot) {
         .primaryLabel("this is not the type of a tensor");
     return false;
   }
-  if (decl.slot == syntax::SlotKind::State)
-    if (const syntax::Dim *dim = dimensionVariable(*type)) {
-      refuse(dim->span, "states with a dimension variable are not supported yet");
-      return false;
-    }
   slot.element = type->elem;
   if (!context.elementType(type->elem)) {
     refuse(type->elemSpan,
            fmt::format("slots of {} are not supported yet", syntax::spelling(type->elem)));
     return false;
   }
-  std::optional<std::vector<Dim>> shape = evalShape(*type);
+  size_t mark = frame->locals.enterBlock();
+  std::optional<std::vector<Dim>> shape;
+  if (decl.slot != syntax::SlotKind::State || bindStateVariables(*type, slot))
+    shape = evalShape(*type);
+  frame->locals.leaveBlock(mark);
   if (!shape)
     return false;
   int64_t elements = 1;
@@ -144,6 +148,11 @@ void Evaluator::declareSlot(Instance &instance, const syntax::SlotStmt &decl) {
     ok = evalSlotType(decl, *slot);
     if (ok && decl.init)
       ok = evalInit(*decl.init, *slot);
+    if (ok && slot->init.kind != SlotInit::Kind::Full && !slot->variables.empty()) {
+      refuse(decl.init->span, "random values of states with a dimension variable are not "
+                              "supported yet");
+      ok = false;
+    }
     if (ok && decl.key) {
       std::optional<KeyRef> key = evalKey(*decl.key);
       ok = key.has_value();
@@ -192,6 +201,7 @@ void Evaluator::applyTie(Instance &instance, const syntax::TieStmt &tie) {
   std::string rightType = formatTensorType(right->element, right->shape);
   if (leftType == rightType) {
     left->canonical()->tied = right->canonical();
+    left->isTied = right->isTied = true;
     return;
   }
   error("E0301", tie.span, "tied slots have one type")

@@ -109,8 +109,7 @@ void Evaluator::runStatement(const syntax::Stmt &stmt) {
   case StmtKind::If:
     return runIf(stmt.get<syntax::IfStmt>());
   case StmtKind::Update:
-    refuse(stmt.get<syntax::UpdateStmt>().opSpan, "`<-` is not supported yet");
-    break;
+    return runUpdate(stmt.get<syntax::UpdateStmt>());
   case StmtKind::Scan:
     refuse(stmt.get<syntax::ScanStmt>().keyword, "`scan` is not supported yet");
     break;

@@ -40,6 +40,9 @@ struct TensorValue {
   Element element = Element::Float;
   std::vector<Dim> shape;
   mlir::Value value;
+  /// Of rank 0: the integer that it is known to be, over the symbols of the entry point. What
+  /// slices and guards may use of run-time scalars.
+  std::optional<Dim> scalar = {};
   /// The expression that made it; for labels.
   syntax::Span origin = {};
   /// Empty, or one per axis (each may be null).

@@ -31,18 +31,33 @@ SmallVector<AffineExpr> getDims(RankedTensorType type) {
   return dims;
 }
 
-RankedTensorType getTensorType(ArrayRef<AffineExpr> dims, Type element, unsigned numSymbols) {
+/// One more than the greatest symbol in `exprs`.
+static unsigned countSymbols(ArrayRef<AffineExpr> exprs) {
+  unsigned count = 0;
+  for (AffineExpr expr : exprs)
+    expr.walk([&](AffineExpr part) {
+      if (auto symbol = dyn_cast<AffineSymbolExpr>(part))
+        count = std::max(count, symbol.getPosition() + 1);
+    });
+  return count;
+}
+
+AffineMap getSymbolMap(ArrayRef<AffineExpr> results, MLIRContext *context) {
+  return AffineMap::get(0, countSymbols(results), results, context);
+}
+
+RankedTensorType getTensorType(ArrayRef<AffineExpr> dims, Type element) {
   SmallVector<AffineExpr> simplified;
   SmallVector<int64_t> sizes;
   for (AffineExpr dim : dims) {
     std::optional<int64_t> value = getConstant(dim);
     simplified.push_back(value ? getAffineConstantExpr(*value, element.getContext())
-                               : simplifyAffineExpr(dim, 0, numSymbols));
+                               : simplifyAffineExpr(dim, 0, countSymbols(dim)));
     sizes.push_back(value && *value >= 0 ? *value : ShapedType::kDynamic);
   }
   if (!ShapedType::isDynamicShape(sizes))
     return RankedTensorType::get(sizes, element);
-  AffineMap map = AffineMap::get(0, numSymbols, simplified, element.getContext());
+  AffineMap map = getSymbolMap(simplified, element.getContext());
   return RankedTensorType::get(sizes, element, AffineMapAttr::get(map));
 }
 

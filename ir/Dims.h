@@ -1,8 +1,8 @@
 //===- Dims.h - Symbolic dimensions of tensor types ---------------------------------*- C++ -*-===//
 //
 // The only place that knows how dynamic sizes are represented: the encoding of a tensor type with a
-// dynamic size is an affine map without dims, with one symbol per dimension of the entry point and
-// one result per axis. Static tensors have no encoding.
+// dynamic size is an affine map without dims and with one result per axis; symbol s_i is the i-th
+// of the entry point. Static tensors have no encoding.
 //
 //===------------------------------------------------------------------------------------------===//
 #ifndef NNC_IR_DIMS_H
@@ -25,8 +25,11 @@ mlir::AffineExpr getDim(mlir::RankedTensorType type, unsigned axis);
 
 /// The type with these sizes: static where an expression simplifies to a constant that is not
 /// negative, with an encoding iff any is not.
-mlir::RankedTensorType getTensorType(llvm::ArrayRef<mlir::AffineExpr> dims, mlir::Type element,
-                                     unsigned numSymbols);
+mlir::RankedTensorType getTensorType(llvm::ArrayRef<mlir::AffineExpr> dims, mlir::Type element);
+
+/// `()[s0, ...] -> (results...)` with as many symbols as the results mention: maps and encodings
+/// never say how many symbols their entry has, which may gain some while it is made.
+mlir::AffineMap getSymbolMap(llvm::ArrayRef<mlir::AffineExpr> results, mlir::MLIRContext *context);
 
 /// The number of symbols of the encoding; 0 without one.
 unsigned getNumSymbols(mlir::RankedTensorType type);

@@ -102,8 +102,7 @@ OpFoldResult SliceOp::fold(FoldAdaptor adaptor) {
     starts.push_back(inner.getStart().getResult(axis) +
                      getStart().getResult(axis) * inner.getStep()[axis]);
   }
-  unsigned symbols = std::max(getStart().getNumSymbols(), inner.getStart().getNumSymbols());
-  setStart(AffineMap::get(0, symbols, starts, getContext()));
+  setStart(getSymbolMap(starts, getContext()));
   setStep(steps);
   getInputMutable().assign(inner.getInput());
   return getResult();

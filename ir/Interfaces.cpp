@@ -32,6 +32,8 @@ StringRef stringifyFusionRole(FusionRole role) {
     return "attention";
   case FusionRole::Source:
     return "source";
+  case FusionRole::Update:
+    return "update";
   }
   llvm_unreachable("a role without a name");
 }

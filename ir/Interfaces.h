@@ -23,6 +23,7 @@ enum class FusionRole {
   Gather,      ///< indexed by a tensor
   Attention,   ///< softmax between two matrix products
   Source,      ///< no tensor operands
+  Update,      ///< writes a part of its first operand's memory
 };
 
 /// The role's name in lower case, e.g. "pointwise"; also the value of an `nn.kernel`'s anchor.

@@ -34,18 +34,14 @@ struct Axes {
     }
     all = AffineMap::getMultiDimIdentityMap(input.getRank(), context);
     row = AffineMap::get(input.getRank(), 0, kept, context);
-    numSymbols = getNumSymbols(input);
   }
 
   /// The type of one element per row.
-  RankedTensorType getRowType(Type element) const {
-    return getTensorType(dims, element, numSymbols);
-  }
+  RankedTensorType getRowType(Type element) const { return getTensorType(dims, element); }
 
   AffineMap all, row;
   SmallVector<bool> parallel;
   SmallVector<AffineExpr> dims;
-  unsigned numSymbols;
 };
 
 } // namespace

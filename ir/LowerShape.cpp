@@ -104,6 +104,15 @@ Lowered SliceOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   return SmallVector<Value>{result};
 }
 
+Lowered UpdateOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
+  Lowering lowering(builder, getLoc());
+  Value result = builder.create<tensor::InsertSliceOp>(
+      getLoc(), operands[1], operands[0], materializeDims(lowering, getStart().getResults()),
+      materializeDims(lowering, nn::getDims(getValue().getType())),
+      getAsIndexOpFoldResult(getContext(), getStep()));
+  return SmallVector<Value>{result};
+}
+
 Lowered PadOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   Lowering lowering(builder, getLoc());
   return SmallVector<Value>{lowering.pad(getType(), operands[0], getLow(), getHigh(), getValue())};

@@ -28,7 +28,7 @@ static Typed padImage(Lowering &lowering, Typed input, ArrayRef<int64_t> padding
   Type element = input.type.getElementType();
   dims[2] = dims[2] + padding[0] + padding[1];
   dims[3] = dims[3] + padding[2] + padding[3];
-  RankedTensorType padded = getTensorType(dims, element, getNumSymbols(input.type));
+  RankedTensorType padded = getTensorType(dims, element);
   Value result = lowering.pad(padded, input.value, {0, 0, padding[0], padding[2]},
                               {0, 0, padding[1], padding[3]}, getScalarAttr(element, value));
   return {padded, result};
@@ -39,8 +39,7 @@ static Typed splitAxis(Lowering &lowering, Typed input, unsigned axis, int64_t g
   SmallVector<AffineExpr> dims = getDims(input.type);
   dims[axis] = dims[axis].floorDiv(groups);
   dims.insert(dims.begin() + axis, lowering.builder.getAffineConstantExpr(groups));
-  RankedTensorType split =
-      getTensorType(dims, input.type.getElementType(), getNumSymbols(input.type));
+  RankedTensorType split = getTensorType(dims, input.type.getElementType());
   return {split, lowering.reshape(input.type, split, input.value)};
 }
 

@@ -17,8 +17,8 @@ def NN_Dialect : Dialect {
   let summary = "What a neural network is, before anything about how it runs";
   let description = [{
     Tensor SSA with one operation per primitive of the language. Values are builtin ranked tensors;
-    where a size is dynamic, the encoding of the type is an affine map with one symbol per dimension
-    of the entry point and one result per axis:
+    where a size is dynamic, the encoding of the type is an affine map over the symbols of the entry
+    point (`s_i` is the i-th name in `nn.dims`) with one result per axis:
 
     ```mlir
     tensor<?x6x28x28xf32, affine_map<()[s0] -> (s0, 6, 28, 28)>>

@@ -22,7 +22,7 @@ FailureOr<RankedTensorType> ReduceOp::inferResultType() {
   for (int64_t axis = 0; axis < input.getRank(); ++axis)
     if (!llvm::is_contained(getAxes(), axis))
       dims.push_back(getDim(input, axis)); // (C3)
-  return getTensorType(dims, input.getElementType(), getNumSymbols(input));
+  return getTensorType(dims, input.getElementType());
 }
 
 FailureOr<RankedTensorType> ArgReduceOp::inferResultType() {
@@ -34,7 +34,7 @@ FailureOr<RankedTensorType> ArgReduceOp::inferResultType() {
     return emitOpError() << "expected an operand that is not empty along axis " << getAxis();
   dims.erase(dims.begin() + getAxis());
   Type element = IntegerType::get(getContext(), 32);
-  return getTensorType(dims, element, getNumSymbols(input)); // (C2)
+  return getTensorType(dims, element); // (C2)
 }
 
 LogicalResult SoftmaxOp::verify() {
@@ -88,7 +88,7 @@ static LogicalResult verifyGroups(Conv2dOp op) {
 
 FailureOr<RankedTensorType> Conv2dOp::inferResultType() {
   RankedTensorType input = getInput().getType(), weight = getWeight().getType();
-  if (failed(verifySymbols(*this)) || failed(verifyRank4(*this, input, "an input")) ||
+  if (failed(verifyRank4(*this, input, "an input")) ||
       failed(verifyRank4(*this, weight, "a weight")) ||
       failed(verifySameElement(*this, input, weight)) ||               // (C1)
       failed(verifyEntries(*this, "strides", getStrides(), 2, 1)) ||   // (C2)
@@ -106,7 +106,7 @@ FailureOr<RankedTensorType> Conv2dOp::inferResultType() {
       return failure();
     dims.push_back(*windows);
   }
-  return getTensorType(dims, input.getElementType(), getNumSymbols(getOperandTypes()));
+  return getTensorType(dims, input.getElementType());
 }
 
 FailureOr<RankedTensorType> Pool2dOp::inferResultType() {
@@ -131,7 +131,7 @@ FailureOr<RankedTensorType> Pool2dOp::inferResultType() {
       return failure();
     dims.push_back(*windows);
   }
-  return getTensorType(dims, input.getElementType(), getNumSymbols(input));
+  return getTensorType(dims, input.getElementType());
 }
 
 /// (C1) and (C2) of attention: keys and values that suit the queries.

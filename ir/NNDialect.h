@@ -17,6 +17,8 @@ inline constexpr llvm::StringLiteral kEntryAttr = "nn.entry";     ///< unit: an 
 inline constexpr llvm::StringLiteral kPrepareAttr = "nn.prepare"; ///< unit: runs at compile time
 inline constexpr llvm::StringLiteral kDimsAttr = "nn.dims";       ///< strings, in symbol order
 inline constexpr llvm::StringLiteral kRangesAttr = "nn.ranges";   ///< array<i64: low, high> each
+inline constexpr llvm::StringLiteral kKindsAttr = "nn.kinds";     ///< strings: "dim" without it
+inline constexpr llvm::StringLiteral kSourcesAttr = "nn.sources"; ///< dictionaries, of scalars
 inline constexpr llvm::StringLiteral kGuardsAttr = "nn.guards"; ///< dictionaries, checked on entry
 inline constexpr llvm::StringLiteral kNameAttr = "nn.name";     ///< of an argument or a result
 

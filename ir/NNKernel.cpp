@@ -41,21 +41,47 @@ LogicalResult GlobalOp::verify() {
   if (!llvm::is_contained({"param", "buffer", "state", "const"}, getKind())) // (C1)
     return emitOpError() << "expected kind param, buffer, state or const, found '" << getKind()
                          << "'";
+  if (getKind() != "state" && !getTensorType().hasStaticShape()) // (C3)
+    return emitOpError() << "expected fixed sizes for a " << getKind() << ", found " << getType();
   std::optional<DictionaryAttr> init = getInit();
   return init ? verifyInit(*this, *init) : success(); // (C2)
 }
 
-LogicalResult GetOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  auto global = symbols.lookupNearestSymbolFrom<GlobalOp>(*this, getNameAttr());
+/// Whether a value of `type` may be that of a global: its dynamic sizes are any.
+static bool isTypeOf(RankedTensorType global, RankedTensorType type) {
+  if (global.getElementType() != type.getElementType() || global.getRank() != type.getRank())
+    return false;
+  return llvm::all_of(llvm::zip(global.getShape(), type.getShape()), [](auto sizes) {
+    auto [declared, found] = sizes;
+    return ShapedType::isDynamic(declared) || declared == found;
+  });
+}
+
+/// (C1) of nn.get and nn.set.
+static LogicalResult verifyGlobalUse(Operation *op, FlatSymbolRefAttr name, RankedTensorType type,
+                                     SymbolTableCollection &symbols) {
+  auto global = symbols.lookupNearestSymbolFrom<GlobalOp>(op, name);
   if (!global)
-    return emitOpError() << "expected the name of an nn.global, found " << getNameAttr();
-  if (global.getType() != getType()) { // (C1)
-    InFlightDiagnostic error = emitOpError() << "expected the global's type " << global.getType()
-                                             << ", found " << getType();
-    error.attachNote(global.getLoc()) << "declared here";
-    return error;
-  }
-  return success();
+    return op->emitOpError() << "expected the name of an nn.global, found " << name;
+  if (isTypeOf(global.getTensorType(), type))
+    return success();
+  InFlightDiagnostic error = op->emitOpError() << "expected the global's type " << global.getType()
+                                               << ", found " << type;
+  error.attachNote(global.getLoc()) << "declared here";
+  return error;
+}
+
+LogicalResult GetOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return verifyGlobalUse(*this, getNameAttr(), getType(), symbols);
+}
+
+LogicalResult SetOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (failed(verifyGlobalUse(*this, getNameAttr(), getValue().getType(), symbols)))
+    return failure();
+  StringRef kind = symbols.lookupNearestSymbolFrom<GlobalOp>(*this, getNameAttr()).getKind();
+  if (kind == "state" || kind == "buffer")
+    return success();
+  return emitOpError() << "expected the name of a state or buffer, found that of a " << kind;
 }
 
 /// A type inside of a kernel stands for one outside: the same, or without its encoding.
@@ -70,7 +96,25 @@ LogicalResult KernelOp::verify() {
                          << getAnchor() << "'";
   if (getNumResults() == 0) // (C4)
     return emitOpError() << "expected at least one result";
-  return verifySymbols(*this);
+  if (getStart().has_value() != getStep().has_value()) // (C5)
+    return emitOpError() << "expected start and step together";
+  if (isUpdate() && (getNumResults() != 1 || getNumOperands() == 0 ||
+                     getResult(0).getType() != getOperand(0).getType()))
+    return emitOpError() << "expected an update of its first operand";
+  return success();
+}
+
+/// (C5): what an update yields has its result's axes and elements.
+static LogicalResult verifyYieldedPart(KernelOp op, YieldOp yield) {
+  auto whole = cast<RankedTensorType>(op.getResult(0).getType());
+  auto part = dyn_cast<RankedTensorType>(yield.getOperand(0).getType());
+  uint64_t rank = whole.getRank();
+  if (part && part.getRank() == whole.getRank() &&
+      part.getElementType() == whole.getElementType() && op.getStart()->getNumDims() == 0 &&
+      op.getStart()->getNumResults() == rank && op.getStep()->size() == rank)
+    return success();
+  return yield.emitOpError() << "expected a part of " << whole << ", found "
+                             << yield.getOperand(0).getType();
 }
 
 LogicalResult KernelOp::verifyRegions() {
@@ -86,6 +130,8 @@ LogicalResult KernelOp::verifyRegions() {
   if (!yield || yield.getNumOperands() != getNumResults()) // (C3)
     return emitOpError() << "expected a body that ends in an nn.yield of " << getNumResults()
                          << " values";
+  if (isUpdate())
+    return verifyYieldedPart(*this, yield);
   for (auto [index, value] : llvm::enumerate(yield.getOperands()))
     if (!standsFor(value.getType(), getResult(index).getType()))
       return yield.emitOpError() << "expected value " << index << " of type "
@@ -102,8 +148,7 @@ LogicalResult GemmOp::verify() {
   RankedTensorType type = getType();
   if (Value bias = getBias()) { // (C2)
     AffineExpr columns = getDim(type, type.getRank() - 1);
-    RankedTensorType expected =
-        getTensorType({columns}, type.getElementType(), getNumSymbols(type));
+    RankedTensorType expected = getTensorType({columns}, type.getElementType());
     if (bias.getType() != expected)
       return emitOpError() << "expected a bias of type " << expected << ", found "
                            << bias.getType();

@@ -16,6 +16,8 @@ def NN_GlobalOp : NN_Op<"global", [Symbol]> {
     1. (C1) `kind` is `param`, `buffer`, `state` or `const`.
     2. (C2) `init` is `{kind = "full", value}`, `{kind = "kaiming_uniform"}`,
        `{kind = "normal", mean, std}` or `{kind = "uniform", low, high}`, numbers being f64.
+    3. (C3) only a `state` has dynamic sizes. Its symbols are its own dimension variables; the entry
+       points that use it say what they are.
 
     ```mlir
     nn.global @"conv1.weight" : tensor<6x1x5x5xf32> {kind = "param", keys = ["conv1.weight"],
@@ -37,7 +39,8 @@ def NN_GetOp : NN_Op<"get", [Pure, NN_FusionInterface,
                              DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Value of a global";
   let description = [{
-    1. (C1) the symbol names an `nn.global` of the result's type.
+    1. (C1) the symbol names an `nn.global` of the result's type; where the global's size is
+       dynamic, that of the result may be anything.
 
     ```mlir
     %w = nn.get @"conv1.weight" : tensor<6x1x5x5xf32>
@@ -51,6 +54,24 @@ def NN_GetOp : NN_Op<"get", [Pure, NN_FusionInterface,
   }];
 }
 
+def NN_SetOp : NN_Op<"set", [MemoryEffects<[MemWrite]>,
+                             DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "What a state holds after the call";
+  let description = [{
+    Stands behind all that computes in an entry point, at most once per global. What `nn.get` gives
+    is always the value on entry.
+
+    1. (C1) the symbol names an `nn.global` of kind `state` or `buffer` of the value's type, as for
+       `nn.get`.
+
+    ```mlir
+    nn.set @"pos", %next : tensor<i32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$name, NN_Tensor:$value);
+  let assemblyFormat = "$name `,` $value attr-dict `:` type($value)";
+}
+
 def NN_KernelOp : NN_Op<"kernel", [IsolatedFromAbove, SingleBlock, Pure]> {
   let summary = "Tensor functions that run as one kernel";
   let description = [{
@@ -59,11 +80,16 @@ def NN_KernelOp : NN_Op<"kernel", [IsolatedFromAbove, SingleBlock, Pure]> {
     it, linalg on types without encodings. Operands and results keep their encodings. Code for
     `attention` is written from the nn operation, which is never lowered.
 
+    A kernel with `start` and `step` ends in an update: its only result is its first operand with a
+    part replaced, which `nn.update` describes; it yields that part alone. It writes into the
+    operand's memory, which nothing else in the body reads.
+
     1. (C1) `anchor` is `pointwise`, `reduction`, `contraction`, `convolution`, `window`, `gather`
        or `attention`.
     2. (C2) every block argument has its operand's type, with or without the encoding.
     3. (C3) every yielded value has its result's type, with or without the encoding.
     4. (C4) there is at least one result.
+    5. (C5) an update has one result, of its first operand's type, and yields as many axes.
 
     ```mlir
     %r = nn.kernel "relu" (%x : tensor<4xf32>) -> (tensor<4xf32>) attributes {anchor = "pointwise"} {
@@ -74,7 +100,8 @@ def NN_KernelOp : NN_Op<"kernel", [IsolatedFromAbove, SingleBlock, Pure]> {
     }
     ```
   }];
-  let arguments = (ins StrAttr:$kernel_name, Variadic<NN_Tensor>:$operands, StrAttr:$anchor);
+  let arguments = (ins StrAttr:$kernel_name, Variadic<NN_Tensor>:$operands, StrAttr:$anchor,
+                       OptionalAttr<AffineMapAttr>:$start, OptionalAttr<DenseI64ArrayAttr>:$step);
   let results = (outs Variadic<NN_Tensor>:$outputs);
   let regions = (region SizedRegion<1>:$bodyRegion);
   let assemblyFormat = [{
@@ -83,6 +110,10 @@ def NN_KernelOp : NN_Op<"kernel", [IsolatedFromAbove, SingleBlock, Pure]> {
   }];
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Whether it writes a part of its first operand's memory.
+    bool isUpdate() { return getStart().has_value(); }
+  }];
 }
 
 def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ParentOneOf<["KernelOp"]>]> {

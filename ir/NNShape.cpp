@@ -31,8 +31,7 @@ LogicalResult SizeOp::verify() {
 }
 
 LogicalResult ReshapeOp::verify() {
-  if (failed(verifySymbols(*this)) ||
-      failed(verifySameElement(*this, getInput().getType(), getType()))) // (C1)
+  if (failed(verifySameElement(*this, getInput().getType(), getType()))) // (C1)
     return failure();
   SmallVector<AffineExpr> from = getDims(getInput().getType()), to = getDims(getType());
   if (!mayBeEqual(getProduct(from, getContext()), getProduct(to, getContext()))) // (C2)
@@ -54,13 +53,12 @@ FailureOr<RankedTensorType> TransposeOp::inferResultType() {
     seen[axis] = true;
     dims.push_back(getDim(input, axis)); // (C2)
   }
-  return getTensorType(dims, input.getElementType(), getNumSymbols(input));
+  return getTensorType(dims, input.getElementType());
 }
 
 LogicalResult BroadcastOp::verify() {
   RankedTensorType input = getInput().getType();
-  if (failed(verifySymbols(*this)) ||
-      failed(verifyEntries(*this, "dims", getDims(), input.getRank(), 0)) ||
+  if (failed(verifyEntries(*this, "dims", getDims(), input.getRank(), 0)) ||
       failed(verifyIncreasing(*this, "dims", getDims(), getType().getRank())) || // (C1)
       failed(verifySameElement(*this, input, getType())))                        // (C3)
     return failure();
@@ -77,7 +75,7 @@ FailureOr<RankedTensorType> ConcatOp::inferResultType() {
   if (getInputs().empty()) // (C1)
     return emitOpError() << "expected at least one operand";
   auto first = cast<RankedTensorType>(getInputs().front().getType());
-  if (failed(verifySymbols(*this)) || failed(verifyAxis(*this, getAxis(), first.getRank()))) // (C2)
+  if (failed(verifyAxis(*this, getAxis(), first.getRank()))) // (C2)
     return failure();
   SmallVector<AffineExpr> dims = nn::getDims(first);
   for (auto [index, input] : llvm::enumerate(getInputs().drop_front())) {
@@ -94,13 +92,14 @@ FailureOr<RankedTensorType> ConcatOp::inferResultType() {
                            << toString(nn::getDims(first));
     dims[getAxis()] = dims[getAxis()] + nn::getDim(type, getAxis()); // (C4)
   }
-  return getTensorType(dims, first.getElementType(), getNumSymbols(getOperandTypes()));
+  return getTensorType(dims, first.getElementType());
 }
 
-/// (C4): `start` and the last element taken are not provably outside of an axis of `size`.
-static LogicalResult verifySliceBounds(SliceOp op, unsigned axis) {
+/// (C4): `start` and the last element of a `part` are not provably outside of an axis.
+template <typename OpTy>
+static LogicalResult verifyBounds(OpTy op, RankedTensorType part, unsigned axis) {
   AffineExpr start = op.getStart().getResult(axis);
-  AffineExpr size = getDim(op.getInput().getType(), axis), taken = getDim(op.getType(), axis);
+  AffineExpr size = getDim(op.getInput().getType(), axis), taken = getDim(part, axis);
   AffineExpr last = start + (taken - 1) * op.getStep()[axis];
   std::optional<int64_t> least = getConstant(start), room = getConstant(size - last);
   if (getConstant(taken) == 0 || ((!least || *least >= 0) && (!room || *room > 0)))
@@ -110,23 +109,27 @@ static LogicalResult verifySliceBounds(SliceOp op, unsigned axis) {
                           << toString(last);
 }
 
-LogicalResult SliceOp::verify() {
-  RankedTensorType input = getInput().getType();
+/// (C1) to (C4) of nn.slice and nn.update, which take or replace a `part` of their operand.
+template <typename OpTy> static LogicalResult verifyPart(OpTy op, RankedTensorType part) {
+  RankedTensorType input = op.getInput().getType();
   int64_t rank = input.getRank();
-  if (getStart().getNumDims() != 0 || getStart().getNumResults() != rank) // (C1)
-    return emitOpError() << "expected a start without dims and with " << rank << " results, found "
-                         << getStartAttr();
-  if (failed(verifySymbols(*this)) ||
-      failed(verifyEntries(*this, "step", getStep(), rank, 1)) || // (C1), (C2)
-      failed(verifySameElement(*this, input, getType())))         // (C3)
+  if (op.getStart().getNumDims() != 0 || op.getStart().getNumResults() != rank) // (C1)
+    return op.emitOpError() << "expected a start without dims and with " << rank
+                            << " results, found " << op.getStartAttr();
+  if (failed(verifyEntries(op, "step", op.getStep(), rank, 1)) || // (C1), (C2)
+      failed(verifySameElement(op, input, part)))                 // (C3)
     return failure();
-  if (getType().getRank() != rank)
-    return emitOpError() << "expected a result of rank " << rank << ", found " << getType();
+  if (part.getRank() != rank)
+    return op.emitOpError() << "expected a part of rank " << rank << ", found " << part;
   for (int64_t axis = 0; axis < rank; ++axis)
-    if (failed(verifySliceBounds(*this, axis)))
+    if (failed(verifyBounds(op, part, axis)))
       return failure();
   return success();
 }
+
+LogicalResult SliceOp::verify() { return verifyPart(*this, getType()); }
+
+LogicalResult UpdateOp::verify() { return verifyPart(*this, getValue().getType()); }
 
 FailureOr<RankedTensorType> PadOp::inferResultType() {
   RankedTensorType input = getInput().getType();
@@ -137,12 +140,12 @@ FailureOr<RankedTensorType> PadOp::inferResultType() {
   SmallVector<AffineExpr> dims = nn::getDims(input);
   for (auto [dim, low, high] : llvm::zip_equal(dims, getLow(), getHigh()))
     dim = dim + low + high; // (C3)
-  return getTensorType(dims, input.getElementType(), getNumSymbols(input));
+  return getTensorType(dims, input.getElementType());
 }
 
 FailureOr<RankedTensorType> GatherOp::inferResultType() {
   RankedTensorType table = getTable().getType();
-  if (failed(verifySymbols(*this)) || failed(verifyAxis(*this, getAxis(), table.getRank()))) // (C1)
+  if (failed(verifyAxis(*this, getAxis(), table.getRank()))) // (C1)
     return failure();
   SmallVector<AffineExpr> dims = nn::getDims(table);
   if (getConstant(dims[getAxis()]) == 0) // (C3)
@@ -150,7 +153,7 @@ FailureOr<RankedTensorType> GatherOp::inferResultType() {
   SmallVector<AffineExpr> ids = nn::getDims(getIds().getType());
   dims.erase(dims.begin() + getAxis());
   dims.insert(dims.begin() + getAxis(), ids.begin(), ids.end()); // (C2)
-  return getTensorType(dims, table.getElementType(), getNumSymbols(getOperandTypes()));
+  return getTensorType(dims, table.getElementType());
 }
 
 void NNDialect::registerShapeOps() {

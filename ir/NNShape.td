@@ -162,6 +162,32 @@ def NN_SliceOp : NN_ViewOp<"slice"> {
   }];
 }
 
+def NN_UpdateOp : NN_PureOp<"update", "Update", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "Tensor with a regular part replaced";
+  let description = [{
+    Element `[start0 + i0 * step0, ...]` of the result is element `[i0, i1, ...]` of `value`, every
+    other one that of `input`. The starts are expressions over the symbols of the entry point. As a
+    kernel it writes the part into the operand's memory.
+
+    1. (C1) `start` has no dims and one result per axis; `step` has one entry per axis.
+    2. (C2) every step is at least 1.
+    3. (C3) all have the same rank and element type; the result has the operand's type.
+    4. (C4) no start and no last element lies provably outside the operand.
+
+    ```mlir
+    %y = nn.update %x, %v start affine_map<()[s0] -> (0, s0)> step [1, 1]
+        : tensor<4x8xf32>, tensor<4x2xf32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$input, NN_Tensor:$value, AffineMapAttr:$start,
+                       DenseI64ArrayAttr:$step);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $input `,` $value `start` $start `step` $step attr-dict `:` type($input) `,` type($value)
+  }];
+  let hasVerifier = 1;
+}
+
 def NN_PadOp : NN_InferredOp<"pad", "View"> {
   let summary = "Tensor with a border of one number";
   let description = [{

@@ -57,26 +57,6 @@ LogicalResult verifyScalar(Operation *op, TypedAttr value, Type element) {
   return success();
 }
 
-LogicalResult verifySymbols(Operation *op) {
-  unsigned expected = 0;
-  auto check = [&](Type type) -> LogicalResult {
-    auto tensor = dyn_cast<RankedTensorType>(type);
-    unsigned found = tensor ? getNumSymbols(tensor) : 0;
-    if (found != 0 && expected != 0 && found != expected)
-      return op->emitOpError() << "expected types with equally many symbols, found " << expected
-                               << " and " << found;
-    expected = std::max(expected, found);
-    return success();
-  };
-  for (Type type : op->getOperandTypes())
-    if (failed(check(type)))
-      return failure();
-  for (Type type : op->getResultTypes())
-    if (failed(check(type)))
-      return failure();
-  return success();
-}
-
 FailureOr<RankedTensorType> inferMatmulType(Operation *op, RankedTensorType lhs,
                                             RankedTensorType rhs, bool transposeA,
                                             bool transposeB) {
@@ -84,7 +64,7 @@ FailureOr<RankedTensorType> inferMatmulType(Operation *op, RankedTensorType lhs,
   if (rank < 2 || (rhs.getRank() != 2 && rhs.getRank() != rank)) // (C1)
     return op->emitOpError() << "expected matrices, or batches of equal rank, found " << lhs
                              << " and " << rhs;
-  if (failed(verifySymbols(op)) || failed(verifySameElement(op, lhs, rhs))) // (C2)
+  if (failed(verifySameElement(op, lhs, rhs))) // (C2)
     return failure();
   SmallVector<AffineExpr> dims = getDims(lhs), right = getDims(rhs);
   if (transposeA)
@@ -101,7 +81,7 @@ FailureOr<RankedTensorType> inferMatmulType(Operation *op, RankedTensorType lhs,
     return op->emitOpError() << "expected equal batch dimensions, found " << toString(batch)
                              << " and " << toString(right);
   dims.push_back(columns); // (C4)
-  return getTensorType(dims, lhs.getElementType(), getNumSymbols(op->getOperandTypes()));
+  return getTensorType(dims, lhs.getElementType());
 }
 
 } // namespace nnc::nn

@@ -29,9 +29,6 @@ mlir::LogicalResult verifySameElement(mlir::Operation *op, mlir::Type a, mlir::T
 /// `value` is a number of type `element`.
 mlir::LogicalResult verifyScalar(mlir::Operation *op, mlir::TypedAttr value, mlir::Type element);
 
-/// All tensor types of operands and results that have symbols have equally many.
-mlir::LogicalResult verifySymbols(mlir::Operation *op);
-
 /// The type of a product of matrices, as `nn.matmul` and `nn.gemm` define it.
 mlir::FailureOr<mlir::RankedTensorType> inferMatmulType(mlir::Operation *op,
                                                         mlir::RankedTensorType lhs,

@@ -27,7 +27,7 @@ FailureOr<FusionPlan> FusionPlanner::run() {
 }
 
 LogicalResult FusionPlanner::place(Operation *op) {
-  if (isa<nn::GetOp>(op) || op->hasTrait<OpTrait::IsTerminator>())
+  if (isa<nn::GetOp, nn::SetOp>(op) || op->hasTrait<OpTrait::IsTerminator>())
     return success();
   auto fusable = dyn_cast<nn::FusionInterface>(op);
   if (!fusable)
@@ -45,6 +45,9 @@ LogicalResult FusionPlanner::place(Operation *op) {
     break;
   case nn::FusionRole::Reduction:
     placeReduction(op);
+    break;
+  case nn::FusionRole::Update:
+    placeUpdate(op);
     break;
   case nn::FusionRole::Source:
     if (mustLieInMemory(op))
@@ -128,6 +131,30 @@ void FusionPlanner::placeView(Operation *op) {
   if (depth > MaxViewDepth || mustLieInMemory(op))
     return placeAlone(op, nn::FusionRole::Pointwise);
   viewDepth[op] = depth;
+}
+
+/// An update ends the kernel that computes what it stores, if nothing else wants that.
+void FusionPlanner::placeUpdate(Operation *op) {
+  SmallVector<Reference> references = referencesOf(op);
+  SmallVector<unsigned> reads;
+  for (const Reference &reference : references)
+    reads.push_back(reference.group);
+  std::optional<Reference> value = referenceOf(op->getOperand(1));
+  unsigned id;
+  if (value && mayEndIn(*value, op) && groups.findPlace({value->group}, reads, now))
+    id = groups.merge({value->group}, *groups.findPlace({value->group}, reads, now));
+  else
+    id = createGroup(op, nn::FusionRole::Pointwise);
+  join(op, id, std::nullopt, references, {});
+  groups[id].anchor = op;
+  groups[id].closed = true;
+}
+
+bool FusionPlanner::mayEndIn(const Reference &value, Operation *op) {
+  Group &group = groups[value.group];
+  bool isItself = value.direct && value.leaf == op->getOperand(1).getDefiningOp();
+  return isItself && value.isOnlyPath && group.isElementwise() && group.openUses == 1 &&
+         group.ops.size() < MaxGroupOps;
 }
 
 bool FusionPlanner::mayReindex(Operation *op, const Reference &reference) {

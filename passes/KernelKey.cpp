@@ -25,6 +25,8 @@ public:
     os << kernel.getAnchor();
     writeTypes(kernel->getOperandTypes());
     writeTypes(kernel->getResultTypes());
+    if (kernel.isUpdate())
+      os << *kernel.getStart() << '[' << *kernel.getStep() << ']';
     for (NamedAttribute attribute : kernel->getDiscardableAttrs())
       if (attribute.getName() != "nn.refused")
         writeAttribute(attribute);

@@ -50,6 +50,12 @@ public:
 
   void yield(Location loc, ValueRange values) { builder.create<nn::YieldOp>(loc, values); }
 
+  /// An operand that comes first, whether or not anything reads it.
+  void addOperand(Value value) {
+    inputs.push_back(value);
+    body.addArgument(value.getType(), value.getLoc());
+  }
+
 private:
   /// Members, and views and numbers, which are members of no step.
   bool isInside(Operation *op) const {
@@ -72,8 +78,15 @@ class Outliner {
 public:
   Outliner(func::FuncOp function, const FusionPlan &plan, KernelNames &names)
       : block(function.getBody().front()), plan(plan), builder(block.getTerminator()) {
+    SmallVector<Operation *> sets;
     for (Operation &op : block.without_terminator())
-      old.push_back(&op);
+      (isa<nn::SetOp>(op) ? sets : old).push_back(&op);
+    for (Operation *set : sets) {
+      set->moveBefore(block.getTerminator());
+      needed.insert(set->operand_begin(), set->operand_end());
+    }
+    if (!sets.empty())
+      builder.setInsertionPoint(sets.front());
     needed.insert(block.getTerminator()->operand_begin(), block.getTerminator()->operand_end());
     for (const PlannedStep &step : plan.steps)
       stepNames.push_back(step.kind == PlannedStep::Kind::Alias ? "" : names.make(step.anchor));
@@ -102,6 +115,8 @@ private:
       made = builder.clone(*step.anchor);
     else if (step.kind == PlannedStep::Kind::Library)
       made = buildLibrary(step);
+    else if (auto update = dyn_cast<nn::UpdateOp>(step.ops.back()))
+      return buildUpdate(index, update);
     else
       made = buildKernel(index, outputs);
     needed.insert(made->operand_begin(), made->operand_end());
@@ -121,26 +136,66 @@ private:
         tactic.residual, product.getTransposeA(), product.getTransposeB(), tactic.epilogue);
   }
 
+  /// The memory that a value lies in: updates and reshapes only give it other names.
+  static Value memoryOf(Value value) {
+    while (isa_and_nonnull<nn::UpdateOp, nn::ReshapeOp>(value.getDefiningOp()))
+      value = value.getDefiningOp()->getOperand(0);
+    return value;
+  }
+
+  /// A kernel that writes into its first operand. What it stores is computed in it too, unless that
+  /// reads the same memory, where other threads may have written already.
+  void buildUpdate(unsigned index, nn::UpdateOp update) {
+    needed.erase(update.getResult());
+    auto region = std::make_unique<Region>();
+    BodyBuilder body(plan, index, region->emplaceBlock());
+    body.addOperand(update.getInput());
+    body.yield(update.getLoc(), body.emit(update.getValue()));
+    auto isSame = [&](Value input) { return memoryOf(input) == memoryOf(update.getInput()); };
+    Operation *computed = nullptr;
+    if (llvm::any_of(ArrayRef(body.inputs).drop_front(), isSame)) {
+      computed = buildKernel(index, update.getValue());
+      needed.insert(computed->operand_begin(), computed->operand_end());
+      region = std::make_unique<Region>();
+      BodyBuilder alone(plan, index, region->emplaceBlock());
+      alone.addOperand(update.getInput());
+      alone.addOperand(computed->getResult(0));
+      alone.yield(update.getLoc(), region->front().getArgument(1));
+      body.inputs = alone.inputs;
+    }
+    OperationState state = stateOf(index, body.inputs, update.getType(), std::move(region));
+    state.addAttribute("start", update.getStartAttr());
+    state.addAttribute("step", update.getStepAttr());
+    Operation *made = builder.create(state);
+    needed.insert(made->operand_begin(), made->operand_end());
+    update.getResult().replaceAllUsesWith(made->getResult(0));
+    builder.setInsertionPoint(computed ? computed : made);
+  }
+
   Operation *buildKernel(unsigned index, ArrayRef<Value> outputs) {
-    const PlannedStep &step = plan.steps[index];
     auto region = std::make_unique<Region>();
     BodyBuilder body(plan, index, region->emplaceBlock());
     SmallVector<Value> results;
     for (Value output : outputs)
       results.push_back(body.emit(output));
-    Location loc = step.anchor->getLoc();
-    body.yield(loc, results);
+    body.yield(plan.steps[index].anchor->getLoc(), results);
+    return builder.create(
+        stateOf(index, body.inputs, ValueRange(outputs).getTypes(), std::move(region)));
+  }
 
-    OperationState state(loc, nn::KernelOp::getOperationName());
-    state.addOperands(body.inputs);
-    state.addTypes(ValueRange(outputs).getTypes());
+  OperationState stateOf(unsigned index, ArrayRef<Value> inputs, TypeRange types,
+                         std::unique_ptr<Region> region) {
+    const PlannedStep &step = plan.steps[index];
+    OperationState state(step.anchor->getLoc(), nn::KernelOp::getOperationName());
+    state.addOperands(inputs);
+    state.addTypes(types);
     state.addAttribute("kernel_name", builder.getStringAttr(stepNames[index]));
     state.addAttribute("anchor", builder.getStringAttr(nn::stringifyFusionRole(step.role)));
     if (ArrayAttr refused = describeRefusals(step))
       state.addAttribute("nn.refused", refused);
     state.addRegion(std::move(region));
     ++count.kernels;
-    return builder.create(state);
+    return state;
   }
 
   /// `["conv1: a kernel has one anchor"]`; null if nothing was refused.

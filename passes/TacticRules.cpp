@@ -165,6 +165,7 @@ bool needsMemory(OpOperand &use) {
   case nn::FusionRole::Window:
     return true;
   case nn::FusionRole::Gather:
+  case nn::FusionRole::Update:
     return use.getOperandNumber() == 0;
   case nn::FusionRole::Attention: {
     Operation *view = use.get().getDefiningOp();

@@ -102,7 +102,7 @@ LogicalResult verifyFunction(func::FuncOp function) {
     if (auto kernel = dyn_cast<nn::KernelOp>(op)) {
       if (failed(verifyKernel(kernel, dims ? dims.size() : 0)))
         return failure();
-    } else if (!isa<nn::GemmOp, nn::GetOp, nn::ReshapeOp, func::ReturnOp>(op)) {
+    } else if (!isa<nn::GemmOp, nn::GetOp, nn::SetOp, nn::ReshapeOp, func::ReturnOp>(op)) {
       return op.emitOpError("is outside of a kernel in '") << function.getName() << "'";
     }
   }

@@ -10,6 +10,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AttrTypeSubElements.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/SymbolTable.h"
 
@@ -42,11 +43,18 @@ bool isWeight(nn::GetOp get, SymbolTableCollection &symbols) {
 
 } // namespace
 
+llvm::DenseSet<StringAttr> getWrittenGlobals(ModuleOp module) {
+  llvm::DenseSet<StringAttr> written;
+  module.walk([&](nn::SetOp set) { written.insert(set.getNameAttr().getAttr()); });
+  return written;
+}
+
 WeightValues::WeightValues(func::FuncOp function) {
   SymbolTableCollection symbols;
+  llvm::DenseSet<StringAttr> written = getWrittenGlobals(function->getParentOfType<ModuleOp>());
   for (Operation &op : function.getBody().front()) {
     if (auto get = dyn_cast<nn::GetOp>(op)) {
-      if (isWeight(get, symbols))
+      if (isWeight(get, symbols) && !written.contains(get.getNameAttr().getAttr()))
         reads[get.getResult()] = true;
       continue;
     }

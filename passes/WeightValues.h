@@ -8,16 +8,26 @@
 
 #include "mlir/IR/Value.h"
 
-#include "llvm/ADT/DenseMap.h"
+#include "mlir/IR/BuiltinAttributes.h"
 
-namespace mlir::func {
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
+
+namespace mlir {
+class ModuleOp;
+namespace func {
 class FuncOp;
 }
+} // namespace mlir
 
 namespace nnc {
 
+/// The globals that some `nn.set` of the module writes.
+llvm::DenseSet<mlir::StringAttr> getWrittenGlobals(mlir::ModuleOp module);
+
 /// The values of a function of one block that are the same in every call: made of params, buffers,
-/// constants and numbers, without dynamic sizes. States are not among them.
+/// constants and numbers, without dynamic sizes. States are not among them, nor is what some entry
+/// point writes.
 class WeightValues {
 public:
   explicit WeightValues(mlir::func::FuncOp function);

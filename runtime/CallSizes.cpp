@@ -1,17 +1,30 @@
 #include "runtime/CallSizes.h"
 
+#include "runtime/Executor.h"
+
+#include <cstring>
 #include <fmt/format.h>
 
 using namespace nnc;
 using namespace nnc::format;
 using namespace nnc::rt;
 
+int64_t rt::scalarValue(DType type, const void *memory) {
+  int64_t wide = 0;
+  int32_t narrow = 0;
+  if (type == DType::I64)
+    std::memcpy(&wide, memory, sizeof wide);
+  else
+    std::memcpy(&narrow, memory, sizeof narrow);
+  return type == DType::I64 ? wide : narrow;
+}
+
 CallSizes::CallSizes(const EntryT &entry)
     : entry(entry), dimValues(entry.dims.size()), exprValues(entry.exprs.size()),
       sources(entry.dims.size()) {}
 
-Result<void> CallSizes::update(std::span<const Tensor> inputs) {
-  if (Result<void> solved = solve(inputs); !solved)
+Result<void> CallSizes::update(std::span<const Tensor> inputs, std::span<const int64_t> scalars) {
+  if (Result<void> solved = solve(inputs, scalars); !solved)
     return solved;
   if (Result<void> checked = checkRanges(); !checked)
     return checked;
@@ -25,11 +38,15 @@ Result<void> CallSizes::update(std::span<const Tensor> inputs) {
 }
 
 /// Walks over all axes until nothing more is learnt. Bare dimensions come first, since of `[2*B]`
-/// and
-/// `[B]` the second one is what an error should name.
-Result<void> CallSizes::solve(std::span<const Tensor> inputs) {
-  for (Source &source : sources)
-    source = {};
+/// and `[B]` the second one is what an error should name.
+Result<void> CallSizes::solve(std::span<const Tensor> inputs, std::span<const int64_t> scalars) {
+  for (size_t symbol = 0; symbol < sources.size(); ++symbol) {
+    sources[symbol] = {};
+    if (entry.dims[symbol]->kind == SymbolKind::Size)
+      continue;
+    sources[symbol] = {0, NoAxis};
+    dimValues[symbol] = entry.dims[symbol]->kind == SymbolKind::Scalar ? scalars[symbol] : 0;
+  }
   for (bool bareOnly = true; solvePass(inputs, bareOnly) || bareOnly;)
     bareOnly = false;
   for (size_t dim = 0; dim < sources.size(); ++dim)
@@ -98,6 +115,8 @@ std::string CallSizes::describe(size_t dim) const {
 Result<void> CallSizes::checkRanges() const {
   for (size_t dim = 0; dim < dimValues.size(); ++dim) {
     const DimT &range = *entry.dims[dim];
+    if (range.kind != SymbolKind::Size)
+      continue; // guards say what must hold of scalars
     if (dimValues[dim] < range.min || dimValues[dim] > range.max)
       return Error{fmt::format("`{}`: {} is outside {}..={}", entry.name, describe(dim), range.min,
                                range.max)};
@@ -135,8 +154,9 @@ Result<void> CallSizes::checkGuards() const {
       continue;
     std::string sizes;
     for (size_t dim = 0; dim < dimValues.size(); ++dim)
-      sizes +=
-          fmt::format("{}{} = {}", dim ? ", " : " with ", entry.dims[dim]->name, dimValues[dim]);
+      if (entry.dims[dim]->kind != SymbolKind::Loop)
+        sizes += fmt::format("{}{} = {}", sizes.empty() ? " with " : ", ", entry.dims[dim]->name,
+                             dimValues[dim]);
     std::string where = locationText(guard->location.get());
     std::string message = guard->message.empty() ? "" : ": " + guard->message;
     return Error{fmt::format("`{}` requires `{}`{}{}{}", entry.name, guard->text, sizes, message,
@@ -161,6 +181,8 @@ Result<void> CallSizes::checkMemory() const {
       return bytes <= entry.arena_bytes - buffer.offset;
     if (buffer.kind == BufferKind::Input)
       return bytes <= portBytes(*entry.inputs[buffer.index]);
+    if (buffer.kind == BufferKind::State)
+      return true; // StateSizes sees to them
     return buffer.kind != BufferKind::Output || bytes <= portBytes(*entry.outputs[buffer.index]);
   };
   for (const std::unique_ptr<BufferT> &buffer : entry.buffers)

@@ -14,8 +14,9 @@ public:
   explicit CallSizes(const format::EntryT &entry);
 
   /// Solves for the dimensions from the inputs (one per Entry.inputs, ranks already checked), then
-  /// checks ranges, every axis and the guards. Errors say which input and axis, or which guard.
-  Result<void> update(std::span<const Tensor> inputs);
+  /// checks ranges, every axis and the guards. `scalars` holds the values of run-time scalars, by
+  /// symbol; loop counters are 0. Errors say which input and axis, or which guard.
+  Result<void> update(std::span<const Tensor> inputs, std::span<const int64_t> scalars);
 
   /// By symbol.
   std::span<const int64_t> dims() const { return dimValues; }
@@ -27,12 +28,13 @@ public:
                                    std::array<int64_t, Tensor::MaxRank> &storage) const;
 
 private:
+  static constexpr size_t NoAxis = ~size_t{0};
   struct Source {
-    int input = -1; // -1: not known yet
-    size_t axis = 0;
+    int input = -1;  // -1: not known yet
+    size_t axis = 0; // NoAxis: not from a shape
   };
 
-  Result<void> solve(std::span<const Tensor> inputs);
+  Result<void> solve(std::span<const Tensor> inputs, std::span<const int64_t> scalars);
   bool solvePass(std::span<const Tensor> inputs, bool bareOnly);
   bool solveAxis(size_t input, size_t axis, int64_t size);
   Result<void> evaluateAll();

@@ -28,6 +28,8 @@ Result<std::vector<StepTime>> Session::profile(std::string_view entry, const Ten
   return state->profile(entry, inputs, iterations);
 }
 
+Result<void> Session::reset() { return state->reset(); }
+
 Result<Tensor> Session::toDevice(const Tensor &host) { return state->toDevice(host); }
 
 Result<Tensor> Session::toHost(const Tensor &onDevice) { return state->toHost(onDevice); }
@@ -56,13 +58,16 @@ Result<Engine> Engine::fromMemory(std::span<const std::byte> bytes, const std::s
   return Engine(std::move(*state));
 }
 
-Result<Session> Engine::session() const { return session(state->defaultDevice()); }
-
-Result<Session> Engine::session(Device device) const {
+Result<Session> Engine::session(const SessionOptions &options) const {
+  Device device = options.device.value_or(state->defaultDevice());
   Result<std::unique_ptr<rt::Executor>> executor = rt::EngineState::makeExecutor(state, device);
   if (!executor)
     return executor.error();
-  return Session(std::make_unique<rt::SessionState>(state, std::move(*executor)));
+  Result<std::unique_ptr<rt::SessionState>> session =
+      rt::SessionState::open(state, std::move(*executor), options);
+  if (!session)
+    return session.error();
+  return Session(std::move(*session));
 }
 
 std::string Engine::info() const {

@@ -11,6 +11,9 @@
 #include "runtime/Tensor.h"
 
 #include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
 
 namespace nnc {
 
@@ -28,6 +31,13 @@ struct StepTime {
   std::string what;     ///< kernel symbol, "gemm" or "copy"
   std::string location; ///< "lenet.nn:12:15", or empty
   double milliseconds;  ///< mean over the iterations
+};
+
+/// What a session may be opened with.
+struct SessionOptions {
+  std::optional<Device> device = {}; ///< where the model's target is: the cpu, or the first GPU
+  /// Dimensions of states, by name. Others are fixed by the first call.
+  std::map<std::string, int64_t> dims = {};
 };
 
 /// One caller's use of a model: its arena, its states and, on a GPU, its stream and graphs. Use it
@@ -55,6 +65,9 @@ public:
   Result<std::vector<StepTime>> profile(std::string_view entry, const TensorMap &inputs,
                                         unsigned iterations);
 
+  /// Sets all states to their initial values, and frees the dimensions that the first call fixed.
+  Result<void> reset();
+
   /// A copy of a host tensor on the session's device (on the cpu: the tensor itself).
   Result<Tensor> toDevice(const Tensor &host);
   /// The other way.
@@ -79,11 +92,11 @@ public:
   static Result<Engine> fromMemory(std::span<const std::byte> bytes,
                                    const std::string &name = "the model");
 
-  /// Opens a session where the model's target is: the cpu, or the first GPU.
-  Result<Session> session() const;
-  /// Opens a session on a device. Errors: the model is compiled for the other kind of device, no
-  /// such GPU, too little memory, no code for this GPU and no NVRTC to compile it.
-  Result<Session> session(Device device) const;
+  /// Opens a session. Errors: the model is compiled for the other kind of device, no such GPU, too
+  /// little memory, no code for this GPU and no NVRTC to compile it, no state with such a
+  /// dimension.
+  Result<Session> session(const SessionOptions &options = {}) const;
+  Result<Session> session(Device device) const { return session(SessionOptions{device}); }
 
   /// What `nnc-run --info` prints: entry points with their ranges, memory, kernels, steps.
   std::string info() const;

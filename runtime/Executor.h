@@ -15,6 +15,9 @@ struct Call {
   std::span<const Tensor> outputs;
 };
 
+/// The number in memory of an i32 or i64.
+int64_t scalarValue(DType type, const void *memory);
+
 /// Runs plans on one device with the memory of one session.
 class Executor {
 public:
@@ -24,6 +27,10 @@ public:
   virtual Result<void> run(const Call &call) = 0;
   /// Runs the call once, adding to `milliseconds[i]` the time of step i.
   virtual Result<void> profile(const Call &call, std::span<double> milliseconds) = 0;
+  /// Gives a state memory for so many bytes, with its initial value in them.
+  virtual Result<void> startState(size_t state, uint64_t bytes) = 0;
+  /// The value of a state of rank 0, i32 or i64, between calls.
+  virtual int64_t stateScalar(size_t state) const = 0;
   /// Uninitialized memory on the device.
   virtual Result<Tensor> allocate(DType type, std::span<const int64_t> shape) = 0;
   /// Copies a host tensor into one of the device, of equal size.

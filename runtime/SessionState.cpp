@@ -62,8 +62,9 @@ Result<Tensor> stagedTensor(const PortT &port, std::span<const int64_t> shape,
 } // namespace
 
 EntryState::EntryState(const EntryT &entry)
-    : entry(entry), sizes(entry), inputs(entry.inputs.size()), outputs(entry.outputs.size()),
-      convertedInputs(entry.inputs.size()), convertedOutputs(entry.outputs.size()) {}
+    : entry(entry), sizes(entry), scalars(entry.dims.size()), inputs(entry.inputs.size()),
+      outputs(entry.outputs.size()), convertedInputs(entry.inputs.size()),
+      convertedOutputs(entry.outputs.size()) {}
 
 void EntryState::release() {
   std::ranges::fill(inputs, Tensor());
@@ -71,9 +72,34 @@ void EntryState::release() {
 }
 
 SessionState::SessionState(std::shared_ptr<EngineState> engine, std::unique_ptr<Executor> executor)
-    : engine(std::move(engine)), executor(std::move(executor)) {
+    : engine(std::move(engine)), executor(std::move(executor)), states(this->engine->model()) {
   for (const std::unique_ptr<EntryT> &entry : this->engine->model().entries)
     entries.emplace_back(*entry);
+}
+
+Result<std::unique_ptr<SessionState>> SessionState::open(std::shared_ptr<EngineState> engine,
+                                                         std::unique_ptr<Executor> executor,
+                                                         const SessionOptions &options) {
+  std::unique_ptr<SessionState> session(new SessionState(std::move(engine), std::move(executor)));
+  if (Result<void> opened = session->states.open(options.dims); !opened)
+    return opened.error();
+  if (Result<void> started = session->startFreshStates(); !started)
+    return started.error();
+  return session;
+}
+
+Result<void> SessionState::startFreshStates() {
+  for (size_t state : states.fresh())
+    if (Result<void> started = executor->startState(state, states.bytes(state)); !started) {
+      states.unfix();
+      return started;
+    }
+  return {};
+}
+
+Result<void> SessionState::reset() {
+  states.reset();
+  return startFreshStates();
 }
 
 Result<void> SessionState::checkPlace(const char *what, const std::string &port,
@@ -107,7 +133,32 @@ Result<void> SessionState::bindInputs(EntryState &state, const TensorMap &inputs
       return checked;
     state.inputs[i] = tensor;
   }
-  return state.sizes.update(state.inputs);
+  if (Result<void> read = readScalars(state); !read)
+    return read;
+  return state.sizes.update(state.inputs, state.scalars);
+}
+
+/// The values that guards, and on the cpu kernels, need on the host.
+Result<void> SessionState::readScalars(EntryState &state) {
+  for (size_t symbol = 0; symbol < state.scalars.size(); ++symbol) {
+    const DimT &scalar = *state.entry.dims[symbol];
+    if (scalar.kind != SymbolKind::Scalar)
+      continue;
+    if (scalar.source == ScalarSource::State) {
+      state.scalars[symbol] = executor->stateScalar(scalar.index);
+      continue;
+    }
+    const Tensor &input = state.inputs[scalar.index];
+    std::array<std::byte, sizeof(int64_t)> bytes{};
+    Result<Tensor> host = Tensor::view(input.dtype(), {}, bytes.data());
+    if (!host)
+      return host.error();
+    bool isHere = input.device().kind == Device::Kind::Cpu;
+    if (Result<void> read = isHere ? Result<void>() : executor->download(input, *host); !read)
+      return read;
+    state.scalars[symbol] = scalarValue(input.dtype(), isHere ? input.data() : bytes.data());
+  }
+  return {};
 }
 
 Result<size_t> SessionState::begin(std::string_view entry, const TensorMap &inputs) {
@@ -200,6 +251,10 @@ Result<void> SessionState::runInto(std::string_view entry, const TensorMap &inpu
     return converted;
   if (Result<void> staged = stageOutputs(state); !staged)
     return staged;
+  if (Result<void> fixed = states.fix(state.entry, state.sizes); !fixed)
+    return fixed;
+  if (Result<void> started = startFreshStates(); !started)
+    return started;
   Result<void> ran = executor->run({*index, state.sizes, state.inputs, state.outputs});
   if (ran)
     finishOutputs(state, outputs);
@@ -263,9 +318,15 @@ Result<std::vector<StepTime>> SessionState::profile(std::string_view entry, cons
 
   std::vector<double> milliseconds(state.entry.steps.size());
   Call call = {*index, state.sizes, state.inputs, state.outputs};
-  for (unsigned i = 0; i < iterations; ++i)
+  for (unsigned i = 0; i < iterations; ++i) {
+    // States may have changed: guards are checked in every iteration.
+    if (Result<void> read = readScalars(state); !read)
+      return read.error();
+    if (Result<void> updated = state.sizes.update(state.inputs, state.scalars); !updated)
+      return updated.error();
     if (Result<void> ran = executor->profile(call, milliseconds); !ran)
       return ran.error();
+  }
   state.release();
 
   std::vector<StepTime> times;

@@ -4,6 +4,7 @@
 
 #include "runtime/Engine.h"
 #include "runtime/EngineState.h"
+#include "runtime/StateSizes.h"
 
 namespace nnc::rt {
 
@@ -16,27 +17,34 @@ struct EntryState {
 
   const format::EntryT &entry;
   CallSizes sizes;
+  std::vector<int64_t> scalars;        // of the running call, by symbol
   std::vector<Tensor> inputs, outputs; // of the running call, by position
   std::vector<std::vector<std::byte>> convertedInputs, convertedOutputs; // of other float types
 };
 
 class SessionState {
 public:
-  SessionState(std::shared_ptr<EngineState> engine, std::unique_ptr<Executor> executor);
+  static Result<std::unique_ptr<SessionState>> open(std::shared_ptr<EngineState> engine,
+                                                    std::unique_ptr<Executor> executor,
+                                                    const SessionOptions &options);
 
   Result<TensorMap> run(std::string_view entry, const TensorMap &inputs);
   Result<void> runInto(std::string_view entry, const TensorMap &inputs, const TensorMap &outputs);
   Result<TensorMap> makeOutputs(std::string_view entry, const TensorMap &inputs, Device where);
   Result<std::vector<StepTime>> profile(std::string_view entry, const TensorMap &inputs,
                                         unsigned iterations);
+  Result<void> reset();
   Result<Tensor> toDevice(const Tensor &host);
   Result<Tensor> toHost(const Tensor &onDevice);
   Device device() const { return executor->device(); }
 
 private:
+  SessionState(std::shared_ptr<EngineState> engine, std::unique_ptr<Executor> executor);
+  Result<void> startFreshStates();
   /// Finds the entry, binds the inputs and solves for the sizes.
   Result<size_t> begin(std::string_view entry, const TensorMap &inputs);
   Result<void> bindInputs(EntryState &state, const TensorMap &inputs);
+  Result<void> readScalars(EntryState &state);
   Result<void> bindOutputs(EntryState &state, const TensorMap &outputs);
   Result<void> checkInput(const EntryState &state, size_t index, const Tensor &tensor) const;
   Result<void> checkOutput(const EntryState &state, size_t index, const Tensor &tensor) const;
@@ -48,6 +56,7 @@ private:
 
   std::shared_ptr<EngineState> engine;
   std::unique_ptr<Executor> executor;
+  StateSizes states;
   std::vector<EntryState> entries;
 };
 

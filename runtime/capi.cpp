@@ -84,6 +84,25 @@ nnc_session *nnc_session_open_on(const nnc_engine *engine, nnc_device device) {
       engine->engine.session(device.kind == NNC_CUDA ? Device::cuda(device.index) : Device::cpu()));
 }
 
+nnc_session *nnc_session_open_with(const nnc_engine *engine, const nnc_dim *dims, size_t num_dims) {
+  SessionOptions options;
+  for (size_t i = 0; i < num_dims; ++i) {
+    if (!dims[i].name) {
+      fail({"an nnc_dim lacks its name"});
+      return nullptr;
+    }
+    options.dims[dims[i].name] = dims[i].size;
+  }
+  return makeHandle<nnc_session>(engine->engine.session(options));
+}
+
+int nnc_session_reset(nnc_session *session) {
+  Result<void> done = session->session.reset();
+  if (!done)
+    fail(done.error());
+  return done ? 0 : 1;
+}
+
 void nnc_session_free(nnc_session *session) { delete session; }
 
 nnc_outputs *nnc_run(nnc_session *session, const char *entry, const nnc_tensor *inputs,

@@ -72,6 +72,16 @@ NNC_API void nnc_engine_free(nnc_engine *engine);
 NNC_API nnc_session *nnc_session_open(const nnc_engine *engine);
 /* Opens a session on a device. NULL on failure. */
 NNC_API nnc_session *nnc_session_open_on(const nnc_engine *engine, nnc_device device);
+/* A dimension of the model's states, for nnc_session_open_with. */
+typedef struct nnc_dim {
+  const char *name;
+  int64_t size;
+} nnc_dim;
+/* Opens a session where the model's target is, with fixed sizes of its states. NULL on failure. */
+NNC_API nnc_session *nnc_session_open_with(const nnc_engine *engine, const nnc_dim *dims,
+                                           size_t num_dims);
+/* Sets all states to their initial values; the next call may fix other sizes. 0 on success. */
+NNC_API int nnc_session_reset(nnc_session *session);
 NNC_API void nnc_session_free(nnc_session *session);
 
 /* Runs an entry point. NULL on failure. */

@@ -36,6 +36,18 @@ View KernelEmitter::denseView(Value pointer, Type element, ArrayRef<Poly> shape)
   return view;
 }
 
+/// The part of the first operand's memory, at `pointer`, that an update writes.
+View KernelEmitter::updatedView(Value pointer) {
+  Value operand = source.body->getArgument(0);
+  Location loc = operand.getLoc();
+  View view = denseView(pointer, getElementTypeOrSelf(operand), SmallVector<Poly>(sizes(operand)));
+  for (auto [axis, start] : llvm::enumerate(source.updateStart)) {
+    view.base = view.base + math.evaluate(loc, start, {}, symbols) * view.strides[axis];
+    view.strides[axis] = view.strides[axis] * source.updateStep[axis];
+  }
+  return view;
+}
+
 void KernelEmitter::emitArguments(func::FuncOp function) {
   Block *entry = &function.front();
   Location loc = function.getLoc();
@@ -89,8 +101,10 @@ AffineMap KernelEmitter::emit(ModuleOp module, StringRef symbol) {
   AffineExpr blocks = getAffineConstantExpr(0, builder.getContext());
   for (unsigned i = 0; i < numResults && failure.empty(); ++i) {
     Value result = source.yield()->getOperand(i);
-    View dest = denseView(entry->getArgument(source.body->getNumArguments() + i),
-                          getElementTypeOrSelf(result), SmallVector<Poly>(sizes(result)));
+    Value memory = entry->getArgument(source.body->getNumArguments() + i);
+    View dest = source.updateStart.empty() ? denseView(memory, getElementTypeOrSelf(result),
+                                                       SmallVector<Poly>(sizes(result)))
+                                           : updatedView(memory);
     blocks = blocks + emitResult(result, dest, math.get(block), blocks, i + 1 == numResults);
   }
   if (!failure.empty())
@@ -102,8 +116,8 @@ AffineMap KernelEmitter::emit(ModuleOp module, StringRef symbol) {
 AffineExpr KernelEmitter::emitResult(Value result, View dest, Poly block, AffineExpr first,
                                      bool isLast) {
   Location loc = result.getLoc();
-  // Reshapes at the end only change how the output is addressed.
-  while (isReshape(result.getDefiningOp())) {
+  // Reshapes at the end only change how the output is addressed, where it is dense.
+  while (source.updateStart.empty() && isReshape(result.getDefiningOp())) {
     result = result.getDefiningOp()->getOperand(0);
     dest = denseView(dest.pointer, dest.element, SmallVector<Poly>(sizes(result)));
   }

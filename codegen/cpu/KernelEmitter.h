@@ -117,6 +117,7 @@ private:
                               bool isLast);
   void enterWhenInside(mlir::Location loc, const Poly &block, const Poly &count);
   static View denseView(mlir::Value pointer, mlir::Type element, llvm::ArrayRef<Poly> shape);
+  View updatedView(mlir::Value pointer);
 
   // Materialize.cpp: boxes of tensors in memory.
   using Demands = llvm::MapVector<mlir::Value, Box>;

@@ -17,6 +17,11 @@ KernelSource codegen::getKernelSource(nn::KernelOp kernel) {
   }
   source.numSymbols = std::max(nn::getNumSymbols(kernel->getOperandTypes()),
                                nn::getNumSymbols(kernel->getResultTypes()));
+  if (kernel.isUpdate()) {
+    source.numSymbols = std::max(source.numSymbols, kernel.getStart()->getNumSymbols());
+    source.updateStart.assign(kernel.getStart()->getResults());
+    source.updateStep.assign(*kernel.getStep());
+  }
   kernel->walk([&](nn::SymbolOp symbol) {
     source.numSymbols = std::max<unsigned>(source.numSymbols, symbol.getPosition() + 1);
   });

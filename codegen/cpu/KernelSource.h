@@ -21,7 +21,11 @@ struct KernelSource {
 
   mlir::Block *body = nullptr;
   llvm::SmallVector<Dims> operandDims; ///< per operand, one expression per axis
-  unsigned numSymbols = 0;             ///< dimensions of the entry that the kernel mentions
+  unsigned numSymbols = 0;             ///< symbols of the entry that the kernel mentions
+  /// Of an update: where in its operand's memory, per axis, what the kernel yields begins, and how
+  /// far apart its elements are. Empty else.
+  Dims updateStart;
+  llvm::SmallVector<int64_t> updateStep;
 
   mlir::Operation *yield() const { return body->getTerminator(); }
 };

@@ -67,7 +67,9 @@ Result<std::string> signature(const KernelBody &body, const Scheduled &scheduled
   for (auto [i, type] : llvm::enumerate(body.block->getTerminator()->getOperandTypes()))
     isTyped &= addTensor(type, body.resultDims[i], "", "out" + std::to_string(i));
   for (auto [i, name] : llvm::enumerate(body.dimNames)) {
-    add("long long d" + std::to_string(i));
+    Type scalar = body.scalarTypes[i];
+    add((scalar ? "const " + *typeText(scalar) + " *__restrict__ d" : "long long d") +
+        std::to_string(i));
     comments += CommentMark + ("n" + std::to_string(i)) + " = " + name + "\n";
   }
   if (!isTyped)
@@ -96,7 +98,8 @@ Result<std::string> sourceOf(const KernelBody &body, const Scheduled &scheduled)
   source += "\nusing Index = " + std::string(fitsInt(body) ? "int" : "long long") + ";\n\n";
   source += CommentMark + body.name + " " + describeLocation(body.op->getLoc()) + "\n" + *head;
   for (size_t i = 0; i < body.dimNames.size(); ++i)
-    source += "  const Index n" + std::to_string(i) + " = (Index)d" + std::to_string(i) + ";\n";
+    source += "  const Index n" + std::to_string(i) + " = (Index)" +
+              (body.scalarTypes[i] ? "*d" : "d") + std::to_string(i) + ";\n";
   return source + indented(scheduled.statements) + "}\n";
 }
 

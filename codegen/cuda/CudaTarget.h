@@ -25,9 +25,10 @@ namespace nnc::codegen {
 struct CudaOptions {};
 
 /// One `extern "C" __global__ void symbol(in pointers..., out pointers..., long long d0, ...)`.
-/// Pointers are in the order of the kernel's operands, then its results; every dimension of the
-/// entry point follows in order, used or not. Every pointer is aligned to 16 bytes; i1 tensors take
-/// one byte (0 or 1) per element.
+/// Pointers are in the order of the kernel's operands, then its results; every symbol of the entry
+/// point follows in order, used or not: sizes and loop counters as numbers, run-time scalars as
+/// pointers to where the device has them, so that a graph stays valid when they change. Every
+/// pointer is aligned to 16 bytes; i1 tensors take one byte (0 or 1) per element.
 struct CudaKernel {
   std::string symbol;
   /// The generated part only, beginning with `#include "prelude.cuh"` and the templates it needs:

@@ -5,6 +5,7 @@
 //===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/KernelBody.h"
 
+#include "ir/EntryAttrs.h"
 #include "ir/NNOps.h"
 #include "llvm/ADT/Twine.h"
 
@@ -35,16 +36,18 @@ KernelBody describeKernel(nn::KernelOp kernel) {
   body.block = &kernel->getRegion(0).front();
   body.argumentDims = dimsOf(kernel.getOperandTypes());
   body.resultDims = dimsOf(kernel.getResultTypes());
+  if (kernel.isUpdate()) {
+    body.updateStart.assign(kernel.getStart()->getResults());
+    body.updateStep.assign(*kernel.getStep());
+  }
   Operation *entry = entryOf(kernel);
   if (!entry)
     return body;
-  for (Attribute name : entry->getAttrOfType<ArrayAttr>(nn::kDimsAttr))
-    body.dimNames.push_back(cast<StringAttr>(name).str());
-  body.symbolRanges.resize(body.dimNames.size());
-  if (auto ranges = entry->getAttrOfType<ArrayAttr>(nn::kRangesAttr))
-    for (auto [i, range] : llvm::enumerate(ranges))
-      if (auto ends = dyn_cast<DenseI64ArrayAttr>(range); ends && ends.size() == 2)
-        body.symbolRanges[i] = {ends[0], ends[1]};
+  for (const nn::EntrySymbol &symbol : nn::getEntrySymbols(entry)) {
+    body.dimNames.push_back(symbol.name.str());
+    body.symbolRanges.push_back({symbol.low, symbol.high});
+    body.scalarTypes.push_back(symbol.element);
+  }
   return body;
 }
 

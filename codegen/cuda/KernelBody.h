@@ -25,11 +25,16 @@ struct KernelBody {
   std::string name;   ///< of the nn.kernel
   std::string anchor; ///< "pointwise", "convolution", ...
   mlir::Operation *op = nullptr;
-  mlir::Block *block = nullptr;         ///< lowered; ends in nn.yield
-  std::vector<IndexList> argumentDims;  ///< sizes of the block's arguments, over symbols
-  std::vector<IndexList> resultDims;    ///< sizes of the yielded values
-  std::vector<std::string> dimNames;    ///< of the entry point, in order
+  mlir::Block *block = nullptr;        ///< lowered; ends in nn.yield
+  std::vector<IndexList> argumentDims; ///< sizes of the block's arguments, over symbols
+  std::vector<IndexList> resultDims;   ///< sizes of the yielded values
+  /// Of an update: where in its operand's memory, per axis, what the kernel yields begins, and how
+  /// far apart its elements are. Empty else.
+  IndexList updateStart;
+  llvm::SmallVector<int64_t> updateStep;
+  std::vector<std::string> dimNames;    ///< of the entry point's symbols, in order
   std::vector<IndexRange> symbolRanges; ///< of the same
+  std::vector<mlir::Type> scalarTypes;  ///< of run-time scalars, null for sizes and counters
 };
 
 KernelBody describeKernel(nn::KernelOp kernel);

@@ -63,7 +63,7 @@ bool PointwiseWriter::isVector(const Group &group) const {
     Type type = getElementTypeOrSelf(output.tensor.getType());
     return type.isIntOrFloat() && type.getIntOrFloatBitWidth() <= 32;
   });
-  return isNarrow && math.divisorOf(total) % VectorWidth == 0 &&
+  return isNarrow && body.updateStart.empty() && math.divisorOf(total) % VectorWidth == 0 &&
          math.rangeOf(total).high >= VectorMinimum;
 }
 
@@ -107,8 +107,10 @@ void PointwiseWriter::writeGroup(const Group &group, AffineExpr firstBlock) {
 
 void PointwiseWriter::writeElement(const Group &group, AffineExpr index) {
   for (const Output &output : group) {
-    std::string value = evaluator.element(output.tensor, math.delinearize(index, output.dims));
-    out.line(output.pointer + "[" + math.text(index) + "] = " + value + ";");
+    IndexList indices = math.delinearize(index, output.dims);
+    std::string value = evaluator.element(output.tensor, indices);
+    AffineExpr place = body.updateStart.empty() ? index : placeOf(body, math, output, indices);
+    out.line(output.pointer + "[" + math.text(place) + "] = " + value + ";");
   }
 }
 

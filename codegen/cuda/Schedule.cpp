@@ -11,13 +11,14 @@ Result<std::vector<Output>> outputsOf(const KernelBody &body, Evaluator &evaluat
   std::vector<Output> outputs;
   for (auto [i, value] : llvm::enumerate(body.block->getTerminator()->getOperands())) {
     Value tensor = value;
+    bool isDense = body.updateStart.empty();
     while (Operation *op = tensor.getDefiningOp()) {
-      if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op))
+      if (!isDense || !isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp>(op))
         break;
       tensor = op->getOperand(0);
     }
     outputs.push_back({tensor, "out" + std::to_string(i), evaluator.sizes.dimsOf(tensor)});
-    if (tensor == value)
+    if (tensor == value && isDense)
       outputs.back().dims = body.resultDims[i];
     if (llvm::is_contained(outputs.back().dims, AffineExpr())) {
       evaluator.fail(body.op, "a size of a result is not known");
@@ -25,6 +26,16 @@ Result<std::vector<Output>> outputsOf(const KernelBody &body, Evaluator &evaluat
     }
   }
   return outputs;
+}
+
+AffineExpr placeOf(const KernelBody &body, const IndexMath &math, const Output &output,
+                   const IndexList &indices) {
+  if (body.updateStart.empty())
+    return math.linearize(indices, output.dims);
+  IndexList places;
+  for (auto [index, start, step] : llvm::zip(indices, body.updateStart, body.updateStep))
+    places.push_back(start + index * step);
+  return math.simplify(math.linearize(places, body.argumentDims[0]));
 }
 
 bool sameDims(const IndexMath &math, const IndexList &a, const IndexList &b) {

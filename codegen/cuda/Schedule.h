@@ -50,8 +50,11 @@ struct Writing {
 struct Output {
   mlir::Value tensor;
   std::string pointer; ///< "out0"
-  IndexList dims;
+  IndexList dims;      ///< of `tensor`
 };
+/// Where in the output's memory the element of `tensor` at `indices` goes.
+mlir::AffineExpr placeOf(const KernelBody &body, const IndexMath &math, const Output &output,
+                         const IndexList &indices);
 Result<std::vector<Output>> outputsOf(const KernelBody &body, Evaluator &evaluator);
 
 /// Whether two lists of sizes are provably the same.

@@ -3,7 +3,9 @@
 #include "codegen/plan/Bounds.h"
 #include "codegen/plan/MemoryPlanner.h"
 #include "codegen/plan/SizeExpr.h"
+#include "codegen/plan/StatePlan.h"
 #include "ir/Dims.h"
+#include "ir/EntryAttrs.h"
 #include "ir/NNOps.h"
 #include "runtime/format/model_generated.h"
 
@@ -63,9 +65,10 @@ std::string textOf(DictionaryAttr dictionary, StringRef key) {
 /// Builds one entry point. Buffers are numbered as they are met; arena offsets come last.
 class EntryBuilder {
 public:
-  EntryBuilder(func::FuncOp function, const PlanContext &context)
-      : function(function), context(context), entry(std::make_unique<format::EntryT>()),
-        pool(entry->exprs, function.getContext()) {}
+  EntryBuilder(func::FuncOp function, const PlanContext &context, format::ModelT &model)
+      : function(function), context(context), model(model),
+        entry(std::make_unique<format::EntryT>()), pool(entry->exprs, function.getContext()),
+        states(function.getBody().front()) {}
 
   Result<std::unique_ptr<format::EntryT>> build() {
     entry->name = function.getName().str();
@@ -76,6 +79,7 @@ public:
     for (Operation &op : function.getBody().front())
       addOperation(op);
     copyRemainingOutputs();
+    copyStates();
     placeArena();
     if (!failure.empty())
       return Error{fmt::format("in entry point `{}`: {}", entry->name, failure)};
@@ -92,17 +96,29 @@ private:
   //-------------------------------------------------------------------------===//
 
   void addDims() {
-    auto names = function->getAttrOfType<ArrayAttr>("nn.dims");
-    auto limits = function->getAttrOfType<ArrayAttr>("nn.ranges");
-    for (auto [index, name] : llvm::enumerate(names ? names.getValue() : ArrayRef<Attribute>())) {
-      ArrayRef<int64_t> range = cast<DenseI64ArrayAttr>(limits[index]).asArrayRef();
+    for (const nn::EntrySymbol &symbol : nn::getEntrySymbols(function)) {
       auto dim = std::make_unique<format::DimT>();
-      dim->name = cast<StringAttr>(name).str();
-      dim->min = range[0];
-      dim->max = range[1];
-      ranges.push_back({range[0], range[1]});
+      dim->name = symbol.name.str();
+      dim->min = symbol.low;
+      dim->max = symbol.high;
+      dim->kind = symbol.kind == nn::SymbolKind::Scalar ? format::SymbolKind::Scalar
+                  : symbol.kind == nn::SymbolKind::Loop ? format::SymbolKind::Loop
+                                                        : format::SymbolKind::Size;
+      if (symbol.input)
+        dim->index = *symbol.input;
+      if (symbol.state)
+        setStateSource(*dim, symbol.state);
+      ranges.push_back({symbol.low, symbol.high});
       entry->dims.push_back(std::move(dim));
     }
+  }
+
+  void setStateSource(format::DimT &dim, StringRef symbol) {
+    auto state = context.states.find(symbol);
+    if (state == context.states.end())
+      return fail(fmt::format("`{}` is no state", symbol.str()));
+    dim.source = format::ScalarSource::State;
+    dim.index = state->second;
   }
 
   void addGuards() {
@@ -147,9 +163,12 @@ private:
       std::string fallback =
           returned.getNumOperands() == 1 ? "output" : fmt::format("output{}", index);
       entry->outputs.push_back(port(value.getType(), attributes, fallback));
-      // The step that makes the value writes the output itself, unless it is another output too.
-      Value root = rootOf(value);
-      bool isComputed = isa_and_nonnull<nn::KernelOp, nn::GemmOp>(root.getDefiningOp());
+      // The step that makes the value writes the output itself, unless it is another output too, or
+      // writes into other memory.
+      Value root = withoutReshapes(value);
+      auto kernel = root.getDefiningOp<nn::KernelOp>();
+      bool isComputed = isa_and_nonnull<nn::KernelOp, nn::GemmOp>(root.getDefiningOp()) &&
+                        !(kernel && kernel.isUpdate()) && states.targetOf(root).empty();
       if (!isComputed || !outputOf.try_emplace(root, index).second)
         copies.emplace_back(root, index);
     }
@@ -157,13 +176,6 @@ private:
 
   //===- Values and buffers
   //--------------------------------------------------------------------===//
-
-  /// A reshape is another view of the same dense memory.
-  static Value rootOf(Value value) {
-    while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
-      value = reshape->getOperand(0);
-    return value;
-  }
 
   DType elementOf(RankedTensorType type) {
     std::optional<DType> dtype = dtypeOf(type.getElementType());
@@ -190,7 +202,7 @@ private:
 
   /// The buffer of a value that a step reads; extends its life to this step.
   uint32_t use(Value value) {
-    value = rootOf(value);
+    value = withoutReshapes(value);
     auto known = buffers.find(value);
     if (known == buffers.end()) {
       fail("a step reads a value that no step makes");
@@ -201,6 +213,8 @@ private:
   }
 
   uint32_t define(Value value, StringRef name) {
+    if (StringRef state = states.targetOf(value); !state.empty())
+      return addStateBuffer(value, state);
     auto output = outputOf.find(value);
     if (output != outputOf.end())
       return addBuffer(value, format::BufferKind::Output, output->second,
@@ -228,18 +242,34 @@ private:
       return addLaunch(kernel);
     if (auto gemm = dyn_cast<nn::GemmOp>(op))
       return addGemm(gemm);
-    if (!isa<nn::ReshapeOp, func::ReturnOp>(op))
+    if (!isa<nn::ReshapeOp, nn::SetOp, func::ReturnOp>(op))
       fail(fmt::format("`{}` is not a step", op.getName().getStringRef().str()));
   }
 
   void addGlobal(nn::GetOp get) {
     StringRef symbol = get.getName();
-    if (auto weight = context.weights.find(symbol); weight != context.weights.end())
+    if (context.states.contains(symbol))
+      addStateBuffer(get.getResult(), symbol);
+    else if (auto weight = context.weights.find(symbol); weight != context.weights.end())
       addBuffer(get.getResult(), format::BufferKind::Weight, weight->second, symbol.str());
-    else if (auto state = context.states.find(symbol); state != context.states.end())
-      addBuffer(get.getResult(), format::BufferKind::State, state->second, symbol.str());
     else
       fail(fmt::format("`{}` has no data", symbol.str()));
+  }
+
+  /// A value that lies in a state's memory. The session plans it at the largest sizes of all.
+  uint32_t addStateBuffer(Value value, StringRef symbol) {
+    uint32_t index = context.states.lookup(symbol);
+    format::StateT &state = *model.states[index];
+    auto type = cast<RankedTensorType>(value.getType());
+    state.shape.resize(type.getRank());
+    state.bytes = dtypeBytes(DType(state.dtype));
+    for (auto [axis, dim] : llvm::enumerate(nn::getDims(type))) {
+      std::optional<SizeRange> bounds = boundsOf(dim, ranges);
+      state.shape[axis] = std::max(state.shape[axis], bounds ? bounds->high : 0);
+      if (!bounds || __builtin_mul_overflow(state.bytes, uint64_t(state.shape[axis]), &state.bytes))
+        fail(fmt::format("the state `{}` is too large: declare smaller ranges", symbol.str()));
+    }
+    return addBuffer(value, format::BufferKind::State, index, symbol.str());
   }
 
   template <typename Step> void finish(Step step, StringRef name, Location loc) {
@@ -256,27 +286,60 @@ private:
       return fail(fmt::format("kernel `{}` has no code", kernel.getKernelName().str()));
     format::LaunchT launch;
     launch.kernel = info->second.kernel;
+    launch.update = kernel.isUpdate();
+    if (kernel.isUpdate())
+      placeUpdate(kernel);
     for (Value operand : kernel->getOperands())
       launch.buffers.push_back(use(operand));
+    if (kernel.isUpdate())
+      launch.buffers.front() = use(kernel.getResult(0));
     for (Value result : kernel->getResults())
-      launch.buffers.push_back(define(result, kernel.getKernelName()));
+      launch.buffers.push_back(kernel.isUpdate() ? use(result)
+                                                 : define(result, kernel.getKernelName()));
     launch.grid = pool.addAll(info->second.grid.getResults());
     launch.block.assign(info->second.block.begin(), info->second.block.end());
     launch.shared_bytes = info->second.sharedBytes;
     finish(std::move(launch), kernel.getKernelName(), kernel.getLoc());
   }
 
+  /// Gives the result of an update its operand's memory, or else a copy of that.
+  void placeUpdate(nn::KernelOp kernel) {
+    uint32_t old = use(kernel.getOperand(0));
+    if (states.isInPlace(kernel)) {
+      buffers[kernel.getResult(0)] = old;
+      return;
+    }
+    uint32_t copy = define(kernel.getResult(0), kernel.getKernelName());
+    addCopy(old, copy, kernel.getKernelName(), kernel.getLoc());
+  }
+
+  void addCopy(uint32_t source, uint32_t target, StringRef name, Location loc) {
+    touch(source);
+    touch(target);
+    format::CopyT copy;
+    copy.src = source;
+    copy.dst = target;
+    copy.bytes = entry->buffers[source]->bytes;
+    finish(std::move(copy), name, loc);
+  }
+
   void addGemm(nn::GemmOp gemm);
   void copyRemainingOutputs();
+  void copyStates();
+  uint32_t addSimilar(uint32_t buffer, format::BufferKind kind, uint32_t index);
   void placeArena();
   int64_t upperBytes(const format::BufferT &buffer, Value value);
 
   func::FuncOp function;
   const PlanContext &context;
+  format::ModelT &model;
   std::unique_ptr<format::EntryT> entry;
   ExprPool pool;
+  StatePlan states;
   llvm::SmallVector<SizeRange> ranges;
   llvm::DenseMap<Value, uint32_t> buffers;
+  llvm::DenseMap<uint32_t, Value>
+      sizedLike; ///< buffers that are no value's own: a value of the size
   llvm::DenseMap<Value, uint32_t> outputOf;
   llvm::SmallVector<std::pair<Value, uint32_t>> copies; ///< value, output
   llvm::MapVector<uint32_t, Lifetime> lives;            ///< of arena buffers, in steps
@@ -322,18 +385,49 @@ void EntryBuilder::addGemm(nn::GemmOp gemm) {
 
 void EntryBuilder::copyRemainingOutputs() {
   for (auto [value, output] : copies) {
-    format::CopyT copy;
-    copy.src = use(value);
-    const format::BufferT source = *entry->buffers[copy.src];
-    auto target = std::make_unique<format::BufferT>(source);
-    target->kind = format::BufferKind::Output;
-    target->index = output;
-    target->name = entry->outputs[output]->name;
-    copy.bytes = source.bytes;
-    entry->buffers.push_back(std::move(target));
-    copy.dst = entry->buffers.size() - 1;
-    finish(std::move(copy), "copy", value.getLoc());
+    uint32_t source = use(value);
+    uint32_t target = addSimilar(source, format::BufferKind::Output, output);
+    entry->buffers[target]->name = entry->outputs[output]->name;
+    addCopy(source, target, "copy", value.getLoc());
   }
+}
+
+/// What a state holds after the call, where no kernel put it there. A value that lies in a state
+/// that another copy overwrites is put aside first.
+void EntryBuilder::copyStates() {
+  llvm::SmallVector<uint32_t> sources;
+  for (nn::SetOp set : states.copies()) {
+    uint32_t source = use(set.getValue());
+    const format::BufferT &from = *entry->buffers[source];
+    bool isOverwritten = from.kind == format::BufferKind::State &&
+                         llvm::any_of(states.copies(), [&](nn::SetOp other) {
+                           return context.states.lookup(other.getName()) == from.index;
+                         });
+    if (isOverwritten) {
+      uint32_t aside = addSimilar(source, format::BufferKind::Arena, 0);
+      sizedLike[aside] = set.getValue();
+      addCopy(source, aside, set.getName(), set.getLoc());
+      source = aside;
+    }
+    sources.push_back(source);
+  }
+  for (auto [set, source] : llvm::zip_equal(states.copies(), sources)) {
+    Value value = set.getValue();
+    uint32_t known = buffers.lookup(withoutReshapes(value));
+    uint32_t target = addStateBuffer(value, set.getName());
+    buffers[withoutReshapes(value)] = known;
+    addCopy(source, target, set.getName(), set.getLoc());
+  }
+}
+
+/// A buffer of the same type elsewhere.
+uint32_t EntryBuilder::addSimilar(uint32_t buffer, format::BufferKind kind, uint32_t index) {
+  auto similar = std::make_unique<format::BufferT>(*entry->buffers[buffer]);
+  similar->kind = kind;
+  similar->index = index;
+  similar->offset = 0;
+  entry->buffers.push_back(std::move(similar));
+  return entry->buffers.size() - 1;
 }
 
 /// Bytes at the upper bounds of all dimensions.
@@ -353,7 +447,7 @@ int64_t EntryBuilder::upperBytes(const format::BufferT &buffer, Value value) {
 
 void EntryBuilder::placeArena() {
   std::vector<Lifetime> lifetimes;
-  llvm::DenseMap<uint32_t, Value> values;
+  llvm::DenseMap<uint32_t, Value> values = sizedLike;
   for (auto [value, number] : buffers)
     values[number] = value;
   int64_t total = 0;
@@ -377,7 +471,7 @@ Result<void> buildEntries(ModuleOp module, const PlanContext &context, format::M
   for (auto function : module.getOps<func::FuncOp>()) {
     if (!function->hasAttr("nn.entry") && !function->hasAttr("nn.prepare"))
       continue;
-    Result<std::unique_ptr<format::EntryT>> entry = EntryBuilder(function, context).build();
+    Result<std::unique_ptr<format::EntryT>> entry = EntryBuilder(function, context, model).build();
     if (!entry)
       return entry.error();
     model.entries.push_back(std::move(*entry));

@@ -1,6 +1,8 @@
 #include "runtime/cpu/CpuExecutor.h"
 #include "runtime/cpu/ThreadPool.h"
 
+#include "runtime/StateSizes.h"
+
 #include <chrono>
 #include <cstring>
 #include <fmt/format.h>
@@ -58,6 +60,11 @@ public:
   Device device() const override { return Device::cpu(); }
   Result<void> run(const Call &call) override;
   Result<void> profile(const Call &call, std::span<double> milliseconds) override;
+  Result<void> startState(size_t state, uint64_t bytes) override;
+  int64_t stateScalar(size_t state) const override {
+    return scalarValue(static_cast<DType>(model().states[state]->dtype),
+                       states[state].bytes().data());
+  }
   Result<Tensor> allocate(DType type, std::span<const int64_t> shape) override {
     return Tensor::empty(type, shape);
   }
@@ -102,13 +109,33 @@ Result<void> CpuExecutor::prepare() {
     return Error{fmt::format("cannot open a session of {}: {} for its arena", engine->name(),
                              memory.error().message)};
   arena = std::move(*memory);
-  for (const std::unique_ptr<StateT> &state : model().states) {
-    Result<MappedFile> kept = MappedFile::anonymous(state->bytes);
+  states.resize(model().states.size());
+  return {};
+}
+
+Result<void> CpuExecutor::startState(size_t index, uint64_t bytes) {
+  const StateT &state = *model().states[index];
+  MappedFile &memory = states[index];
+  bool isNew = memory.bytes().size() < std::max<uint64_t>(bytes, sizeof(int64_t));
+  if (isNew) {
+    Result<MappedFile> kept = MappedFile::anonymous(std::max<uint64_t>(bytes, sizeof(int64_t)));
     if (!kept)
-      return Error{fmt::format("cannot open a session of {}: {} for the state `{}`", engine->name(),
-                               kept.error().message, state->name)};
-    states.push_back(std::move(*kept));
+      return Error{fmt::format("a session of {}: {} for the state `{}`", engine->name(),
+                               kept.error().message, state.name)};
+    memory = std::move(*kept);
   }
+  std::byte *target = memory.writable().data();
+  if (state.weight >= 0) {
+    const WeightT &weight = *model().weights[static_cast<size_t>(state.weight)];
+    std::memcpy(target, engine->container().section(section::Weights).data() + weight.offset,
+                bytes);
+    return {};
+  }
+  if (isNew && state.value == 0)
+    return {};
+  std::vector<std::byte> element = initialElement(state);
+  for (uint64_t at = 0; at + element.size() <= bytes; at += element.size())
+    std::memcpy(target + at, element.data(), element.size());
   return {};
 }
 

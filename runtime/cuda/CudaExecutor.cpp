@@ -2,6 +2,8 @@
 #include "runtime/cuda/PortMemory.h"
 #include "runtime/cuda/PreparedCall.h"
 
+#include "runtime/StateSizes.h"
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -26,6 +28,10 @@ public:
   Device device() const override { return Device::cuda(gpu->index()); }
   Result<void> run(const Call &call) override;
   Result<void> profile(const Call &call, std::span<double> milliseconds) override;
+  Result<void> startState(size_t state, uint64_t bytes) override;
+  int64_t stateScalar(size_t state) const override {
+    return scalarValue(static_cast<DType>(engine->model().states[state]->dtype), &shadows[state]);
+  }
   Result<Tensor> allocate(DType type, std::span<const int64_t> shape) override;
   Result<void> upload(const Tensor &host, const Tensor &device) override;
   Result<void> download(const Tensor &device, const Tensor &host) override;
@@ -38,6 +44,8 @@ private:
   Result<void> allocateMemory();
   Result<void> placePorts(const Call &call);
   CUdeviceptr addressOf(const BufferT &buffer);
+  Result<void> fetchScalars();
+  Result<void> fetchScalar(size_t state);
   Result<PreparedCall *> prepareCall(const Call &call);
   Result<PreparedCall *> addPrepared(std::unique_ptr<PreparedCall> made);
   Result<void> send(const Call &call);
@@ -54,8 +62,11 @@ private:
   DeviceMemory arena, workspace;
   size_t workspaceSize = 0;
   std::vector<DeviceMemory> states;                  // by index of Model.states
+  std::vector<uint64_t> stateBytes;                  // what their memory holds
+  std::vector<int64_t> shadows;                      // of those of rank 0: their bytes on the host
   std::vector<Ports> ports;                          // by index of Model.entries
   std::vector<CUdeviceptr> inputs, outputs, buffers; // of the running call
+  std::vector<CUdeviceptr> scalars;                  // of the running call, by symbol
   std::vector<std::unique_ptr<PreparedCall>> cache;
   uint64_t useCount = 0;
   std::vector<EventOwner> events; // of profiles
@@ -74,9 +85,10 @@ Result<void> CudaExecutor::prepare() {
       made.inputs.emplace_back(gpu, *entry, *port);
     for (const std::unique_ptr<PortT> &port : entry->outputs)
       made.outputs.emplace_back(gpu, *entry, *port);
-    most = std::max({most, entry->buffers.size(), entry->inputs.size(), entry->outputs.size()});
+    most = std::max({most, entry->buffers.size(), entry->inputs.size(), entry->outputs.size(),
+                     entry->dims.size()});
   }
-  for (std::vector<CUdeviceptr> *list : {&inputs, &outputs, &buffers})
+  for (std::vector<CUdeviceptr> *list : {&inputs, &outputs, &buffers, &scalars})
     list->reserve(most);
   cache.reserve(MaxPreparedCalls);
   return allocateMemory();
@@ -90,14 +102,9 @@ Result<void> CudaExecutor::allocateMemory() {
   if (!memory)
     return memory.error();
   arena = std::move(*memory);
-  for (const std::unique_ptr<StateT> &state : engine->model().states) {
-    Result<DeviceMemory> kept = gpu->allocate(state->bytes, "the state `" + state->name + "`");
-    if (!kept)
-      return kept.error();
-    states.push_back(std::move(*kept));
-    if (state->bytes > 0)
-      NNC_CUDA_TRY(gpu->api(), cuMemsetD8Async, states.back().get(), 0, state->bytes, stream);
-  }
+  states.resize(engine->model().states.size());
+  stateBytes.resize(states.size());
+  shadows.resize(states.size());
   if (!shared->blasHandle())
     return {};
   workspaceSize = workspaceBytes(gpu->capability());
@@ -105,6 +112,41 @@ Result<void> CudaExecutor::allocateMemory() {
   if (!scratch)
     return scratch.error();
   workspace = std::move(*scratch);
+  return {};
+}
+
+Result<void> CudaExecutor::startState(size_t index, uint64_t bytes) {
+  ContextScope scope(*gpu);
+  const StateT &state = *engine->model().states[index];
+  if (!states[index].get() || stateBytes[index] < bytes) {
+    states[index] = DeviceMemory();
+    Result<DeviceMemory> kept =
+        gpu->allocate(std::max<uint64_t>(bytes, 1), "the state `" + state.name + "`");
+    if (!kept)
+      return kept.error();
+    states[index] = std::move(*kept);
+    stateBytes[index] = bytes;
+  }
+  CUdeviceptr target = states[index].get();
+  std::vector<std::byte> repeated; // on the host until the copies are done
+  if (state.weight >= 0) {
+    CUdeviceptr source =
+        shared->weight(*engine->model().weights[static_cast<size_t>(state.weight)]);
+    NNC_CUDA_TRY(gpu->api(), cuMemcpyDtoDAsync, target, source, bytes, stream);
+  } else if (state.value == 0 && bytes > 0) {
+    NNC_CUDA_TRY(gpu->api(), cuMemsetD8Async, target, 0, bytes, stream);
+  } else {
+    std::vector<std::byte> element = initialElement(state);
+    size_t chunk = std::min<uint64_t>(bytes, size_t{1} << 20);
+    for (size_t at = 0; at < chunk; ++at)
+      repeated.push_back(element[at % element.size()]);
+    for (uint64_t at = 0; at < bytes; at += chunk)
+      NNC_CUDA_TRY(gpu->api(), cuMemcpyHtoDAsync, target + at, repeated.data(),
+                   std::min<uint64_t>(chunk, bytes - at), stream);
+  }
+  if (Result<void> fetched = fetchScalar(index); !fetched)
+    return fetched;
+  NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, stream);
   return {};
 }
 
@@ -151,13 +193,19 @@ Result<PreparedCall *> CudaExecutor::prepareCall(const Call &call) {
   buffers.clear();
   for (const std::unique_ptr<BufferT> &buffer : entry.buffers)
     buffers.push_back(addressOf(*buffer));
+  scalars.clear();
+  for (const std::unique_ptr<DimT> &dim : entry.dims)
+    scalars.push_back(dim->kind != SymbolKind::Scalar      ? 0
+                      : dim->source == ScalarSource::State ? states[dim->index].get()
+                                                           : inputs[dim->index]);
   for (std::unique_ptr<PreparedCall> &known : cache)
-    if (known->matches(entry, call.sizes, buffers)) {
+    if (known->matches(entry, call.sizes, buffers, scalars)) {
       known->lastUse = ++useCount;
       return known.get();
     }
-  Result<std::unique_ptr<PreparedCall>> made = PreparedCall::make(
-      *shared, engine->model(), entry, call.sizes, buffers, {workspace.get(), workspaceSize});
+  Result<std::unique_ptr<PreparedCall>> made =
+      PreparedCall::make(*shared, engine->model(), entry, call.sizes, buffers, scalars,
+                         {workspace.get(), workspaceSize});
   if (!made)
     return made.error();
   return addPrepared(std::move(*made));
@@ -185,10 +233,28 @@ Result<void> CudaExecutor::fetch(const Call &call) {
   for (size_t i = 0; i < call.outputs.size(); ++i)
     if (Result<void> got = ports[call.entry].outputs[i].fetch(call.outputs[i], stream); !got)
       return got;
+  if (Result<void> got = fetchScalars(); !got)
+    return got;
   if (Result<void> done = synchronize(call); !done)
     return done;
   for (size_t i = 0; i < call.outputs.size(); ++i)
     ports[call.entry].outputs[i].finish(call.outputs[i]);
+  return {};
+}
+
+/// What guards of the next call need to know of states.
+Result<void> CudaExecutor::fetchScalars() {
+  for (size_t i = 0; i < states.size(); ++i)
+    if (Result<void> fetched = fetchScalar(i); !fetched)
+      return fetched;
+  return {};
+}
+
+Result<void> CudaExecutor::fetchScalar(size_t index) {
+  const StateT &state = *engine->model().states[index];
+  if (state.shape.empty() && states[index].get())
+    NNC_CUDA_TRY(gpu->api(), cuMemcpyDtoHAsync, &shadows[index], states[index].get(), state.bytes,
+                 stream);
   return {};
 }
 

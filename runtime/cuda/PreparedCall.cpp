@@ -8,10 +8,11 @@ using namespace nnc::format;
 using namespace nnc::rt;
 
 PreparedCall::PreparedCall(const CudaModel &model, const ModelT &plan, const EntryT &entry,
-                           const CallSizes &sizes, std::span<const CUdeviceptr> buffers)
+                           const CallSizes &sizes, std::span<const CUdeviceptr> buffers,
+                           std::span<const CUdeviceptr> scalars)
     : model(model), plan(plan), entry(entry), dims(sizes.dims().begin(), sizes.dims().end()),
       values(sizes.values().begin(), sizes.values().end()), buffers(buffers.begin(), buffers.end()),
-      gemms(entry.steps.size()) {
+      scalars(scalars.begin(), scalars.end()), gemms(entry.steps.size()) {
   size_t mostArguments = 0;
   for (const std::unique_ptr<StepT> &step : entry.steps)
     if (const LaunchT *launch = step->what.AsLaunch())
@@ -19,12 +20,11 @@ PreparedCall::PreparedCall(const CudaModel &model, const ModelT &plan, const Ent
   arguments.resize(mostArguments);
 }
 
-Result<std::unique_ptr<PreparedCall>> PreparedCall::make(const CudaModel &model, const ModelT &plan,
-                                                         const EntryT &entry,
-                                                         const CallSizes &sizes,
-                                                         std::span<const CUdeviceptr> buffers,
-                                                         const GemmWorkspace &workspace) {
-  std::unique_ptr<PreparedCall> call(new PreparedCall(model, plan, entry, sizes, buffers));
+Result<std::unique_ptr<PreparedCall>>
+PreparedCall::make(const CudaModel &model, const ModelT &plan, const EntryT &entry,
+                   const CallSizes &sizes, std::span<const CUdeviceptr> buffers,
+                   std::span<const CUdeviceptr> scalars, const GemmWorkspace &workspace) {
+  std::unique_ptr<PreparedCall> call(new PreparedCall(model, plan, entry, sizes, buffers, scalars));
   if (Result<void> planned = call->planGemms(sizes, workspace); !planned)
     return planned.error();
   return call;
@@ -50,9 +50,15 @@ Result<void> PreparedCall::planGemms(const CallSizes &sizes, const GemmWorkspace
 }
 
 bool PreparedCall::matches(const EntryT &otherEntry, const CallSizes &sizes,
-                           std::span<const CUdeviceptr> otherBuffers) const {
-  return &entry == &otherEntry && std::ranges::equal(dims, sizes.dims()) &&
-         std::ranges::equal(buffers, otherBuffers);
+                           std::span<const CUdeviceptr> otherBuffers,
+                           std::span<const CUdeviceptr> otherScalars) const {
+  if (&entry != &otherEntry || !std::ranges::equal(buffers, otherBuffers) ||
+      !std::ranges::equal(scalars, otherScalars))
+    return false;
+  for (size_t symbol = 0; symbol < dims.size(); ++symbol)
+    if (entry.dims[symbol]->kind == SymbolKind::Size && dims[symbol] != sizes.dims()[symbol])
+      return false;
+  return true;
 }
 
 Error PreparedCall::inStep(const StepT &step, const Error &error) const {
@@ -76,8 +82,10 @@ Result<void> PreparedCall::launch(const LaunchT &launch, CUstream stream) {
   size_t count = 0;
   for (uint32_t buffer : launch.buffers)
     arguments[count++] = &buffers[buffer];
-  for (int64_t &dim : dims)
-    arguments[count++] = &dim;
+  for (size_t symbol = 0; symbol < dims.size(); ++symbol)
+    arguments[count++] = entry.dims[symbol]->kind == SymbolKind::Scalar
+                             ? static_cast<void *>(&scalars[symbol])
+                             : &dims[symbol];
   NNC_CUDA_TRY(model.device()->api(), cuLaunchKernel, model.kernel(launch.kernel), grid[0], grid[1],
                grid[2], launch.block[0], launch.block[1], launch.block[2], launch.shared_bytes,
                stream, arguments.data(), nullptr);

@@ -9,15 +9,17 @@ namespace nnc::rt {
 
 class PreparedCall {
 public:
-  /// `buffers` are the addresses by index of Entry.buffers. Plans the gemms.
+  /// `buffers` are the addresses by index of Entry.buffers, `scalars` those of run-time scalars by
+  /// symbol. Plans the gemms.
   static Result<std::unique_ptr<PreparedCall>>
   make(const CudaModel &model, const format::ModelT &plan, const format::EntryT &entry,
        const CallSizes &sizes, std::span<const CUdeviceptr> buffers,
-       const GemmWorkspace &workspace);
+       std::span<const CUdeviceptr> scalars, const GemmWorkspace &workspace);
 
-  /// True if this was made for these sizes and addresses.
+  /// True if this was made for these sizes and addresses. The values of scalars do not matter:
+  /// kernels read them on the device.
   bool matches(const format::EntryT &entry, const CallSizes &sizes,
-               std::span<const CUdeviceptr> buffers) const;
+               std::span<const CUdeviceptr> buffers, std::span<const CUdeviceptr> scalars) const;
 
   /// Enqueues the whole call: as a graph if it was captured.
   Result<void> run(CUstream stream);
@@ -31,7 +33,8 @@ public:
 
 private:
   PreparedCall(const CudaModel &model, const format::ModelT &plan, const format::EntryT &entry,
-               const CallSizes &sizes, std::span<const CUdeviceptr> buffers);
+               const CallSizes &sizes, std::span<const CUdeviceptr> buffers,
+               std::span<const CUdeviceptr> scalars);
   Result<void> planGemms(const CallSizes &sizes, const GemmWorkspace &workspace);
   Result<void> launch(const format::LaunchT &launch, CUstream stream);
   Result<void> copy(const format::CopyT &copy, CUstream stream);
@@ -42,7 +45,7 @@ private:
   const format::ModelT &plan;
   const format::EntryT &entry;
   std::vector<int64_t> dims, values;
-  std::vector<CUdeviceptr> buffers;
+  std::vector<CUdeviceptr> buffers, scalars;
   std::vector<std::unique_ptr<GemmPlan>> gemms; // by step; null for other steps
   std::vector<void *> arguments;                // of the launch being made
   GraphExecOwner graph;

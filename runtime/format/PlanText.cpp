@@ -42,7 +42,13 @@ private:
 
   void printConditions() {
     for (const std::unique_ptr<DimT> &dim : entry.dims)
-      print(out, "  {} in {}..={}\n", dim->name, dim->min, dim->max);
+      if (dim->kind == SymbolKind::Size)
+        print(out, "  {} in {}..={}\n", dim->name, dim->min, dim->max);
+      else if (dim->kind == SymbolKind::Scalar)
+        print(out, "  {} is the value of {} {}\n", dim->name,
+              dim->source == ScalarSource::State ? "state" : "input",
+              dim->source == ScalarSource::State ? model.states[dim->index]->name
+                                                 : entry.inputs[dim->index]->name);
     for (const std::unique_ptr<GuardT> &guard : entry.guards)
       print(out, "  requires {}\n", guard->text);
   }
@@ -125,6 +131,8 @@ private:
       text += fmt::format(" block ({})", fmt::join(launch.block, ", "));
     if (launch.shared_bytes)
       text += fmt::format(" shared {}", launch.shared_bytes);
+    if (launch.update)
+      text += " updates " + place(*entry.buffers[launch.buffers.front()]) + " in place";
     if (full)
       text += fmt::format(" buffers (%{})", fmt::join(launch.buffers, ", %"));
     return text;

@@ -61,8 +61,15 @@ Result<void> verifyWeights(const ModelT &model, const SectionSizes &sizes) {
                           "the plan has a weight outside its section"));
   }
   NNC_TRY(requireAll(model.states));
-  for (const std::unique_ptr<StateT> &state : model.states)
+  for (const std::unique_ptr<StateT> &state : model.states) {
     NNC_TRY(verifyStored(state->dtype, state->shape, state->bytes));
+    NNC_TRY(
+        require(state->weight >= -1 && state->weight < static_cast<int64_t>(model.weights.size()),
+                "the plan has a state that starts as nothing"));
+    NNC_TRY(require(state->weight < 0 ||
+                        model.weights[static_cast<size_t>(state->weight)]->bytes == state->bytes,
+                    "the plan has a state that starts as something of another size"));
+  }
   return {};
 }
 
@@ -99,6 +106,7 @@ public:
     NNC_TRY(verifyGuards());
     NNC_TRY(verifyPorts(entry.inputs));
     NNC_TRY(verifyPorts(entry.outputs));
+    NNC_TRY(verifyScalars());
     NNC_TRY(verifyBuffers());
     NNC_TRY(requireAll(entry.steps));
     for (const std::unique_ptr<StepT> &step : entry.steps)
@@ -110,8 +118,29 @@ private:
   Result<void> verifyDims() {
     NNC_TRY(requireAll(entry.dims));
     for (const std::unique_ptr<DimT> &dim : entry.dims) {
-      NNC_TRY(require(dim->min >= 0 && dim->min <= dim->max, "the plan has an empty range"));
+      bool isScalar = dim->kind == SymbolKind::Scalar;
+      NNC_TRY(require(dim->min <= dim->max && (isScalar || dim->min >= 0),
+                      "the plan has an empty range"));
+      NNC_TRY(require(dim->kind <= SymbolKind::MAX, "the plan has an unknown kind of symbol"));
       upper.push_back(dim->max);
+    }
+    return {};
+  }
+
+  /// After the ports: scalars are inputs or states of one integer.
+  Result<void> verifyScalars() {
+    const char *wrong = "the plan has a scalar that is none";
+    for (const std::unique_ptr<DimT> &dim : entry.dims) {
+      if (dim->kind != SymbolKind::Scalar)
+        continue;
+      bool isState = dim->source == ScalarSource::State;
+      NNC_TRY(require(dim->source <= ScalarSource::MAX, wrong));
+      NNC_TRY(require(dim->index < (isState ? model.states.size() : entry.inputs.size()), wrong));
+      unsigned dtype = isState ? model.states[dim->index]->dtype : entry.inputs[dim->index]->dtype;
+      bool isScalar = isState ? model.states[dim->index]->shape.empty()
+                              : entry.inputs[dim->index]->shape.empty();
+      DType type = static_cast<DType>(dtype);
+      NNC_TRY(require(isScalar && (type == DType::I32 || type == DType::I64), wrong));
     }
     return {};
   }
@@ -180,6 +209,9 @@ private:
       return require(buffer.index < entry.outputs.size(), outside);
     case BufferKind::State:
       NNC_TRY(require(buffer.index < model.states.size(), outside));
+      NNC_TRY(require(buffer.shape.size() == model.states[buffer.index]->shape.size() &&
+                          buffer.dtype == model.states[buffer.index]->dtype,
+                      "the plan has a buffer that is not of its state's type"));
       return require(bytes <= model.states[buffer.index]->bytes, small);
     }
     return Error{outside};
@@ -205,6 +237,9 @@ private:
       NNC_TRY(requireBuffer(buffer));
     NNC_TRY(require(!launch.grid.empty() && launch.grid.size() <= (cuda ? 3 : 1),
                     "the plan has a malformed grid"));
+    NNC_TRY(require(!launch.update || (launch.buffers.size() >= 2 &&
+                                       launch.buffers.front() == launch.buffers.back()),
+                    "the plan has an update of nothing"));
     for (uint32_t expr : launch.grid)
       NNC_TRY(requireExpr(expr));
     return require(!cuda || launch.block.size() == 3, "the plan has a malformed block");

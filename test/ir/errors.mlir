@@ -106,14 +106,6 @@ func.func @reshape_element(%x: tensor<4xf32>) {
 
 // -----
 
-func.func @symbols(%x: tensor<?xf32, affine_map<()[s0] -> (s0)>>) {
-  // expected-error @+1 {{'nn.reshape' op expected types with equally many symbols, found 1 and 2}}
-  %0 = nn.reshape %x : tensor<?xf32, affine_map<()[s0] -> (s0)>> -> tensor<1x?xf32, affine_map<()[s0, s1] -> (1, s0)>>
-  return
-}
-
-// -----
-
 func.func @permutation(%x: tensor<4x8xf32>) {
   // expected-error @+1 {{'nn.transpose' op expected a permutation of the axes below 2, found [1, 1]}}
   %0 = nn.transpose %x {permutation = array<i64: 1, 1>} : tensor<4x8xf32> -> tensor<8x8xf32>

@@ -158,6 +158,27 @@ func.func @range() attributes {nn.dims = ["B"], nn.ranges = [array<i64: 3, 2>]} 
 
 // -----
 
+// expected-error @+1 {{'func.func' op expected 'nn.kinds' to have one of dim, scalar and loop for each of 1 dimensions, found ["size"]}}
+func.func @kinds() attributes {nn.dims = ["B"], nn.kinds = ["size"]} {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op expected the source {input = N} or {state = @symbol} of dimension 0, found {input = 0 : i64}}}
+func.func @source(%x: tensor<4xi32>) attributes {nn.dims = ["p"], nn.kinds = ["scalar"], nn.sources = [{input = 0 : i64}]} {
+  return
+}
+
+// -----
+
+// expected-error @+1 {{'func.func' op expected the source {} of dimension 0, found {input = 0 : i64}}}
+func.func @no_source(%x: tensor<i32>) attributes {nn.dims = ["B"], nn.kinds = ["dim"], nn.sources = [{input = 0 : i64}]} {
+  return
+}
+
+// -----
+
 // expected-error @+1 {{'func.func' op expected a guard with map, kind eq0 or ge0, text, message and line, found {kind = "lt0"}}}
 func.func @guard() attributes {nn.guards = [{kind = "lt0"}]} {
   return
@@ -165,8 +186,8 @@ func.func @guard() attributes {nn.guards = [{kind = "lt0"}]} {
 
 // -----
 
-// expected-error @+1 {{'func.func' op expected an entry of tensors over 2 dimensions, found 'tensor<?xf32, affine_map<()[s0] -> (s0)>>'}}
-func.func @entry(%x: tensor<?xf32, affine_map<()[s0] -> (s0)>>) attributes {nn.entry, nn.dims = ["B", "T"]} {
+// expected-error @+1 {{'func.func' op expected an entry of tensors over 1 dimensions, found 'tensor<?xf32, affine_map<()[s0, s1] -> (s1)>>'}}
+func.func @entry(%x: tensor<?xf32, affine_map<()[s0, s1] -> (s1)>>) attributes {nn.entry, nn.dims = ["B"]} {
   return
 }
 

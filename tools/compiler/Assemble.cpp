@@ -3,6 +3,7 @@
 #include "tools/compiler/Compilation.h"
 
 #include "codegen/plan/PlanBuilder.h"
+#include "ir/EntryAttrs.h"
 #include "ir/NNOps.h"
 #include "runtime/format/Container.h"
 #include "runtime/format/model_generated.h"
@@ -56,15 +57,25 @@ public:
 private:
   format::ModelT &plan() { return *assembly.plan; }
 
-  /// Weights and states that some entry point reads, in the order of their declaration.
+  /// Weights and states that some entry point uses, in the order of their declaration. A buffer
+  /// that one writes is a state that starts as the weight.
   Result<void> addGlobals() {
-    llvm::DenseSet<StringRef> used;
+    llvm::DenseSet<StringRef> used, written;
     module.walk([&](nn::GetOp get) { used.insert(get.getName()); });
+    module.walk([&](nn::SetOp set) { written.insert(set.getName()); });
+    for (auto function : module.getOps<func::FuncOp>())
+      for (const nn::EntrySymbol &symbol : nn::getEntrySymbols(function))
+        if (symbol.state)
+          used.insert(symbol.state.getValue());
     for (auto global : module.getOps<nn::GlobalOp>()) {
-      if (!used.contains(global.getSymName()))
+      StringRef symbol = global.getSymName();
+      bool isState = global.getKind() == "state" || written.contains(symbol);
+      if (!used.contains(symbol) && !written.contains(symbol))
         continue;
-      Result<void> done = global.getKind() == "state" ? addState(global) : addWeight(global);
-      if (!done)
+      bool isStored = store.find(symbol);
+      if (Result<void> done = isStored || !isState ? addWeight(global) : Result<void>(); !done)
+        return done;
+      if (Result<void> done = isState ? addState(global) : Result<void>(); !done)
         return done;
     }
     return {};
@@ -88,15 +99,23 @@ private:
   }
 
   Result<void> addState(nn::GlobalOp global) {
-    RankedTensorType type = global.getTensorType();
-    std::optional<DType> dtype = codegen::dtypeOf(type.getElementType());
-    if (!type.hasStaticShape() || !dtype)
-      return Error{fmt::format("state `{}` needs fixed sizes", global.getSymName().str())};
+    std::optional<DType> dtype = codegen::dtypeOf(global.getTensorType().getElementType());
+    if (!dtype)
+      return Error{fmt::format("the state `{}` has an element type that models cannot store",
+                               global.getSymName().str())};
     auto state = std::make_unique<format::StateT>();
     state->name = global.getSymName().str();
     state->dtype = uint8_t(*dtype);
-    state->shape = type.getShape().vec();
-    state->bytes = type.getNumElements() * dtypeBytes(*dtype);
+    // Sizes that depend on dimensions are the largest that entry points give them.
+    state->bytes = dtypeBytes(*dtype);
+    for (int64_t size : global.getTensorType().getShape()) {
+      state->shape.push_back(ShapedType::isDynamic(size) ? 0 : size);
+      state->bytes *= state->shape.back();
+    }
+    if (auto weight = context.weights.find(global.getSymName()); weight != context.weights.end())
+      state->weight = weight->second;
+    else if (std::optional<DictionaryAttr> init = global.getInit())
+      state->value = init->getAs<FloatAttr>("value").getValueAsDouble();
     context.states[global.getSymName()] = plan().states.size();
     plan().states.push_back(std::move(state));
     return {};

@@ -62,8 +62,7 @@ void printKeys(const frontend::ModelInfo &info) {
   for (const frontend::SlotInfo &slot : info.slots)
     width = std::max(width, slot.key.size());
   for (const frontend::SlotInfo &slot : info.slots) {
-    std::string line =
-        fmt::format("{:<{}}  {}[{}]", slot.key, width, slot.dtype, fmt::join(slot.shape, ", "));
+    std::string line = fmt::format("{:<{}}  {}", slot.key, width, slot.type);
     if (slot.kind != "param")
       line += fmt::format("  {}", slot.kind);
     for (const std::string &alternative : slot.alternatives)

@@ -71,14 +71,14 @@ TEST_F(Dims, ManyTermsDecideNothing) {
 }
 
 TEST_F(Dims, ConstantSizesAreStatic) {
-  RankedTensorType type = getTensorType({b - b + 4, (b * 0) + 8}, f32, 1);
+  RankedTensorType type = getTensorType({b - b + 4, (b * 0) + 8}, f32);
   EXPECT_EQ(type, RankedTensorType::get({4, 8}, f32));
   EXPECT_EQ(getNumSymbols(type), 0u);
   EXPECT_EQ(toString(getDims(type)), "[4, 8]");
 }
 
 TEST_F(Dims, DynamicSizesHaveAnEncoding) {
-  RankedTensorType type = getTensorType({b, number(8), b * t}, f32, 2);
+  RankedTensorType type = getTensorType({b, number(8), b * t}, f32);
   EXPECT_TRUE(type.isDynamicDim(0) && !type.isDynamicDim(1) && type.isDynamicDim(2));
   EXPECT_EQ(toString(getDims(type)), "[s0, 8, s0 * s1]");
   EXPECT_EQ(getNumSymbols(type), 2u);

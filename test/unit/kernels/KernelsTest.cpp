@@ -57,8 +57,7 @@ OwningOpRef<ModuleOp> wrap(nn::KernelOp kernel, func::FuncOp entry) {
   llvm::SmallVector<AffineExpr> symbols;
   for (unsigned i = 0; names && i < names.size(); ++i)
     symbols.push_back(builder.getAffineSymbolExpr(i));
-  llvm::SmallVector<Type> arguments = {
-      nn::getTensorType(symbols, builder.getI1Type(), symbols.size())};
+  llvm::SmallVector<Type> arguments = {nn::getTensorType(symbols, builder.getI1Type())};
   llvm::append_range(arguments, kernel->getOperandTypes());
   auto type = builder.getFunctionType(arguments, kernel->getResultTypes());
   auto function = builder.create<func::FuncOp>(kernel.getLoc(), "forward", type);

@@ -1,0 +1,213 @@
+// Slots at run time: what each holds at each place of a function, `<-`, and the run-time scalars
+// that positions and guards may be made of.
+#include "frontend/Evaluator.h"
+
+#include "ir/NNOps.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace nnc::frontend {
+
+//===- Scalars --------------------------------------------------------------------------------===//
+
+/// Entry points read a tied slot once; other functions know slots as they are reached.
+static Slot *keyOf(const FunctionEmission &emission, Slot &slot) {
+  return emission.isEntry ? slot.canonical() : &slot;
+}
+
+std::optional<Dim> Evaluator::slotScalar(Slot &slot) {
+  if (!slot.isScalarState())
+    return std::nullopt;
+  for (FunctionEmission *emission = frame->emission; emission; emission = emission->caller)
+    if (auto found = emission->slotValues.find(keyOf(*emission, slot));
+        found != emission->slotValues.end())
+      return found->second.scalar;
+  std::string name = slot.owner->path();
+  name += (name.empty() ? "" : ".") + std::string(slot.decl->name.text);
+  return context.runtimeScalar(name, {nn::SymbolKind::Scalar, {}, slot.canonical()->symbol});
+}
+
+std::optional<Value> Evaluator::asGuardValue(const TensorValue &tensor) {
+  return inGuard && tensor.scalar ? std::optional(Value::integer(*tensor.scalar)) : std::nullopt;
+}
+
+//===- The sizes of states --------------------------------------------------------------------===//
+
+std::optional<std::vector<Dim>> Evaluator::slotShape(Slot &slot, syntax::Span span) {
+  if (slot.variables.empty())
+    return slot.shape;
+  auto known = stateShapes.find(slot.canonical());
+  std::vector<Dim> shape = slot.shape;
+  // In two steps, for the meaning of one variable may have the name of another.
+  for (size_t i = 0; i < slot.variables.size(); ++i)
+    for (Dim &dim : shape)
+      dim = dim.substitute({slot.variables[i]}, Dim::variable(fmt::format("%{}", i)));
+  for (size_t i = 0; i < slot.variables.size(); ++i) {
+    const std::string &name = slot.variables[i];
+    const std::optional<Value> *local = frame->locals.find(name);
+    auto outer = context.entryDims.find(name);
+    if (!(local && *local && (*local)->isInt()) && outer == context.entryDims.end()) {
+      if (known != stateShapes.end())
+        return known->second;
+      error("E0612", span,
+            fmt::format("the size `{}` of `{}` is not known here", name, slot.decl->name.text))
+          .label(slot.decl->type->span, "declared here")
+          .note(
+              fmt::format("a function that uses it takes a tensor with the dimension `{}`, or its "
+                          "entry point does",
+                          name));
+      return std::nullopt;
+    }
+    const Dim &meaning =
+        local && *local && (*local)->isInt() ? (*local)->get<Dim>() : outer->second;
+    for (Dim &dim : shape)
+      dim = dim.substitute({fmt::format("%{}", i)}, meaning);
+  }
+  if (known != stateShapes.end() && known->second != shape) {
+    error("E0612", span, fmt::format("`{}` has two shapes in one call", slot.decl->name.text))
+        .primaryLabel(fmt::format("{} here, {} elsewhere", formatTensorType(slot.element, shape),
+                                  formatTensorType(slot.element, known->second)))
+        .label(slot.decl->type->span, "declared here");
+    return std::nullopt;
+  }
+  stateShapes[slot.canonical()] = shape;
+  return shape;
+}
+
+//===- What slots hold ------------------------------------------------------------------------===//
+
+std::optional<SlotValue> Evaluator::slotValue(Slot &slot, syntax::Span span) {
+  std::optional<std::vector<Dim>> shape = slotShape(slot, span);
+  if (!shape)
+    return std::nullopt;
+  return slotValue(slot, std::move(*shape), span);
+}
+
+SlotValue &Evaluator::slotValue(Slot &slot, std::vector<Dim> shape, syntax::Span span) {
+  FunctionEmission &emission = *frame->emission;
+  Slot *key = keyOf(emission, slot);
+  if (auto found = emission.slotValues.find(key); found != emission.slotValues.end())
+    return found->second;
+  SlotValue held{{}, std::move(shape), slotScalar(slot)};
+  mlir::RankedTensorType type = context.tensorType(key->element, held.shape);
+  if (emission.isEntry) {
+    context.opName = key->symbol;
+    held.value = context.builder.create<nn::GetOp>(context.location(span), type, key->symbol);
+  } else {
+    context.opName.clear();
+    held.value = emission.function.getBody().front().addArgument(type, context.location(span));
+    emission.slotArguments.push_back(key);
+  }
+  return emission.slotValues[key] = std::move(held);
+}
+
+void Evaluator::writeSlot(Slot &slot, SlotValue value) {
+  FunctionEmission &emission = *frame->emission;
+  Slot *key = keyOf(emission, slot);
+  emission.slotValues[key] = std::move(value);
+  if (std::find(emission.written.begin(), emission.written.end(), key) == emission.written.end())
+    emission.written.push_back(key);
+}
+
+//===- Updates --------------------------------------------------------------------------------===//
+
+/// The slot that a place names; null after an error.
+Slot *Evaluator::evalPlace(const syntax::Expr &place, syntax::Span op) {
+  const Member *member = nullptr;
+  if (auto *name = place.as<syntax::NameExpr>()) {
+    if (!frame->locals.find(name->name) && frame->self)
+      member = frame->self->member(name->name);
+    if (!member && !isKnown(name->name)) {
+      eval(place); // reports it
+      return nullptr;
+    }
+  } else if (auto *path = place.as<syntax::MemberExpr>()) {
+    std::optional<Value> base = eval(*path->base);
+    if (!base)
+      return nullptr;
+    if (auto *instance = base->as<InstanceRef>()) {
+      member = (*instance)->member(path->name.text);
+      if (!member) {
+        eval(place); // reports it
+        return nullptr;
+      }
+    }
+  }
+  if (member && !member->slot && !member->value)
+    return nullptr; // an error in its declaration
+  Slot *slot = member ? member->slot.get() : nullptr;
+  if (slot && slot->decl->slot == syntax::SlotKind::Param) {
+    error("E0610", op, "`<-` changes a buffer or a state")
+        .label(place.span, fmt::format("`{}` is a param", slot->decl->name.text))
+        .label(slot->decl->name.span, "declared here");
+    return nullptr;
+  }
+  if (!slot) {
+    syntax::Diagnostic &diag = error("E0610", op, "`<-` changes a buffer or a state");
+    diag.primaryLabel("its left side is neither");
+    if (auto *name = place.as<syntax::NameExpr>())
+      diag.help(fmt::format("to bind a local, write `{} = ...`", name->name));
+    return nullptr;
+  }
+  if (!slot->present) {
+    readSlot(*slot, place.span); // reports it
+    return nullptr;
+  }
+  if (slot->isTied) {
+    error("E0610", op, "`<-` cannot change a slot that is tied")
+        .label(slot->decl->name.span, "declared here");
+    return nullptr;
+  }
+  if (!frame->emission) {
+    error("E0502", op, "`<-` needs a function that runs at run time");
+    return nullptr;
+  }
+  return slot;
+}
+
+/// The tensor that a whole slot or a part of it is, for checking what is stored there.
+static TensorValue targetOf(const Slot &slot, const SlotValue &held, syntax::Span span) {
+  TensorValue target;
+  target.element = slot.element;
+  target.shape = held.shape;
+  target.value = held.value;
+  target.scalar = held.scalar;
+  target.origin = span;
+  return target;
+}
+
+void Evaluator::runUpdate(const syntax::UpdateStmt &stmt) {
+  auto *index = stmt.place->as<syntax::IndexExpr>();
+  const syntax::Expr &place = index ? *index->base : *stmt.place;
+  Slot *slot = evalPlace(place, stmt.opSpan);
+  std::optional<Value> value = eval(*stmt.value);
+  frame->failed |= !slot || !value;
+  if (!slot || !value)
+    return;
+  std::optional<std::vector<Dim>> shape = slotShape(*slot, place.span);
+  std::optional<std::vector<IndexItem>> items;
+  if (index)
+    items = evalIndexItems(*index);
+  if (!shape || (index && !items) || !startOperation("update", stmt.opSpan)) {
+    frame->failed = true;
+    return;
+  }
+  Operand stored{std::move(*value), stmt.value->span, stmt.value.get()};
+  std::optional<TensorValue> result;
+  if (index) {
+    SlotValue &held = slotValue(*slot, *shape, place.span);
+    Operand whole{Value::tensor(targetOf(*slot, held, place.span)), place.span, &place};
+    result = updateTensor(context, whole, *items, stored, stmt.opSpan, stmt.place->span);
+  } else {
+    TensorValue target = targetOf(*slot, {{}, *shape}, place.span);
+    result = exactTensor(context, stmt.opSpan, {Value::tensor(target), place.span, &place}, stored);
+  }
+  if (result)
+    writeSlot(*slot,
+              {result->value, *shape, slot->isScalarState() ? result->scalar : std::nullopt});
+  else
+    frame->failed = true;
+}
+
+} // namespace nnc::frontend
