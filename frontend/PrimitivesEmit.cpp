@@ -83,10 +83,14 @@ TensorValue Emitter::select(const TensorValue &condition, const TensorValue &a,
 }
 
 TensorValue Emitter::cast(const TensorValue &x, Element element) {
-  if (context.elementType(element) == context.elementType(x.element))
-    return wrapLike(x, element, x.value);
-  return wrapLike(x, element,
-                  context.builder.create<nn::CastOp>(location(), type(element, x.shape), x.value));
+  bool isSame = context.elementType(element) == context.elementType(x.element);
+  mlir::Value value = x.value;
+  if (!isSame)
+    value = context.builder.create<nn::CastOp>(location(), type(element, x.shape), x.value);
+  TensorValue result = wrapLike(x, element, value);
+  if (isSame || element == Element::I64)
+    result.scalar = x.scalar;
+  return result;
 }
 
 //===- Sources -------------------------------------------------------------------------------===//

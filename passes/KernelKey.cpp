@@ -25,8 +25,10 @@ public:
     os << kernel.getAnchor();
     writeTypes(kernel->getOperandTypes());
     writeTypes(kernel->getResultTypes());
-    if (kernel.isUpdate())
-      os << *kernel.getStart() << '[' << *kernel.getStep() << ']';
+    if (kernel.isUpdate()) {
+      os << *kernel.getStart();
+      llvm::interleaveComma(*kernel.getStep(), os);
+    }
     for (NamedAttribute attribute : kernel->getDiscardableAttrs())
       if (attribute.getName() != "nn.refused")
         writeAttribute(attribute);

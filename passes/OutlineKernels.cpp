@@ -154,7 +154,8 @@ private:
     auto isSame = [&](Value input) { return memoryOf(input) == memoryOf(update.getInput()); };
     Operation *computed = nullptr;
     if (llvm::any_of(ArrayRef(body.inputs).drop_front(), isSame)) {
-      computed = buildKernel(index, update.getValue());
+      Value value = update.getValue();
+      computed = buildKernel(index, value);
       needed.insert(computed->operand_begin(), computed->operand_end());
       region = std::make_unique<Region>();
       BodyBuilder alone(plan, index, region->emplaceBlock());
@@ -163,7 +164,7 @@ private:
       alone.yield(update.getLoc(), region->front().getArgument(1));
       body.inputs = alone.inputs;
     }
-    OperationState state = stateOf(index, body.inputs, update.getType(), std::move(region));
+    OperationState state = stateOf(index, body.inputs, update->getResultTypes(), std::move(region));
     state.addAttribute("start", update.getStartAttr());
     state.addAttribute("step", update.getStepAttr());
     Operation *made = builder.create(state);

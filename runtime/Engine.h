@@ -61,7 +61,8 @@ public:
   /// Uninitialized tensors for runInto: of the sizes that these inputs give, on `where`.
   Result<TensorMap> makeOutputs(std::string_view entry, const TensorMap &inputs, Device where);
 
-  /// Runs `iterations` times, each step timed by itself (so without a CUDA graph).
+  /// Runs `iterations` times, each step timed by itself (so without a CUDA graph). States change as
+  /// in any call; where a guard on them fails, they start over.
   Result<std::vector<StepTime>> profile(std::string_view entry, const TensorMap &inputs,
                                         unsigned iterations);
 

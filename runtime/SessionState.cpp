@@ -296,6 +296,17 @@ Result<TensorMap> SessionState::run(std::string_view entry, const TensorMap &inp
   return outputs;
 }
 
+/// Before the same call again: what scalars are now, and whether they allow it.
+Result<void> SessionState::resume(EntryState &state) {
+  if (Result<void> read = readScalars(state); !read)
+    return read;
+  if (Result<void> updated = state.sizes.update(state.inputs, state.scalars); !updated)
+    return updated;
+  if (Result<void> fixed = states.fix(state.entry, state.sizes); !fixed)
+    return fixed;
+  return startFreshStates();
+}
+
 static std::string textOf(const ModelT &model, const StepT &step) {
   if (const LaunchT *launch = step.what.AsLaunch())
     return model.kernels[launch->kernel]->symbol;
@@ -319,11 +330,12 @@ Result<std::vector<StepTime>> SessionState::profile(std::string_view entry, cons
   std::vector<double> milliseconds(state.entry.steps.size());
   Call call = {*index, state.sizes, state.inputs, state.outputs};
   for (unsigned i = 0; i < iterations; ++i) {
-    // States may have changed: guards are checked in every iteration.
-    if (Result<void> read = readScalars(state); !read)
-      return read.error();
-    if (Result<void> updated = state.sizes.update(state.inputs, state.scalars); !updated)
-      return updated.error();
+    // States change: guards are checked in every iteration.
+    Result<void> ready = resume(state);
+    if (!ready && reset())
+      ready = resume(state);
+    if (!ready)
+      return ready.error();
     if (Result<void> ran = executor->profile(call, milliseconds); !ran)
       return ran.error();
   }

@@ -41,6 +41,7 @@ public:
 private:
   SessionState(std::shared_ptr<EngineState> engine, std::unique_ptr<Executor> executor);
   Result<void> startFreshStates();
+  Result<void> resume(EntryState &state);
   /// Finds the entry, binds the inputs and solves for the sizes.
   Result<size_t> begin(std::string_view entry, const TensorMap &inputs);
   Result<void> bindInputs(EntryState &state, const TensorMap &inputs);

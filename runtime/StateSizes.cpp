@@ -56,7 +56,8 @@ Result<void> StateSizes::open(const std::map<std::string, int64_t> &dims) {
         const DimT &dim = *entry->dims[symbol];
         if (!isOfState(*entry, symbol))
           continue;
-        names.push_back(dim.name);
+        if (std::ranges::find(names, dim.name) == names.end())
+          names.push_back(dim.name);
         if (dim.name != name)
           continue;
         isKnown = true;
@@ -65,7 +66,8 @@ Result<void> StateSizes::open(const std::map<std::string, int64_t> &dims) {
                                    dim.max, entry->name)};
       }
     if (!isKnown)
-      return Error{fmt::format("no state has a dimension `{}`{}", name, suggestion(name, names))};
+      return Error{fmt::format("no state has a dimension `{}`{}", name,
+                               names.empty() ? "" : suggestion(name, names))};
   }
   given = dims;
   return {};
@@ -116,11 +118,16 @@ Result<void> StateSizes::fix(const EntryT &entry, const CallSizes &sizes) {
       state.shape[axis] = sizes.value(buffer->shape[axis]);
     freshStates.push_back(buffer->index);
   }
-  // Two buffers of one state have one shape.
-  for (const std::unique_ptr<BufferT> &buffer : entry.buffers)
-    if (buffer->kind == BufferKind::State)
-      if (Result<void> checked = check(entry, *buffer, sizes); !checked)
-        return checked;
+  // Two buffers of one state have one shape, and none is larger.
+  for (const std::unique_ptr<BufferT> &buffer : entry.buffers) {
+    if (buffer->kind != BufferKind::State)
+      continue;
+    if (Result<void> checked = check(entry, *buffer, sizes); !checked)
+      return checked;
+    if (static_cast<uint64_t>(sizes.value(buffer->bytes)) > bytes(buffer->index))
+      return Error{
+          fmt::format("`{}`: the plan has a buffer that is larger than its state", entry.name)};
+  }
   return {};
 }
 

@@ -19,8 +19,8 @@ KernelSource codegen::getKernelSource(nn::KernelOp kernel) {
                                nn::getNumSymbols(kernel->getResultTypes()));
   if (kernel.isUpdate()) {
     source.numSymbols = std::max(source.numSymbols, kernel.getStart()->getNumSymbols());
-    source.updateStart.assign(kernel.getStart()->getResults());
-    source.updateStep.assign(*kernel.getStep());
+    llvm::append_range(source.updateStart, kernel.getStart()->getResults());
+    llvm::append_range(source.updateStep, *kernel.getStep());
   }
   kernel->walk([&](nn::SymbolOp symbol) {
     source.numSymbols = std::max<unsigned>(source.numSymbols, symbol.getPosition() + 1);

@@ -37,8 +37,8 @@ KernelBody describeKernel(nn::KernelOp kernel) {
   body.argumentDims = dimsOf(kernel.getOperandTypes());
   body.resultDims = dimsOf(kernel.getResultTypes());
   if (kernel.isUpdate()) {
-    body.updateStart.assign(kernel.getStart()->getResults());
-    body.updateStep.assign(*kernel.getStep());
+    llvm::append_range(body.updateStart, kernel.getStart()->getResults());
+    llvm::append_range(body.updateStep, *kernel.getStep());
   }
   Operation *entry = entryOf(kernel);
   if (!entry)

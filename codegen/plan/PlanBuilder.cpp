@@ -411,7 +411,8 @@ void EntryBuilder::copyStates() {
     }
     sources.push_back(source);
   }
-  for (auto [set, source] : llvm::zip_equal(states.copies(), sources)) {
+  for (auto [index, source] : llvm::enumerate(sources)) {
+    nn::SetOp set = states.copies()[index];
     Value value = set.getValue();
     uint32_t known = buffers.lookup(withoutReshapes(value));
     uint32_t target = addStateBuffer(value, set.getName());

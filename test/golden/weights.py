@@ -28,6 +28,14 @@ def draw(key, shape, dtype):
     return (random.standard_normal(shape) / np.sqrt(fan_in)).astype(np.float32)
 
 
+def draw_all(case):
+    """The checkpoint of a case; `scales` says by what to multiply tensors whose key ends so."""
+    scales = case.get("scales", {})
+    factor = {k: next((f for end, f in scales.items() if k.endswith(end)), None) for k in case["keys"]}
+    weights = {k: draw(k, s, t) for k, (s, t) in case["keys"].items()}
+    return {k: w if factor[k] is None else w * np.float32(factor[k]) for k, w in weights.items()}
+
+
 def draw_input(name, spec):
     """An input: normal floats, integers below spec["high"], or masks of rows of spec["lengths"]."""
     random = np.random.RandomState(zlib.crc32(name.encode()) ^ 1)
@@ -61,7 +69,7 @@ def write_safetensors(path, tensors):
 
 def main():
     case = json.load(open(sys.argv[1]))
-    write_safetensors(sys.argv[2], {k: draw(k, s, t) for k, (s, t) in case["keys"].items()})
+    write_safetensors(sys.argv[2], draw_all(case))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,17 @@ double millisecondsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
+/// A call that may find the session's states used up, as a full cache: then they start over.
+Result<void> callAgain(Session &session, const std::string &entry, const TensorMap &inputs,
+                       const TensorMap &outputs) {
+  Result<void> ran = session.runInto(entry, inputs, outputs);
+  if (ran)
+    return ran;
+  if (Result<void> done = session.reset(); !done)
+    return done;
+  return session.runInto(entry, inputs, outputs);
+}
+
 /// Times calls for about a second, after two that prepare and warm up.
 Result<std::vector<double>> timeCalls(Session &session, const std::string &entry,
                                       const TensorMap &inputs, const TensorMap &outputs) {
@@ -21,13 +32,13 @@ Result<std::vector<double>> timeCalls(Session &session, const std::string &entry
   constexpr size_t Least = 5, Most = 10'000;
   constexpr double Budget = 1000;
   for (int i = 0; i < WarmUps; ++i)
-    if (Result<void> ran = session.runInto(entry, inputs, outputs); !ran)
+    if (Result<void> ran = callAgain(session, entry, inputs, outputs); !ran)
       return ran.error();
   std::vector<double> times;
   Clock::time_point begin = Clock::now();
   while (times.size() < Least || (millisecondsSince(begin) < Budget && times.size() < Most)) {
     Clock::time_point start = Clock::now();
-    if (Result<void> ran = session.runInto(entry, inputs, outputs); !ran)
+    if (Result<void> ran = callAgain(session, entry, inputs, outputs); !ran)
       return ran.error();
     times.push_back(millisecondsSince(start));
   }

@@ -17,7 +17,7 @@ namespace {
 /// What the command line says, as text.
 struct Texts {
   std::string device;
-  std::vector<std::string> inputs, outputs, compares, dims;
+  std::vector<std::string> inputs, then, outputs, compares, dims;
 };
 
 std::vector<Place> placesOf(const std::vector<std::string> &texts) {
@@ -57,8 +57,13 @@ void declare(CLI::App &app, Options &options, Texts &texts) {
   app.add_option("--device", texts.device, "cpu, cuda or cuda:N (default: what the model is for)");
   addList(app, "--input", texts.inputs,
           "NAME=FILE.npy, NAME=FILE.safetensors, or a .safetensors with all inputs");
+  addList(app, "--then", texts.then,
+          "NAME=FILE: call once more in the same session, with this input instead; of states, the "
+          "next call finds what the last one left");
+  app.add_option("--repeat", options.repeat, "make the last call N times")
+      ->check(CLI::PositiveNumber);
   addList(app, "--output", texts.outputs,
-          "where to write: NAME=FILE.npy, or a .safetensors for all outputs");
+          "where to write (of the last call): NAME=FILE.npy, or a .safetensors for all outputs");
   app.add_option("--random", options.randomSeed, "fill the inputs that are not given, from a seed");
   addList(app, "--dim", texts.dims, "NAME=SIZE: a size of the random inputs");
   addList(app, "--compare", texts.compares, "[NAME=]FILE: fail if the output differs");
@@ -71,6 +76,7 @@ void declare(CLI::App &app, Options &options, Texts &texts) {
 
 Result<void> convert(const Texts &texts, Options &options) {
   options.inputs = placesOf(texts.inputs);
+  options.then = placesOf(texts.then);
   options.outputs = placesOf(texts.outputs);
   options.compares = placesOf(texts.compares);
   if (!texts.device.empty()) {

@@ -20,6 +20,8 @@ struct Options {
   std::string entry; ///< empty: the only one, or `forward`
   std::optional<Device> device;
   std::vector<Place> inputs, outputs, compares;
+  std::vector<Place> then; ///< further calls in the session: each with one input replaced
+  unsigned repeat = 1;     ///< how often the last call is made
   std::optional<uint64_t> randomSeed;  ///< fill the inputs that are not given
   std::map<std::string, int64_t> dims; ///< sizes of random inputs
   double rtol = 1e-5, atol = 1e-6;

@@ -62,10 +62,31 @@ static Result<void> compareOutputs(const Options &options, const format::EntryT 
   return {};
 }
 
-/// Runs once, then writes, compares or shows the outputs.
-static Result<void> runOnce(Session &session, const Options &options, const format::EntryT &entry,
-                            const TensorMap &inputs) {
+/// Makes all calls that are asked for; the outputs of the last one.
+static Result<TensorMap> makeCalls(Session &session, const Options &options,
+                                   const format::EntryT &entry, const TensorMap &inputs) {
   Result<TensorMap> outputs = session.run(entry.name, inputs);
+  Options next = options;
+  TensorMap last = inputs;
+  for (const Place &place : options.then) {
+    std::erase_if(next.inputs, [&](const Place &known) { return known.name == place.name; });
+    next.inputs.push_back(place);
+    Result<TensorMap> read = readInputs(next, entry);
+    if (!read)
+      return read;
+    last = std::move(*read);
+    if (outputs)
+      outputs = session.run(entry.name, last);
+  }
+  for (unsigned i = 1; i < options.repeat && outputs; ++i)
+    outputs = session.run(entry.name, last);
+  return outputs;
+}
+
+/// Runs, then writes, compares or shows the outputs.
+static Result<void> runAndShow(Session &session, const Options &options,
+                               const format::EntryT &entry, const TensorMap &inputs) {
+  Result<TensorMap> outputs = makeCalls(session, options, entry, inputs);
   if (!outputs)
     return outputs.error();
   if (Result<void> written = writeOutputs(options.outputs, *outputs); !written)
@@ -100,7 +121,7 @@ static Result<void> runModel(const Options &options) {
     return bench(*session, (*entry)->name, *inputs);
   if (options.profile)
     return profile(*session, (*entry)->name, *inputs);
-  return runOnce(*session, options, **entry, *inputs);
+  return runAndShow(*session, options, **entry, *inputs);
 }
 
 int main(int argc, char **argv) {

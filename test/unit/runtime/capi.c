@@ -51,6 +51,30 @@ static int testRun(nnc_session *session) {
   return 0;
 }
 
+/* How often the session has called `tick`, this call included; -1 on failure. */
+static int64_t count(nnc_session *session) {
+  nnc_outputs *outputs = nnc_run(session, "tick", NULL, 0);
+  nnc_tensor found;
+  if (!outputs || nnc_outputs_get(outputs, 0, &found) != 0)
+    return -1;
+  int64_t value = *(int64_t *)found.data;
+  nnc_outputs_free(outputs);
+  return value;
+}
+
+static int testStates(const nnc_engine *engine) {
+  nnc_session *session = nnc_session_open_with(engine, NULL, 0);
+  CHECK(session && count(session) == 1 && count(session) == 2);
+  CHECK(nnc_session_reset(session) == 0 && count(session) == 1);
+  nnc_session_free(session);
+  nnc_dim wrong = {"B", 2}, nameless = {NULL, 2};
+  CHECK(nnc_session_open_with(engine, &wrong, 1) == NULL);
+  CHECK(strcmp(nnc_last_error(), "no state has a dimension `B`") == 0);
+  CHECK(nnc_session_open_with(engine, &nameless, 1) == NULL);
+  CHECK(strcmp(nnc_last_error(), "an nnc_dim lacks its name") == 0);
+  return 0;
+}
+
 int runFromC(const char *path) {
   nnc_engine *engine = nnc_engine_load(path);
   CHECK(engine);
@@ -58,6 +82,8 @@ int runFromC(const char *path) {
   CHECK(session);
   nnc_device cuda = {NNC_CUDA, 0};
   CHECK(nnc_session_open_on(engine, cuda) == NULL);
+  if (testStates(engine) != 0)
+    return 1;
   nnc_engine_free(engine); /* the session keeps what it needs */
   int failed = testErrors(session) + testRun(session);
   nnc_session_free(session);

@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Compiles one generating model and compares with PyTorch: the logits after a prompt, then every token
+that examples/generate.cpp writes.
+
+    generate.py CASE --bin DIR --target cpu|cuda [--arch sm_80] [--tolerance NAME] [--tokens N]
+
+DIR holds nnc, nnc-run and generate. With NNC_CUDA_TWIN set, cuda runs on the twin.
+"""
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import golden as cases
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("case")
+    parser.add_argument("--bin", type=pathlib.Path, required=True)
+    parser.add_argument("--target", default="cpu")
+    parser.add_argument("--arch", default="sm_80")
+    parser.add_argument("--tolerance")
+    parser.add_argument("--tokens", type=int)
+    args = parser.parse_args()
+    case = json.loads((cases.TEST / "golden" / f"{args.case}.json").read_text())
+    tolerance = json.loads((cases.TEST / "tolerances.json").read_text())[args.tolerance or f"{args.target}_f32"]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        cases.golden.write_safetensors(folder / "w.safetensors", cases.golden.draw_all(case))
+        source, *options = case["options"]
+        command = [args.bin / "nnc", cases.EXAMPLES / source, *options, "--weights", folder / "w.safetensors"]
+        command += ["--target", args.target, "-o", folder / "model.bin"]
+        command += ["--arch", args.arch] if args.target == "cuda" else []
+        subprocess.run(command, check=True)
+        paths = cases.split_io(case, args.case, folder)
+        command = [args.bin / "nnc-run", folder / "model.bin", "--input", f"ids={paths['ids']}"]
+        command += ["--compare", paths["output"]]
+        command += ["--rtol", str(tolerance["rtol"]), "--atol", str(tolerance["atol"])]
+        subprocess.run(command, check=True)
+        count = args.tokens or len(case["tokens"])
+        command = [args.bin / "generate", folder / "model.bin", str(count), *map(str, case["prompt"])]
+        written = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        tokens = list(map(int, written.split()))
+        if tokens != case["tokens"][:count]:
+            sys.exit(f"expected {case['tokens'][:count]}, found {tokens}")
+
+
+if __name__ == "__main__":
+    main()
