@@ -343,8 +343,10 @@ std::optional<TensorValue> exactTensor(Context &context, syntax::Span at, const 
     return std::nullopt;
   }
   if (given.rank() != wanted.rank()) {
-    syntax::Diagnostic &diag = context.error(
-        "E0306", at, fmt::format("`<-` stores {} axes in {}", given.rank(), wanted.rank()));
+    syntax::Diagnostic &diag =
+        context.error("E0306", at,
+                      fmt::format("`<-` stores a tensor of rank {} in one of rank {}", given.rank(),
+                                  wanted.rank()));
     labelTypes(diag, {target, value});
     return std::nullopt;
   }

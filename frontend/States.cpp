@@ -189,7 +189,14 @@ void Evaluator::runUpdate(const syntax::UpdateStmt &stmt) {
   std::optional<std::vector<IndexItem>> items;
   if (index)
     items = evalIndexItems(*index);
-  if (!shape || (index && !items) || !startOperation("update", stmt.opSpan)) {
+  if (!shape || (index && !items)) {
+    frame->failed = true;
+    return;
+  }
+  // Read before the operation is named, which reading would do as well.
+  if (index)
+    slotValue(*slot, *shape, place.span);
+  if (!startOperation("update", stmt.opSpan)) {
     frame->failed = true;
     return;
   }

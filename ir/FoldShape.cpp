@@ -217,10 +217,9 @@ struct ReshapeOfSlice : OpRewritePattern<ReshapeOp> {
     SmallVector<AffineExpr> dims = to, starts(to.size(), rewriter.getAffineConstantExpr(0));
     dims[*axis] = rewriter.getAffineConstantExpr(size / inner);
     starts[*axis] = rewriter.getAffineConstantExpr(start / inner);
-    Value cut = rewriter.create<ReshapeOp>(
-        op.getLoc(), getTensorType(dims, whole.getElementType(), getNumSymbols(whole)),
-        slice.getInput());
-    auto map = AffineMap::get(0, slice.getStart().getNumSymbols(), starts, rewriter.getContext());
+    Value cut = rewriter.create<ReshapeOp>(op.getLoc(), getTensorType(dims, whole.getElementType()),
+                                           slice.getInput());
+    AffineMap map = getSymbolMap(starts, rewriter.getContext());
     rewriter.replaceOpWithNewOp<SliceOp>(op, op.getType(), cut, map,
                                          SmallVector<int64_t>(to.size(), 1));
     return success();

@@ -30,7 +30,7 @@ struct AttentionLowering {
         keys(getDim(key, 2)) {}
 
   RankedTensorType type(ArrayRef<AffineExpr> dims, Type element) {
-    return getTensorType(dims, element, getNumSymbols(op->getOperandTypes()));
+    return getTensorType(dims, element);
   }
   RankedTensorType wide(ArrayRef<AffineExpr> dims) {
     return type(dims, lowering.builder.getF32Type());

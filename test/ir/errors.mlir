@@ -386,3 +386,27 @@ func.func @attention_offset(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x5x8xf32>, %o
   %0 = nn.attention %q, %k, %k offset %o : (tensor<2x4x3x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>, tensor<i32>) -> tensor<2x4x3x8xf32>
   return
 }
+
+// -----
+
+func.func @update_element(%x: tensor<4x8xf32>, %v: tensor<4x2xf16>) {
+  // expected-error @+1 {{'nn.update' op expected equal element types, found 'f32' and 'f16'}}
+  %0 = nn.update %x, %v start affine_map<() -> (0, 0)> step [1, 1] : tensor<4x8xf32>, tensor<4x2xf16>
+  return
+}
+
+// -----
+
+func.func @update_outside(%x: tensor<4x8xf32>, %v: tensor<4x2xf32>) {
+  // expected-error @+1 {{'nn.update' op expected elements inside of axis 1 of size 8, found 7 to 8}}
+  %0 = nn.update %x, %v start affine_map<() -> (0, 7)> step [1, 1] : tensor<4x8xf32>, tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @update_rank(%x: tensor<4x8xf32>, %v: tensor<4xf32>) {
+  // expected-error @+1 {{'nn.update' op expected a part of rank 2, found 'tensor<4xf32>'}}
+  %0 = nn.update %x, %v start affine_map<() -> (0, 0)> step [1, 1] : tensor<4x8xf32>, tensor<4xf32>
+  return
+}

@@ -203,3 +203,49 @@ func.func @name(%x: tensor<4xf32> {nn.name = 1}) {
 // expected-error @+1 {{'builtin.module' op expected 'nn.entry' on a function only}}
 module attributes {nn.entry} {
 }
+
+// -----
+
+// expected-error @+1 {{'nn.global' op expected fixed sizes for a param, found 'tensor<?xf32, affine_map<()[s0] -> (s0)>>'}}
+nn.global @w : tensor<?xf32, affine_map<()[s0] -> (s0)>> {kind = "param"}
+
+// -----
+
+nn.global @w : tensor<4xf32> {kind = "param"}
+func.func @set_param(%x: tensor<4xf32>) {
+  // expected-error @+1 {{'nn.set' op expected the name of a state or buffer, found that of a param}}
+  nn.set @w, %x : tensor<4xf32>
+  return
+}
+
+// -----
+
+// expected-note @+1 {{declared here}}
+nn.global @s : tensor<4xf32> {kind = "state"}
+func.func @set_type(%x: tensor<5xf32>) {
+  // expected-error @+1 {{'nn.set' op expected the global's type 'tensor<4xf32>', found 'tensor<5xf32>'}}
+  nn.set @s, %x : tensor<5xf32>
+  return
+}
+
+// -----
+
+func.func @update_alone(%x: tensor<4xf32>) {
+  // expected-error @+1 {{'nn.kernel' op expected start and step together}}
+  %r = nn.kernel "k" (%x : tensor<4xf32>) -> (tensor<4xf32>) attributes {anchor = "pointwise", start = affine_map<() -> (0)>} {
+  ^bb0(%a: tensor<4xf32>):
+    nn.yield %a : tensor<4xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @update_part(%x: tensor<4xf32>, %v: tensor<2x2xf32>) {
+  %r = nn.kernel "k" (%x, %v : tensor<4xf32>, tensor<2x2xf32>) -> (tensor<4xf32>) attributes {anchor = "pointwise", start = affine_map<() -> (0)>, step = array<i64: 1>} {
+  ^bb0(%a: tensor<4xf32>, %b: tensor<2x2xf32>):
+    // expected-error @+1 {{'nn.yield' op expected a part of 'tensor<4xf32>', found 'tensor<2x2xf32>'}}
+    nn.yield %b : tensor<2x2xf32>
+  }
+  return
+}
