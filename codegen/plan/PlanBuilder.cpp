@@ -132,8 +132,10 @@ private:
       guard->text = textOf(dictionary, "text");
       guard->message = textOf(dictionary, "message");
       guard->location = locationOf(function.getLoc());
-      if (auto line = dictionary.getAs<IntegerAttr>("line"))
+      if (auto line = dictionary.getAs<IntegerAttr>("line")) {
         guard->location->line = line.getInt();
+        guard->location->column = 0;
+      }
       entry->guards.push_back(std::move(guard));
     }
   }

@@ -209,3 +209,12 @@ func.func @windows(%x: tensor<?x4x8x8xf32, #in>, %w: tensor<6x4x3x3xf32>, %g: te
         tensor<?x6x6x6xf32, affine_map<()[s0] -> (s0, 6, 6, 6)>>,
         tensor<?x4x4x4xf32, affine_map<()[s0] -> (s0, 4, 4, 4)>>
 }
+
+// CHECK-LABEL: @update
+func.func @update(%x: tensor<4x8xf32>, %v: tensor<4x?xf32, affine_map<()[s0] -> (4, s0)>>) -> tensor<4x8xf32> {
+  // CHECK: %[[AT:.*]] = nn.symbol 1 : index
+  // CHECK: %[[SIZE:.*]] = nn.symbol 0 : index
+  // CHECK: tensor.insert_slice %arg1 into %arg0[0, %[[AT]]] [4, %[[SIZE]]] [1, 1] : tensor<4x?xf32> into tensor<4x8xf32>
+  %0 = nn.update %x, %v start affine_map<()[s0, s1] -> (0, s1)> step [1, 1] : tensor<4x8xf32>, tensor<4x?xf32, affine_map<()[s0] -> (4, s0)>>
+  return %0 : tensor<4x8xf32>
+}

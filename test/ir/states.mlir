@@ -1,7 +1,6 @@
-// States: textual round trip, and what an update is outside of kernels.
+// States: textual round trip.
 // RUN: nnc-opt %s | nnc-opt | FileCheck %s
 // RUN: nnc-opt %s --mlir-print-op-generic | nnc-opt | FileCheck %s
-// RUN: nnc-opt %s --nn-lower-to-linalg=functions | FileCheck %s --check-prefix=LOWER
 
 #b = affine_map<()[s0] -> (s0, 8)>
 #part = affine_map<()[s0, s1] -> (s0, s1)>
@@ -12,14 +11,11 @@ nn.global @pos : tensor<i32> {kind = "state"}
 
 // CHECK-LABEL: @forward
 // CHECK-SAME: nn.kinds = ["dim", "dim", "scalar"]
-// LOWER-LABEL: @forward
 func.func @forward(%x: tensor<?x?xf32, #part>) attributes {nn.entry, nn.dims = ["B", "T", "pos"], nn.kinds = ["dim", "dim", "scalar"],
     nn.ranges = [array<i64: 1, 4>, array<i64: 1, 8>, array<i64: -9, 9>], nn.sources = [{}, {}, {state = @pos}]} {
   // CHECK: %[[OLD:.*]] = nn.get @kept : tensor<?x8xf32, #{{.*}}>
   %old = nn.get @kept : tensor<?x8xf32, #b>
   // CHECK: %[[NEW:.*]] = nn.update %[[OLD]], %{{.*}} start #{{.*}} step [1, 1] : tensor<?x8xf32, #{{.*}}>, tensor<?x?xf32, #{{.*}}>
-  // LOWER: %[[POS:.*]] = nn.symbol 2 : index
-  // LOWER: tensor.insert_slice %{{.*}} into %{{.*}}[0, %[[POS]]] [%{{.*}}, %{{.*}}] [1, 1] : tensor<?x?xf32> into tensor<?x8xf32>
   %new = nn.update %old, %x start affine_map<()[s0, s1, s2] -> (0, s2)> step [1, 1] : tensor<?x8xf32, #b>, tensor<?x?xf32, #part>
   // CHECK: nn.set @kept, %[[NEW]] : tensor<?x8xf32, #{{.*}}>
   nn.set @kept, %new : tensor<?x8xf32, #b>

@@ -31,8 +31,8 @@ func.func @store(%x: tensor<4x?x8xf32, #t>) -> tensor<4x?x8xf32, #t> attributes 
 // What is read from the same memory is computed before any of it is overwritten.
 // CHECK-LABEL: func.func @shift
 // CHECK: %[[OLD:.*]] = nn.get @cache
-// CHECK: %[[PART:.*]] = nn.kernel "update"(%[[OLD]] : tensor<4x64x8xf32>) -> (tensor<4x63x8xf32>)
-// CHECK: nn.kernel "update"(%[[OLD]], %[[PART]] : {{.*}}start = #
+// CHECK: %[[PART:.*]] = nn.kernel "update_2"(%[[OLD]] : tensor<4x64x8xf32>) -> (tensor<4x63x8xf32>)
+// CHECK: nn.kernel "update_2"(%[[OLD]], %[[PART]] : {{.*}}start = #
 func.func @shift(%x: tensor<4xf32>) -> tensor<4xf32> attributes {nn.entry, nn.dims = []} {
   %old = nn.get @cache : tensor<4x64x8xf32>
   %part = nn.slice %old start affine_map<() -> (0, 0, 0)> step [1, 1, 1] : tensor<4x64x8xf32> -> tensor<4x63x8xf32>

@@ -154,13 +154,6 @@ TEST(BuildTime, StagesAreFunctionsWithoutTheirFirstArgument) {
 }
 
 TEST(BuildTime, WhatIsNotThereYetIsRefused) {
-  EXPECT_EQ(compiled(model("  state s: f32[] = 0\n", "    s <- s + 1\n    return x\n")),
-            R"(error[E0590]: `<-` is not supported yet
- --> model.nn:4:7
-  |
-4 |     s <- s + 1
-  |       ^^
-)");
   EXPECT_EQ(compiled(Compilation::read("test/unit/frontend/models/lstm.nn")),
             R"(error[E0590]: `scan` is not supported yet
   --> model.nn:11:10

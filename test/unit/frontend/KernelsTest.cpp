@@ -50,9 +50,10 @@ TEST(Kernels, TheBodyDoesSizesWithoutAKernel) {
 }
 
 TEST(Kernels, TheBodyIsStillChecked) {
-  EXPECT_EQ(compiled("model Net {\n  fn forward(q: float[1, 3, T, 8], k: float[1, 2, T, 8]) "
-                     "requires T in 1..=9 =\n    attention(q, k, k)\n}\n"),
-            R"(error[E0501]: `attention` requires `H % K == 0`: query heads must be a multiple of key/value heads, but 3 % 2 is 1
+  EXPECT_EQ(
+      compiled("model Net {\n  fn forward(q: float[1, 3, T, 8], k: float[1, 2, T, 8]) "
+               "requires T in 1..=9 =\n    attention(q, k, k)\n}\n"),
+      R"(error[E0501]: `attention` requires `H % K == 0`: query heads must be a multiple of key/value heads, but 3 % 2 is 1
  --> model.nn:3:5
   |
 3 |     attention(q, k, k)

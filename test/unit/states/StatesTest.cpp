@@ -176,11 +176,11 @@ TEST_P(States, AreWrittenAtPositionsThatTheyKeep) {
   EXPECT_EQ(call({{"x", counting({1, 3, 2})}}), (Floats{1, 2, 3, 4, 10, 20, 1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(failure({{"x", counting({1, 1, 2})}}),
             "`forward` requires `pos + T <= 6` with B = 1, T = 1, pos = 6: the cache is full "
-            "(model.nn:5)");
+            "(model.nn:6)");
   EXPECT_EQ(call({{"x", floats({1, 2}, {0, 0})}}, "last"), (Floats{5, 6}));
   ASSERT_TRUE(session->reset());
   EXPECT_EQ(failure({{"x", floats({1, 2}, {0, 0})}}, "last"),
-            "`last` requires `pos >= 1` with B = 1, pos = 0 (model.nn:10)");
+            "`last` requires `pos >= 1` with B = 1, pos = 0 (model.nn:11)");
 }
 
 TEST_P(States, FixTheirDimensionsWithTheFirstCall) {
@@ -290,7 +290,8 @@ module Step(n: int) {
     line[:, calls] <- x
     calls <- calls + 1
     sum <- sum + x
-    return sum)");
+    return sum
+  })");
   TensorMap inputs = {{"x", floats({2}, {1, 10})}};
   EXPECT_EQ(call(inputs), (Floats{1, 10}));
   EXPECT_EQ(call(inputs), (Floats{4, 40}));
