@@ -3,13 +3,14 @@
 
     venv/bin/python bench/cpu.py [--build build/release] [--pairs 15] [--threads 2] [MODEL ...]
 
-Needs torch, torchvision, onnx and onnxruntime (PyPI). PyTorch makes weights and ONNX files. Outputs
+Needs torch, torchvision, transformers, onnx and onnxruntime (PyPI). PyTorch makes weights and ONNX files. Outputs
 are compared first. Then bursts of calls of both alternate, because other work on the machine comes
 and goes; a row gives the median call of each, the median of the ratios pair by pair, and the
 processor time of a call (all threads), which says more than the clock where the machine is shared.
 """
 import argparse
 import ctypes
+import dataclasses
 import os
 import pathlib
 import re
@@ -19,24 +20,70 @@ import sys
 import tempfile
 import time
 
+import numpy as np
+import torch
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "test/golden"))
+from weights import write_safetensors  # noqa: E402
+
 BURST = 0.15  # seconds
 
 
+@dataclasses.dataclass
+class Case:
+    """What to compile, and PyTorch's form of it."""
+
+    source: str  # in examples/
+    options: list  # of nnc
+    model: callable  # makes the torch.nn.Module
+    inputs: dict  # name to the shape of one sample, and the type
+    batches: tuple = (1, 64)
+
+    def draw(self, batch):
+        """Inputs as nnc takes them."""
+        random = np.random.default_rng(0)
+        kinds = {"float": lambda shape: random.random(shape, dtype=np.float32),
+                 "token": lambda shape: random.integers(0, 1000, shape, dtype=np.int32),
+                 "kind": lambda shape: random.integers(0, 2, shape, dtype=np.int32),
+                 "mask": lambda shape: np.ones(shape, dtype=bool)}
+        return {name: kinds[kind]((batch, *shape)) for name, (shape, kind) in self.inputs.items()}
+
+
+def bert():
+    """BERT-base with the arguments of examples/bert.nn."""
+    from transformers import BertConfig, BertModel
+
+    class Bert(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = BertModel(BertConfig(), add_pooling_layer=True)
+
+        def forward(self, ids, kind, mask):
+            return self.model(input_ids=ids, token_type_ids=kind, attention_mask=mask)[:2]
+
+        def checkpoint(self):
+            return {k: v for k, v in self.model.state_dict().items() if not k.endswith("_ids")}
+
+    return Bert()
+
+
 def cases():
-    """Name to: .nn file, compiler options, PyTorch model, shape of an image, batch sizes."""
     import make
     import torchvision
 
+    image = lambda *shape: {"image": (shape, "float")}
+    tokens = {name: ((128,), kind) for name, kind in [("ids", "token"), ("kind", "kind"), ("mask", "mask")]}
+    sized = ["--dim", "H=224", "--dim", "W=224"]
     return {
-        "mlp": ("mlp.nn", [], make.MLP, (784,), (1, 64)),
-        "lenet": ("lenet.nn", [], make.LeNet, (1, 28, 28), (1, 64)),
-        "cifarnet": ("cifarnet.nn", [], make.CifarNet, (3, 32, 32), (1, 64)),
-        "resnet18": ("resnet.nn", ["--model", "ResNet18", "--dim", "H=224", "--dim", "W=224"],
-                     torchvision.models.resnet18, (3, 224, 224), (1,)),
-        "resnet50": ("resnet.nn", ["--model", "ResNet50", "--dim", "H=224", "--dim", "W=224"],
-                     torchvision.models.resnet50, (3, 224, 224), (1,)),
+        "mlp": Case("mlp.nn", [], make.MLP, {"x": ((784,), "float")}),
+        "lenet": Case("lenet.nn", [], make.LeNet, image(1, 28, 28)),
+        "cifarnet": Case("cifarnet.nn", [], make.CifarNet, image(3, 32, 32)),
+        "resnet18": Case("resnet.nn", ["--model", "ResNet18", *sized], torchvision.models.resnet18,
+                         image(3, 224, 224), (1,)),
+        "resnet50": Case("resnet.nn", ["--model", "ResNet50", *sized], torchvision.models.resnet50,
+                         image(3, 224, 224), (1,)),
+        "bert": Case("bert.nn", [], bert, tokens, (1,)),
     }
 
 
@@ -48,12 +95,16 @@ class TensorC(ctypes.Structure):
                 ("device_kind", ctypes.c_int), ("device_index", ctypes.c_int)]
 
 
+DTYPES = {"float32": 0, "int32": 6, "bool": 9}
+
+
 def tensors(arrays):
-    """An array of nnc_tensor for f32 arrays by name, which must live as long."""
+    """An array of nnc_tensor for arrays by name, which must live as long."""
     result = (TensorC * len(arrays))()
     for at, (name, array) in zip(result, arrays.items()):
         shape = (ctypes.c_int64 * array.ndim)(*array.shape)
-        at.name, at.rank, at.shape, at.data = name.encode(), array.ndim, shape, array.ctypes.data
+        at.name, at.dtype, at.rank = name.encode(), DTYPES[str(array.dtype)], array.ndim
+        at.shape, at.data = shape, array.ctypes.data
     return result
 
 
@@ -92,9 +143,9 @@ class Onnx:
 
     def bind(self, inputs, outputs):
         binding = self.session.io_binding()
-        for port, array in zip(self.session.get_inputs(), inputs.values()):
-            binding.bind_cpu_input(port.name, array)
-        for port, array in zip(self.session.get_outputs(), outputs.values()):
+        for port in self.session.get_inputs():
+            binding.bind_cpu_input(port.name, inputs[port.name])
+        for port, array in zip(self.session.get_outputs(), outputs):
             binding.bind_output(port.name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
         return lambda: self.session.run_with_iobinding(binding)
 
@@ -112,66 +163,68 @@ def burst(call):
     return statistics.median(times), used
 
 
-def single(model, x):
-    """The only output, also of the goldens' models, which name theirs."""
-    y = model(x)
-    return next(iter(y.values())) if isinstance(y, dict) else y
+def of_torch(inputs):
+    """Inputs as PyTorch and its ONNX files take them: whole numbers are int64."""
+    return {n: torch.from_numpy(a if a.dtype == np.float32 else a.astype(np.int64)) for n, a in inputs.items()}
+
+
+def listed(outputs):
+    return [*(outputs.values() if isinstance(outputs, dict) else
+              outputs if isinstance(outputs, (tuple, list)) else [outputs])]
+
+
+class Exported(torch.nn.Module):
+    """With a list of outputs, also for the goldens' models, which name theirs."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, *inputs):
+        return listed(self.model(*inputs))
 
 
 def build_models(folder, build, name, case):
     """model.bin and model.onnx of a case, with the same weights."""
-    import torch
-    from weights import write_safetensors
-
-    class Single(torch.nn.Module):
-        def __init__(self, model):
-            super().__init__()
-            self.model = model
-
-        def forward(self, x):
-            return single(self.model, x)
-
-    file, options, make, shape, _ = case
     torch.manual_seed(0)
-    model = make().eval()
+    model = Exported(case.model()).eval()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-0.1, 0.1)
             module.running_var.uniform_(0.5, 1.5)
-    state = {k: v.numpy() for k, v in model.state_dict().items()}
+    checkpoint = getattr(model.model, "checkpoint", model.model.state_dict)
+    state = {k: v.numpy() for k, v in checkpoint().items()}
     write_safetensors(folder / f"{name}.safetensors", state)
-    command = [build / "bin/nnc", ROOT / "examples" / file, *options, "--target", "cpu",
+    command = [build / "bin/nnc", ROOT / "examples" / case.source, *case.options, "--target", "cpu",
                "--weights", folder / f"{name}.safetensors", "-o", folder / f"{name}.bin"]
     subprocess.run(command, check=True)
-    torch.onnx.export(Single(model).eval(), (torch.zeros(2, *shape),), str(folder / f"{name}.onnx"), dynamo=False,
-                      input_names=["x"], output_names=["y"], dynamic_axes={"x": {0: "B"}, "y": {0: "B"}})
+    inputs = of_torch(case.draw(2))
+    torch.onnx.export(model, tuple(inputs.values()), str(folder / f"{name}.onnx"), dynamo=False,
+                      input_names=[*inputs], dynamic_axes={n: {0: "B"} for n in inputs})
     return model
 
 
-def entry_names(build, path):
-    """The names of the input and the output, from --info."""
+def output_names(build, path):
     info = subprocess.run([build / "bin/nnc-run", path, "--info"], capture_output=True, text=True, check=True)
-    return re.search(r"^entry \w+\((\w+):.*\) -> \((\w+):", info.stdout, re.M).groups()
+    results = re.search(r"^entry \w+\(.*\) -> \((.*)\)$", info.stdout, re.M)[1]
+    return re.findall(r"(\w+): \w+\[", results)
 
 
 def compare(name, case, build, folder, args):
-    import numpy as np
-    import torch
-
     model = build_models(folder, build, name, case)
     ours, theirs = Nnc(build, folder / f"{name}.bin"), Onnx(folder / f"{name}.onnx", args.threads)
-    source, target = entry_names(build, folder / f"{name}.bin")
-    for batch in case[4]:
-        x = np.random.default_rng(0).random((batch, *case[3]), dtype=np.float32)
+    names = output_names(build, folder / f"{name}.bin")
+    for batch in case.batches:
+        inputs = case.draw(batch)
         with torch.no_grad():
-            wanted = single(model, torch.from_numpy(x)).numpy()
-        a, b = np.zeros_like(wanted), np.zeros_like(wanted)
-        calls = ours.bind({source: x}, {target: a}), theirs.bind({"x": x}, {"y": b})
+            wanted = [y.numpy() for y in model(*of_torch(inputs).values())]
+        a, b = ([np.zeros_like(y) for y in wanted] for _ in range(2))
+        as_int64 = {n: x.numpy() for n, x in of_torch(inputs).items()}
+        calls = ours.bind(inputs, dict(zip(names, a))), theirs.bind(as_int64, b)
         for call in calls:
             call()
-        scale = np.abs(wanted).max()
-        errors = [np.abs(y - wanted).max() / scale for y in (a, b)]
-        if max(errors) > 1e-4:
+        errors = [max(np.abs(y - w).max() / np.abs(w).max() for y, w in zip(ys, wanted)) for ys in (a, b)]
+        if not max(errors) < 1e-4:
             sys.exit(f"{name}: outputs differ from PyTorch's by {errors}")
         pairs = [(burst(calls[0]), burst(calls[1])) for _ in range(args.pairs)]
         medians = [statistics.median(p[i][0] for p in pairs) * 1e3 for i in (0, 1)]

@@ -7,6 +7,7 @@
 #include "frontend/syntax/Parser.h"
 #include "mlir/IR/Verifier.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace nnc::frontend {
@@ -120,6 +121,15 @@ bool ModelBuilder::reserveSymbols(const Instance &root, const std::vector<SlotIn
   return true;
 }
 
+/// What could not be parsed may have been an entry point.
+static bool hasSyntaxError(const syntax::Diagnostics &diags, syntax::Span span) {
+  return std::ranges::any_of(diags.all(), [&](const syntax::Diagnostic &diag) {
+    const syntax::Span &at = diag.primary.span;
+    return std::string_view(diag.code).starts_with("E01") && at.file == span.file &&
+           at.begin >= span.begin && at.begin <= span.end;
+  });
+}
+
 bool ModelBuilder::emitEntries(Instance &root) {
   EntryEmitter emitter(evaluator, options.dims, quiet);
   bool ok = true, any = false;
@@ -127,7 +137,7 @@ bool ModelBuilder::emitEntries(Instance &root) {
     any = true;
     ok &= checkAttributes(evaluator, *fn) && emitter.emit(root, *fn);
   }
-  if (!any && !quiet)
+  if (!any && !quiet && !hasSyntaxError(diags, root.cls->decl->span))
     diags
         .error("E0210", root.cls->decl->name.span,
                fmt::format("`{}` has no entry point", root.cls->name()))

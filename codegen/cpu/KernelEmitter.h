@@ -96,6 +96,12 @@ struct Nest {
       compute;
 };
 
+/// Whether the elements of an input of a product are each read so often that a copy pays.
+bool isReadOften(mlir::linalg::LinalgOp op, mlir::OpOperand &operand,
+                 llvm::ArrayRef<Interval> dims);
+/// Whether it is moreover read with a step.
+bool hasGaps(mlir::linalg::LinalgOp op, mlir::OpOperand &operand, llvm::ArrayRef<Interval> dims);
+
 /// The largest buffer on the stack, and all of them.
 inline constexpr int64_t maxBufferBytes = 128 * 1024;
 inline constexpr int64_t maxStackBytes = 448 * 1024;
@@ -128,12 +134,20 @@ private:
   Box intersect(mlir::Location loc, const Box &box, llvm::ArrayRef<Poly> starts,
                 llvm::ArrayRef<Poly> extents);
   void emitLinalg(mlir::linalg::LinalgOp op, unsigned result, const Box &box, const View &dest);
-  void emitChunks(mlir::linalg::LinalgOp op, Nest &nest);
+  struct PackedOperand {
+    unsigned number; ///< of the operand
+    llvm::SmallVector<unsigned> dims;
+    View view; ///< by the coordinates of `dims`
+  };
+  using Packs = llvm::SmallVector<PackedOperand>;
+  void emitChunks(mlir::linalg::LinalgOp op, Nest &nest, Packs &packs);
+  void emitChunk(mlir::linalg::LinalgOp op, Nest &nest, Packs &packs);
   std::optional<std::pair<unsigned, int64_t>> chooseChunk(mlir::linalg::LinalgOp op,
                                                           const Nest &nest);
   void emitInitialValues(const Nest &nest);
   void demandOperands(mlir::linalg::LinalgOp op, llvm::ArrayRef<Interval> dims, Demands &demands);
   void demand(mlir::Value tensor, const Box &box, const UseOfTensor &use, Demands &demands);
+  bool fitsInto(mlir::linalg::LinalgOp op, mlir::OpOperand &operand, llvm::ArrayRef<Interval> dims);
   void materializeAll(const Demands &demands);
   bool isMaterialized(mlir::Value tensor, const Box &box);
   bool isSmall(mlir::Value tensor, const Box &box);
@@ -145,6 +159,12 @@ private:
   Box mapBox(mlir::AffineMap map, llvm::ArrayRef<Interval> dims, mlir::Value tensor);
   Box fullBox(mlir::Value tensor);
   const View *findView(mlir::Value tensor) const;
+
+  // Pack.cpp: operands copied in the order in which loops walk through them.
+  bool wantsPacking(mlir::linalg::LinalgOp op, mlir::OpOperand &operand,
+                    llvm::ArrayRef<Interval> dims);
+  PackedOperand pack(mlir::linalg::LinalgOp op, mlir::OpOperand &operand,
+                     llvm::ArrayRef<Interval> dims);
 
   // Evaluate.cpp: single elements, or vectors of them.
   Element evaluate(mlir::Value tensor, llvm::ArrayRef<Coord> coords);

@@ -19,6 +19,10 @@ using namespace mlir;
 using namespace nnc;
 using namespace nnc::codegen;
 
+static SmallVector<Coord> coordsOf(ArrayRef<unsigned> dims, ArrayRef<Coord> all) {
+  return llvm::map_to_vector(dims, [&](unsigned dim) { return all[dim]; });
+}
+
 static int64_t bytesOf(Type element) { return std::max(1u, element.getIntOrFloatBitWidth() / 8); }
 
 const View *KernelEmitter::findView(Value tensor) const {
@@ -179,9 +183,8 @@ void KernelEmitter::cutOutermost(const ReshapeGroup &group, const Interval &rang
 /// again.
 static bool isScattered(linalg::LinalgOp op, OpOperand &operand, const View &view,
                         ArrayRef<Interval> dims) {
-  constexpr int64_t farApart = 1024, enoughReads = 24;
-  if (op.getNumReductionLoops() == 0 || op.getNumDpsInputs() < 2 || op.isDpsInit(&operand) ||
-      view.strides.empty())
+  constexpr int64_t farApart = 1024;
+  if (view.strides.empty() || !isReadOften(op, operand, dims))
     return false;
   ArrayRef<AffineExpr> axes = op.getMatchingIndexingMap(&operand).getResults();
   auto last = dyn_cast<AffineDimExpr>(axes.back());
@@ -189,16 +192,12 @@ static bool isScattered(linalg::LinalgOp op, OpOperand &operand, const View &vie
   op.getParallelDims(parallel);
   if (!last || !llvm::is_contained(parallel, last.getPosition()))
     return false;
-  double reads = 1;
-  for (unsigned dim : parallel)
-    if (!op.getMatchingIndexingMap(&operand).isFunctionOfDim(dim))
-      reads *= double(dims[dim].bound < 0 ? enoughReads : dims[dim].bound);
-  return reads >= enoughReads && llvm::any_of(llvm::zip_equal(axes, view.strides), [&](auto pair) {
-           auto dim = dyn_cast<AffineDimExpr>(std::get<0>(pair));
-           std::optional<int64_t> stride = std::get<1>(pair).constant();
-           return dim && !llvm::is_contained(parallel, dim.getPosition()) &&
-                  (!stride || *stride >= farApart);
-         });
+  return llvm::any_of(llvm::zip_equal(axes, view.strides), [&](auto pair) {
+    auto dim = dyn_cast<AffineDimExpr>(std::get<0>(pair));
+    std::optional<int64_t> stride = std::get<1>(pair).constant();
+    return dim && !llvm::is_contained(parallel, dim.getPosition()) &&
+           (!stride || *stride >= farApart);
+  });
 }
 
 bool KernelEmitter::wantsPart(linalg::LinalgOp op, OpOperand &operand, ArrayRef<Interval> dims) {
@@ -216,7 +215,7 @@ void KernelEmitter::demandOperands(linalg::LinalgOp op, ArrayRef<Interval> dims,
       continue;
     Box box = mapBox(op.getMatchingIndexingMap(&operand), dims, tensor);
     if (argumentViews.contains(tensor)) {
-      if (wantsPart(op, operand, dims) && isSmall(tensor, box))
+      if (!wantsPacking(op, operand, dims) && wantsPart(op, operand, dims) && isSmall(tensor, box))
         demands.try_emplace(tensor, box);
       continue;
     }
@@ -390,25 +389,38 @@ void KernelEmitter::emitLinalg(linalg::LinalgOp op, unsigned result, const Box &
     nest.outputs.push_back({view, outMap, element, init, findCombiner(op, number)});
     nest.readsOutputs |= op.payloadUsesValueFromOperand(op.getDpsInitOperand(number));
   }
-  nest.compute = [this, op](ArrayRef<Coord> dims, ArrayRef<Element> outputs) mutable {
+  Packs packs;
+  nest.compute = [&, op](ArrayRef<Coord> dims, ArrayRef<Element> outputs) mutable {
     return evaluateBody(op, dims, [&](unsigned number) -> Element {
       unsigned numInputs = op.getNumDpsInputs();
-      return number >= numInputs ? outputs[number - numInputs] : evaluateOperand(op, number, dims);
+      if (number >= numInputs)
+        return outputs[number - numInputs];
+      for (const PackedOperand &packed : packs)
+        if (packed.number == number)
+          return load(op.getLoc(), packed.view, coordsOf(packed.dims, dims));
+      return evaluateOperand(op, number, dims);
     });
   };
-  emitChunks(op, nest);
+  emitChunks(op, nest, packs);
+}
+
+/// Brings operands into memory where they are wanted there, and loops over `nest`.
+void KernelEmitter::emitChunk(linalg::LinalgOp op, Nest &nest, Packs &packs) {
+  Demands demands;
+  demandOperands(op, nest.ranges, demands);
+  materializeAll(demands);
+  for (OpOperand *operand : op.getDpsInputOperands())
+    if (wantsPacking(op, *operand, nest.ranges))
+      packs.push_back(pack(op, *operand, nest.ranges));
+  LoopEmitter(*this, nest).emit();
 }
 
 /// Loops over parts of the first reduction where operands for all of it would not fit into buffers.
-void KernelEmitter::emitChunks(linalg::LinalgOp op, Nest &nest) {
+void KernelEmitter::emitChunks(linalg::LinalgOp op, Nest &nest, Packs &packs) {
   Location loc = op.getLoc();
   std::optional<std::pair<unsigned, int64_t>> chunk = chooseChunk(op, nest);
-  if (!chunk) {
-    Demands demands;
-    demandOperands(op, nest.ranges, demands);
-    materializeAll(demands);
-    return LoopEmitter(*this, nest).emit();
-  }
+  if (!chunk)
+    return emitChunk(op, nest, packs);
   auto [dim, size] = *chunk;
   emitInitialValues(nest);
   nest.accumulate = true;
@@ -424,23 +436,28 @@ void KernelEmitter::emitChunks(linalg::LinalgOp op, Nest &nest) {
   bool divides = whole.constant() && *whole.constant() % size == 0;
   Poly here = divides ? Poly(size) : math.minimum(loc, size, whole - start);
   nest.ranges[dim] = {start, here, size};
-  Demands demands;
-  demandOperands(op, nest.ranges, demands);
-  materializeAll(demands);
-  LoopEmitter(*this, nest).emit();
+  emitChunk(op, nest, packs);
+}
+
+/// False if `operand` wants a buffer that is too large.
+bool KernelEmitter::fitsInto(linalg::LinalgOp op, OpOperand &operand, ArrayRef<Interval> dims) {
+  Value tensor = operand.get();
+  if (!isa<RankedTensorType>(tensor.getType()) || op.isDpsInit(&operand) ||
+      !op.payloadUsesValueFromOperand(&operand))
+    return true;
+  if (hasGaps(op, operand, dims) && argumentViews.contains(tensor))
+    return wantsPacking(op, operand, dims);
+  if (!wantsPart(op, operand, dims))
+    return true;
+  return isSmall(tensor, mapBox(op.getMatchingIndexingMap(&operand), dims, tensor));
 }
 
 /// A dimension and the size of its parts, if some operand wants a buffer that would be too large.
 std::optional<std::pair<unsigned, int64_t>> KernelEmitter::chooseChunk(linalg::LinalgOp op,
                                                                        const Nest &nest) {
   auto fits = [&](ArrayRef<Interval> ranges) {
-    return llvm::all_of(op->getOpOperands(), [&](OpOperand &operand) {
-      Value tensor = operand.get();
-      if (!isa<RankedTensorType>(tensor.getType()) || op.isDpsInit(&operand) ||
-          !op.payloadUsesValueFromOperand(&operand) || !wantsPart(op, operand, ranges))
-        return true;
-      return isSmall(tensor, mapBox(op.getMatchingIndexingMap(&operand), ranges, tensor));
-    });
+    return llvm::all_of(op->getOpOperands(),
+                        [&](OpOperand &operand) { return fitsInto(op, operand, ranges); });
   };
   for (const Nest::Output &output : nest.outputs)
     if (!output.combiner)

@@ -161,6 +161,9 @@ def outputs(tools):
     refused("new.bin", "File too large", preexec_fn=limit)
     tools.expect("the old file", (tools.at / "old.bin").read_bytes(), b"old")
     tools.expect("no other file", sorted(tools.at.iterdir()), before)
+    tiny = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+    tools.fails("nnc", "two.nn", "--emit=kernels", "--dump-dir", "dumps", preexec_fn=tiny,
+                error="error: cannot write dumps/000-inline.mlir: File too large\n")
     with full_disk(tools.at / "folder") as has_mounted:
         if has_mounted:
             (tools.at / "folder/old.bin").write_bytes(b"old")

@@ -60,22 +60,24 @@ Result<std::string> ptxText(const Compilation &compilation, const CompileOptions
 
 class PassDumper : public mlir::PassInstrumentation {
 public:
-  PassDumper(std::string folder, unsigned &counter) : folder(std::move(folder)), counter(counter) {}
+  PassDumper(std::string folder, PassDumps &dumps) : folder(std::move(folder)), dumps(dumps) {}
 
   void runAfterPass(mlir::Pass *pass, mlir::Operation *op) override {
     if (pass->getArgument().empty())
       return; // the adaptor that holds nested passes
     std::string path =
-        fmt::format("{}/{:03}-{}.mlir", folder, counter++, pass->getArgument().str());
-    std::error_code error;
-    llvm::raw_fd_ostream file(path, error);
-    if (!error)
-      op->print(file);
+        fmt::format("{}/{:03}-{}.mlir", folder, dumps.count++, pass->getArgument().str());
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    op->print(stream);
+    Result<void> written = format::writeFile(path, text);
+    if (!written && !dumps.failure)
+      dumps.failure = written.error();
   }
 
 private:
   std::string folder;
-  unsigned &counter;
+  PassDumps &dumps;
 };
 
 } // namespace
@@ -97,15 +99,15 @@ Result<std::string> emitText(Compilation &compilation, EmitKind kind,
   }
 }
 
-Result<void> dumpPasses(Compilation &compilation, const std::string &folder, unsigned &counter) {
+Result<void> dumpPasses(Compilation &compilation, const std::string &folder, PassDumps &dumps) {
   if (std::error_code error = llvm::sys::fs::create_directories(folder))
     return Error{fmt::format("cannot create '{}': {}", folder, error.message())};
-  compilation.configurePasses = [folder, &counter,
+  compilation.configurePasses = [folder, &dumps,
                                  next = compilation.configurePasses](mlir::PassManager &passes) {
     if (next)
       next(passes);
     passes.getContext()->disableMultithreading();
-    passes.addInstrumentation(std::make_unique<PassDumper>(folder, counter));
+    passes.addInstrumentation(std::make_unique<PassDumper>(folder, dumps));
   };
   return {};
 }

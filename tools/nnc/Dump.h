@@ -19,9 +19,15 @@ std::optional<Phase> phaseOf(EmitKind kind);
 Result<std::string> emitText(Compilation &compilation, EmitKind kind,
                              const CompileOptions &options);
 
+/// The files of dumpPasses: how many there are, and why one could not be written.
+struct PassDumps {
+  unsigned count = 0;
+  std::optional<Error> failure;
+};
+
 /// Makes every pass manager write `NNN-pass.mlir` into `folder`, which is created.
-/// \param counter numbers the files; it must outlive the compilation.
-Result<void> dumpPasses(Compilation &compilation, const std::string &folder, unsigned &counter);
+/// \param dumps must outlive the compilation.
+Result<void> dumpPasses(Compilation &compilation, const std::string &folder, PassDumps &dumps);
 
 /// Writes a text beside `path` and renames it there; "-" is standard output.
 Result<void> writeText(const std::string &path, std::string_view text);

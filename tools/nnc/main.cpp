@@ -198,10 +198,12 @@ bool compileModel(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
 
   Compilation compilation(sources, diags, *options);
   compilation.configurePasses = configurePasses;
-  unsigned counter = 0;
-  if (!dumpDir.empty() && !report(dumpPasses(compilation, dumpDir, counter)))
+  PassDumps dumps;
+  if (!dumpDir.empty() && !report(dumpPasses(compilation, dumpDir, dumps)))
     return false;
   bool done = compilation.run(*file, *last);
+  if (dumps.failure)
+    done = report(*dumps.failure);
   if (timing)
     printTimes(compilation);
   if (!done)

@@ -151,6 +151,14 @@ help: write its axes out: `float[B, T, 64]`
   |
   = note: a function that takes tensors is one
 )");
+  // One that could not be parsed might have been it.
+  EXPECT_EQ(compiled("model M() {\n  fn forward(x: float[1]) = )\n}\n"),
+            R"(error[E0101]: expected an expression
+ --> model.nn:2:29
+  |
+2 |   fn forward(x: float[1]) = )
+  |                             ^ found `)`
+)");
 }
 
 TEST(Entries, EqualLayersShareOneFunction) {

@@ -1,0 +1,92 @@
+//===- Pack.cpp - operands in the order of the loops that read them -------===//
+//
+// An operand of a product that is read with gaps (a 1x1 convolution with a stride) is copied
+// without them first: vectors of what is apart cost several loads each, every time.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cpu/KernelEmitter.h"
+#include "codegen/cpu/LoopEmitter.h"
+
+using namespace mlir;
+using namespace nnc;
+using namespace nnc::codegen;
+
+bool codegen::isReadOften(linalg::LinalgOp op, OpOperand &operand, ArrayRef<Interval> dims) {
+  constexpr int64_t enoughReads = 24;
+  if (op.getNumReductionLoops() == 0 || op.getNumDpsInputs() < 2 || op.isDpsInit(&operand))
+    return false;
+  SmallVector<unsigned> parallel;
+  op.getParallelDims(parallel);
+  double reads = 1;
+  for (unsigned dim : parallel)
+    if (!op.getMatchingIndexingMap(&operand).isFunctionOfDim(dim))
+      reads *= double(dims[dim].bound < 0 ? enoughReads : dims[dim].bound);
+  return reads >= enoughReads;
+}
+
+/// Elements are apart, and no element has two places, as a window would give it.
+bool codegen::hasGaps(linalg::LinalgOp op, OpOperand &operand, ArrayRef<Interval> dims) {
+  if (!isReadOften(op, operand, dims))
+    return false;
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  bool isApart = false;
+  for (AffineExpr expr : map.getResults()) {
+    std::optional<LinearForm> form = getLinearForm(expr, map.getNumDims());
+    if (!form)
+      return false;
+    unsigned moving = 0;
+    for (auto [range, factor] : llvm::zip_equal(dims, form->factors)) {
+      bool moves = factor != 0 && !range.size.isConstant(1);
+      moving += moves;
+      isApart |= moves && factor > 1;
+    }
+    if (moving > 1)
+      return false;
+  }
+  return isApart;
+}
+
+/// The loops that `map` walks with, in the order of the axes.
+static SmallVector<unsigned> dimsOf(AffineMap map) {
+  SmallVector<unsigned> dims;
+  for (AffineExpr expr : map.getResults())
+    expr.walk([&](AffineExpr part) {
+      if (auto dim = dyn_cast<AffineDimExpr>(part);
+          dim && !llvm::is_contained(dims, dim.getPosition()))
+        dims.push_back(dim.getPosition());
+    });
+  return dims;
+}
+
+bool KernelEmitter::wantsPacking(linalg::LinalgOp op, OpOperand &operand, ArrayRef<Interval> dims) {
+  if (!argumentViews.contains(operand.get()) || !hasGaps(op, operand, dims))
+    return false;
+  Box box;
+  for (unsigned dim : dimsOf(op.getMatchingIndexingMap(&operand)))
+    box.push_back(dims[dim]);
+  return isSmall(operand.get(), box);
+}
+
+KernelEmitter::PackedOperand KernelEmitter::pack(linalg::LinalgOp op, OpOperand &operand,
+                                                 ArrayRef<Interval> dims) {
+  Location loc = op.getLoc();
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  PackedOperand packed{operand.getOperandNumber(), dimsOf(map), {}};
+  Nest nest(loc);
+  for (unsigned dim : packed.dims)
+    nest.ranges.push_back(dims[dim]);
+  nest.reduction.assign(nest.ranges.size(), false);
+  Type element = getElementTypeOrSelf(operand.get());
+  packed.view = allocate(loc, element, nest.ranges);
+  AffineMap identity = builder.getMultiDimIdentityMap(nest.ranges.size());
+  nest.outputs.push_back({packed.view, identity, element, {}, nullptr});
+  nest.compute = [&](ArrayRef<Coord> own, ArrayRef<Element>) {
+    SmallVector<Coord> all(map.getNumDims(), Coord{0, {}});
+    for (auto [dim, coord] : llvm::zip_equal(packed.dims, own))
+      all[dim] = coord;
+    return SmallVector<Element>{evaluate(operand.get(), applyMap(loc, map, all))};
+  };
+  LoopEmitter(*this, nest).emit();
+  return packed;
+}
