@@ -118,7 +118,7 @@ void FusionPlanner::placeView(Operation *op) {
   if (isa<nn::ReshapeOp>(op))
     return placeAlone(op, nn::FusionRole::View);
   if (op->getNumOperands() != 1)
-    return placeAlone(op, nn::FusionRole::Pointwise);
+    return placeConcat(op);
   SmallVector<Reference> references = referencesOf(op);
   if (isWrittenByStrides(op))
     return join(op, references.front().group, std::nullopt, references, {});
@@ -131,6 +131,37 @@ void FusionPlanner::placeView(Operation *op) {
   if (depth > MaxViewDepth || mustLieInMemory(op))
     return placeAlone(op, nn::FusionRole::Pointwise);
   viewDepth[op] = depth;
+}
+
+/// A concat ends the kernel that computes those of its parts that are elementwise and only its own.
+void FusionPlanner::placeConcat(Operation *op) {
+  SmallVector<Reference> references = referencesOf(op);
+  SmallVector<unsigned> parts, reads;
+  size_t ops = 1;
+  for (const Reference &reference : references) {
+    Group &group = groups[reference.group];
+    reads.push_back(reference.group);
+    bool isOwn = reference.direct && reference.isOnlyPath && !group.closed &&
+                 group.kind == nn::FusionRole::Pointwise && group.openUses == 1;
+    if (!isOwn || ops + group.ops.size() > MaxGroupOps)
+      continue;
+    ops += group.ops.size();
+    parts.push_back(reference.group);
+  }
+  std::optional<int64_t> place;
+  if (!parts.empty())
+    place = groups.findPlace(parts, reads, now);
+  if (!place)
+    return placeAlone(op, nn::FusionRole::Pointwise);
+  unsigned id = groups.merge(parts, *place);
+  Group &group = groups[id];
+  for (Operation *member : group.visible)
+    members[member].map.reset();
+  group.visible.clear();
+  group.space = getResultDims(op);
+  join(op, id, std::nullopt, references, {});
+  groups[id].anchor = op;
+  groups[id].closed = true;
 }
 
 /// An update ends the kernel that computes what it stores, if nothing else wants that.

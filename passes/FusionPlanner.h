@@ -46,6 +46,7 @@ private:
                                    llvm::SmallVectorImpl<Refusal> &refusals);
   void placeView(mlir::Operation *op);
   /// Whether an elementwise group may be computed in the order of the view `op` of its only result.
+  void placeConcat(mlir::Operation *op);
   void placeUpdate(mlir::Operation *op);
   bool mayEndIn(const Reference &value, mlir::Operation *op);
   bool mayReindex(mlir::Operation *op, const Reference &reference);

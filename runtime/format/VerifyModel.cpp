@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 using namespace nnc;
@@ -145,11 +146,24 @@ private:
     return {};
   }
 
-  /// Every expression has a value at the upper bounds; keeps these values.
+  bool mentionsScalar(const ExprT &expr) const {
+    return std::any_of(expr.nodes.begin(), expr.nodes.end(), [&](const ExprNode &node) {
+      auto symbol = static_cast<uint64_t>(node.value());
+      return node.op() == ExprOp::Sym && symbol < entry.dims.size() &&
+             entry.dims[symbol]->kind == SymbolKind::Scalar;
+    });
+  }
+
+  /// Every expression has a value at the upper bounds; keeps these values. What is made of scalars,
+  /// which have no such bounds, needs one where those are 0: guards refuse the others in a call.
   Result<void> verifyExprs() {
     NNC_TRY(requireAll(entry.exprs));
+    std::vector<int64_t> withoutScalars = upper;
+    for (size_t symbol = 0; symbol < upper.size(); ++symbol)
+      if (entry.dims[symbol]->kind == SymbolKind::Scalar)
+        withoutScalars[symbol] = 0;
     for (const std::unique_ptr<ExprT> &expr : entry.exprs) {
-      Result<int64_t> value = evaluate(*expr, upper);
+      Result<int64_t> value = evaluate(*expr, mentionsScalar(*expr) ? withoutScalars : upper);
       if (!value)
         return Error{value.error().message + " at the upper bounds of its dimensions"};
       atUpper.push_back(*value);

@@ -170,6 +170,21 @@ func.func @memory(%x: tensor<8x64xf32>, %c: tensor<2x64xf32>) -> (tensor<8x8xf32
   return %m, %e, %f : tensor<8x8xf32>, tensor<10x64xf32>, tensor<4xf32>
 }
 
+// A concat ends the kernel of those parts that only it reads; nothing follows in that kernel.
+// CHECK-LABEL: func.func @parts
+// CHECK: %[[E:.*]] = nn.kernel "other"(%arg0
+// CHECK: %[[C:.*]] = nn.kernel "concat"(
+// CHECK: nn.neg
+// CHECK: nn.concat
+// CHECK: nn.kernel "exp"(%[[C]] : {{.*}}["concat: nothing can follow it in one kernel"]
+func.func @parts(%x: tensor<8x64xf32>, %c: tensor<2x64xf32>) -> (tensor<18x64xf32>, tensor<8x64xf32>) attributes {nn.entry, nn.dims = []} {
+  %0 = nn.neg %c : tensor<2x64xf32> loc("part")
+  %1 = nn.exp %x : tensor<8x64xf32> loc("other")
+  %2 = nn.concat %0, %x, %1 {axis = 0 : i64} : tensor<2x64xf32>, tensor<8x64xf32>, tensor<8x64xf32> -> tensor<18x64xf32>
+  %3 = nn.exp %2 : tensor<18x64xf32>
+  return %3, %1 : tensor<18x64xf32>, tensor<8x64xf32>
+}
+
 // A cheap producer of two kernels is computed in both; an expensive one is stored by the first.
 // CHECK-LABEL: func.func @recompute
 // CHECK: nn.kernel "rows"(%arg0 : tensor<8x64xf32>) -> (tensor<8xf32>)

@@ -221,6 +221,21 @@ TEST_P(States, RefuseNegativePositions) {
   EXPECT_EQ(call({{"x", counting({2})}, {"at", scalar(4)}}), (Floats{0, 0, 0, 0, 1, 2}));
 }
 
+TEST_P(States, GuardsMayOverflow) {
+  open(R"(
+  state n: i32[]
+  fn forward(x: f32[1], k: i32[]) -> f32[1] requires k * k * k * (k + n) <= 100: "too large" {
+    n <- n + 1
+    return x
+  })");
+  EXPECT_EQ(call({{"x", counting({1})}, {"k", scalar(3)}}), (Floats{1}));
+  EXPECT_EQ(failure({{"x", counting({1})}, {"k", scalar(4)}}),
+            "`forward` requires `k * k * k * (k + n) <= 100` with k = 4, n = 1: too large "
+            "(model.nn:4)");
+  EXPECT_EQ(failure({{"x", counting({1})}, {"k", scalar(2'000'000'000)}}),
+            "`forward`: a size is too large");
+}
+
 TEST_P(States, AreUpdatedInPlace) {
   open(Cache);
   std::string info = engine->info();
