@@ -192,7 +192,7 @@ private:
     NNC_TRY(require(dtype < NumDTypes, "the plan has an unknown element type"));
     NNC_TRY(require(shape.size() <= MaxRank, "the plan has a tensor of too many axes"));
     for (uint32_t expr : shape)
-      NNC_TRY(requireExpr(expr));
+      NNC_TRY(requireSize(expr));
     return {};
   }
 
@@ -200,7 +200,7 @@ private:
     NNC_TRY(requireAll(entry.buffers));
     for (const std::unique_ptr<BufferT> &buffer : entry.buffers) {
       NNC_TRY(verifyType(buffer->dtype, buffer->shape));
-      NNC_TRY(requireExpr(buffer->bytes));
+      NNC_TRY(requireSize(buffer->bytes));
       NNC_TRY(require(atUpper[buffer->bytes] >= 0, "the plan has a negative size"));
       NNC_TRY(verifyPlace(*buffer, static_cast<uint64_t>(atUpper[buffer->bytes])));
     }
@@ -239,7 +239,7 @@ private:
     if (const CopyT *copy = step.what.AsCopy()) {
       NNC_TRY(requireBuffer(copy->src));
       NNC_TRY(requireBuffer(copy->dst));
-      return requireExpr(copy->bytes);
+      return requireSize(copy->bytes);
     }
     return Error{"the plan has an unknown step"};
   }
@@ -255,7 +255,7 @@ private:
                                        launch.buffers.front() == launch.buffers.back()),
                     "the plan has an update of nothing"));
     for (uint32_t expr : launch.grid)
-      NNC_TRY(requireExpr(expr));
+      NNC_TRY(requireSize(expr));
     return require(!cuda || launch.block.size() == 3, "the plan has a malformed block");
   }
 
@@ -276,6 +276,12 @@ private:
 
   Result<void> requireExpr(uint32_t index) {
     return require(index < entry.exprs.size(), "the plan lacks a size expression");
+  }
+  /// An expression that does not depend on what only guards bound.
+  Result<void> requireSize(uint32_t index) {
+    NNC_TRY(requireExpr(index));
+    return require(!mentionsScalar(*entry.exprs[index]),
+                   "the plan has a size that depends on a scalar");
   }
   Result<void> requireBuffer(uint32_t index) {
     return require(index < entry.buffers.size(), "the plan lacks a buffer");

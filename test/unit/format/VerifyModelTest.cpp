@@ -88,6 +88,53 @@ TEST(VerifyModel, steps) {
             "in `forward` the plan has a gemm that is not for a GPU");
 }
 
+/// Adds a state of one i32, and the symbol that stands for its value.
+static void addScalar(ModelT &model, EntryT &entry) {
+  model.states.push_back(std::make_unique<StateT>());
+  model.states[0]->name = "pos";
+  model.states[0]->dtype = static_cast<uint8_t>(DType::I32);
+  model.states[0]->bytes = 4;
+  entry.dims.push_back(std::make_unique<DimT>());
+  entry.dims[1]->name = "pos";
+  entry.dims[1]->min = INT32_MIN;
+  entry.dims[1]->max = INT32_MAX;
+  entry.dims[1]->kind = SymbolKind::Scalar;
+  entry.dims[1]->source = ScalarSource::State;
+}
+
+static std::string errorWithScalar(const std::function<void(ModelT &, EntryT &)> &change) {
+  return errorAfter([&](ModelT &model, EntryT &entry) {
+    addScalar(model, entry);
+    change(model, entry);
+  });
+}
+
+TEST(VerifyModel, statesAndScalars) {
+  const char *noScalar = "in `forward` the plan has a scalar that is none";
+  EXPECT_EQ(errorWithScalar([](ModelT &, EntryT &) {}), "");
+  EXPECT_EQ(errorWithScalar([](ModelT &, EntryT &e) { e.dims[1]->index = 1; }), noScalar);
+  EXPECT_EQ(errorWithScalar([](ModelT &, EntryT &e) { e.dims[1]->source = ScalarSource::Input; }),
+            noScalar);
+  EXPECT_EQ(errorWithScalar([](ModelT &m, EntryT &) { m.states[0]->dtype = 0; }), noScalar);
+  EXPECT_EQ(
+      errorWithScalar([](ModelT &, EntryT &e) { e.dims[1]->kind = static_cast<SymbolKind>(9); }),
+      "in `forward` the plan has an unknown kind of symbol");
+  EXPECT_EQ(errorWithScalar([](ModelT &m, EntryT &) { m.states[0]->weight = 1; }),
+            "the plan has a state that starts as nothing");
+  EXPECT_EQ(errorWithScalar([](ModelT &m, EntryT &) { m.states[0]->weight = 0; }),
+            "the plan has a state that starts as something of another size");
+  EXPECT_EQ(errorWithScalar([](ModelT &, EntryT &e) {
+              ExprPool pool(e);
+              e.buffers[2]->bytes = pool.symbol(1);
+            }),
+            "in `forward` the plan has a size that depends on a scalar");
+  EXPECT_EQ(errorWithScalar([](ModelT &, EntryT &e) { e.buffers[0]->kind = BufferKind::State; }),
+            "in `forward` the plan has a buffer that is not of its state's type");
+  EXPECT_EQ(
+      errorWithScalar([](ModelT &, EntryT &e) { e.steps[0]->what.AsLaunch()->update = true; }),
+      "in `forward` the plan has an update of nothing");
+}
+
 TEST(VerifyModel, survivesPacking) {
   std::vector<std::byte> plan = packModel(makePlan());
   std::vector<std::byte> weights(16), code(100);
