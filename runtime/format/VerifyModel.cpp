@@ -119,10 +119,10 @@ private:
   Result<void> verifyDims() {
     NNC_TRY(requireAll(entry.dims));
     for (const std::unique_ptr<DimT> &dim : entry.dims) {
+      NNC_TRY(require(dim->kind <= SymbolKind::MAX, "the plan has an unknown kind of symbol"));
       bool isScalar = dim->kind == SymbolKind::Scalar;
       NNC_TRY(require(dim->min <= dim->max && (isScalar || dim->min >= 0),
                       "the plan has an empty range"));
-      NNC_TRY(require(dim->kind <= SymbolKind::MAX, "the plan has an unknown kind of symbol"));
       upper.push_back(dim->max);
     }
     return {};
