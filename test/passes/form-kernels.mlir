@@ -173,10 +173,10 @@ func.func @memory(%x: tensor<8x64xf32>, %c: tensor<2x64xf32>) -> (tensor<8x8xf32
 // A concat ends the kernel of those parts that only it reads; nothing follows in that kernel.
 // CHECK-LABEL: func.func @parts
 // CHECK: %[[E:.*]] = nn.kernel "other"(%arg0
-// CHECK: %[[C:.*]] = nn.kernel "concat"(
+// CHECK: %[[C:.*]] = nn.kernel "concat_2"(
 // CHECK: nn.neg
 // CHECK: nn.concat
-// CHECK: nn.kernel "exp"(%[[C]] : {{.*}}["concat: nothing can follow it in one kernel"]
+// CHECK: nn.kernel "exp_2"(%[[C]] : {{.*}}["concat_2: nothing can follow it in one kernel"]
 func.func @parts(%x: tensor<8x64xf32>, %c: tensor<2x64xf32>) -> (tensor<18x64xf32>, tensor<8x64xf32>) attributes {nn.entry, nn.dims = []} {
   %0 = nn.neg %c : tensor<2x64xf32> loc("part")
   %1 = nn.exp %x : tensor<8x64xf32> loc("other")

@@ -46,7 +46,7 @@ nn.sub -> i32[s0, s1]
 TEST(Numbers, ExactDivision) {
   EXPECT_EQ(
       run(R"nn((x: float[B, T]) requires B in 1..=8, T in 1..=16, T % 2 == 0 = x[:, :T / 2])nn"),
-      R"out(nn.slice start=affine_map<()[s0, s1] -> (0, 0)> step=array<i64: 1, 1> -> f32[s0, s1 floordiv 2]
+      R"out(nn.slice start=affine_map<() -> (0, 0)> step=array<i64: 1, 1> -> f32[s0, s1 floordiv 2]
 )out");
 }
 

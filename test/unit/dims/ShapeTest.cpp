@@ -67,9 +67,9 @@ TEST(Shape, SplitEvenly) {
   a, b, c = split(x, 3, axis=-1)
   return a * b + c
 })nn"),
-            R"out(nn.slice start=affine_map<()[s0] -> (0, 0)> step=array<i64: 1, 1> -> f32[s0, 4]
-nn.slice start=affine_map<()[s0] -> (0, 4)> step=array<i64: 1, 1> -> f32[s0, 4]
-nn.slice start=affine_map<()[s0] -> (0, 8)> step=array<i64: 1, 1> -> f32[s0, 4]
+            R"out(nn.slice start=affine_map<() -> (0, 0)> step=array<i64: 1, 1> -> f32[s0, 4]
+nn.slice start=affine_map<() -> (0, 4)> step=array<i64: 1, 1> -> f32[s0, 4]
+nn.slice start=affine_map<() -> (0, 8)> step=array<i64: 1, 1> -> f32[s0, 4]
 nn.mul -> f32[s0, 4]
 nn.add -> f32[s0, 4]
 )out");
@@ -80,8 +80,8 @@ TEST(Shape, SplitBySizes) {
   a, b = split(x, [2, 10], axis=1)
   return a, b
 })nn"),
-            R"out(nn.slice start=affine_map<()[s0] -> (0, 0)> step=array<i64: 1, 1> -> f32[s0, 2]
-nn.slice start=affine_map<()[s0] -> (0, 2)> step=array<i64: 1, 1> -> f32[s0, 10]
+            R"out(nn.slice start=affine_map<() -> (0, 0)> step=array<i64: 1, 1> -> f32[s0, 2]
+nn.slice start=affine_map<() -> (0, 2)> step=array<i64: 1, 1> -> f32[s0, 10]
 )out");
 }
 
@@ -91,7 +91,7 @@ TEST(Shape, SplitOfASymbolicSize) {
   a, b = split(x, 2, axis=0)
   return a + b
 })nn"),
-      R"out(nn.slice start=affine_map<()[s0] -> (0, 0)> step=array<i64: 1, 1> -> f32[s0 floordiv 2, 4]
+      R"out(nn.slice start=affine_map<() -> (0, 0)> step=array<i64: 1, 1> -> f32[s0 floordiv 2, 4]
 nn.slice start=affine_map<()[s0] -> (s0 floordiv 2, 0)> step=array<i64: 1, 1> -> f32[s0 floordiv 2, 4]
 nn.add -> f32[s0 floordiv 2, 4]
 )out");
