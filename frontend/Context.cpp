@@ -7,6 +7,7 @@
 #include "mlir/IR/Location.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 
 namespace nnc::frontend {
 
@@ -69,6 +70,14 @@ void Context::numberSymbols(std::span<const Dim> dims) {
       if (otherSymbols.count(variable.name) &&
           std::find(dimNames.begin(), dimNames.end(), variable.name) == dimNames.end())
         dimNames.push_back(variable.name);
+}
+
+unsigned Context::addLoopSymbol(const Dim &length) {
+  auto number = static_cast<unsigned>(dimNames.size());
+  dimNames.push_back(fmt::format("scan.{}", number));
+  int64_t last = std::max<int64_t>(length.bounds(facts).high, 1) - 1;
+  facts.ranges[dimNames.back()] = {0, last};
+  return number;
 }
 
 mlir::AffineMap Context::affineMap(std::span<const Dim> dims) {

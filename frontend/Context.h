@@ -50,6 +50,9 @@ public:
   std::map<std::string, SymbolInfo, std::less<>> otherSymbols;
   /// What the entry point's `requires` says of them.
   DimFacts facts;
+  /// Adds the counter of a scan of `length` steps; its number. No name of a user looks like its.
+  unsigned addLoopSymbol(const Dim &length);
+
   /// Where another guard of the entry point can be written (empty, behind its last guard, or behind
   /// its signature where it has none), for fixes; invalid if there is no such place.
   syntax::Span guardPlace;

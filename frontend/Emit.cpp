@@ -10,32 +10,6 @@
 
 namespace nnc::frontend {
 
-//===- Tensors within values ------------------------------------------------------------------===//
-
-static void flattenTensors(const Value &value, std::vector<TensorValue> &tensors) {
-  if (auto *tensor = value.as<TensorValue>())
-    tensors.push_back(*tensor);
-  else if (value.isSequence())
-    for (const Value &element : value.elements())
-      flattenTensors(element, tensors);
-}
-
-/// The same value with its tensors replaced, in order, by `next`.
-template <typename NextFn> static Value replaceTensors(const Value &value, NextFn &next) {
-  if (auto *tensor = value.as<TensorValue>()) {
-    TensorValue replaced = *tensor;
-    replaced.value = next();
-    return Value::tensor(std::move(replaced));
-  }
-  if (!value.containsTensor())
-    return value;
-  std::vector<Value> elements;
-  for (const Value &element : value.elements())
-    elements.push_back(replaceTensors(element, next));
-  return value.is<ListValue>() ? Value::list(std::move(elements))
-                               : Value::tuple(std::move(elements));
-}
-
 //===- Slots ----------------------------------------------------------------------------------===//
 
 /// What a function can reach slots through: the instance it belongs to and its arguments.
@@ -158,7 +132,7 @@ void Evaluator::emitFunction(EmittedFunction &made, Frame &callee, const Functio
       return mlir::Value(block->addArgument(type, context.location(formal.name.span)));
     };
     arguments.push_back(replaceTensors(values[i], next));
-    callee.locals.assign(formal.name.text, arguments.back());
+    callee.locals.assign(formal.name.text, arguments.back(), formal.name.span);
   }
   std::optional<Value> result = runBody(callee, *function.decl);
   bool isDone = result && useKernel(*this, *function.decl, std::move(arguments), *result);

@@ -279,7 +279,8 @@ bool EntryEmitter::makeArguments(const syntax::FnStmt &fn, mlir::func::FuncOp fu
       tensor.scalar = scalar->second;
     tensor.value =
         block.addArgument(context.tensorType(tensor), context.location(formal.name.span));
-    evaluator.frame->locals.define(formal.name.text, Value::tensor(std::move(tensor)));
+    evaluator.frame->locals.define(formal.name.text, Value::tensor(std::move(tensor)),
+                                   formal.name.span);
   }
   return true;
 }

@@ -199,6 +199,12 @@ public:
   void runBlock(const syntax::Block &block);
   void runStatement(const syntax::Stmt &stmt);
 
+  //===- Scans.cpp ----------------------------------------------------------------------------===//
+  /// Emits the loop and rebinds what it carries. The value is what it yields, stacked: nothing
+  /// after an error, none where nobody asked (`isBound`).
+  std::optional<Value> evalScan(const syntax::ScanStmt &scan, bool isBound);
+  void runYield(const syntax::YieldStmt &stmt);
+
   //===- Instantiate.cpp: modules -------------------------------------------------------------===//
   std::optional<Value> instantiate(const ModuleClass &cls, std::vector<Argument> arguments,
                                    CallSite site);
@@ -259,6 +265,7 @@ public:
   std::nullopt_t refuse(syntax::Span span, std::string message);
   /// False once the budget is spent, reported once.
   bool spend(syntax::Span span);
+  bool isExhausted() const { return exhausted; }
   bool checkWeight(size_t weight, syntax::Span span);
   /// Before an operation is emitted: names it in locations, and counts it.
   bool startOperation(std::string name, syntax::Span span);
@@ -315,6 +322,7 @@ private:
   void poisonTargets(const syntax::Block &block);
   void runBind(const syntax::BindStmt &bind);
   void runReturn(const syntax::ReturnStmt &stmt);
+  bool yieldValue(const syntax::Expr &expr);
   void runFor(const syntax::ForStmt &loop);
   void runIf(const syntax::IfStmt &stmt);
   std::optional<Value> instantiateAlias(const ModuleClass &cls, std::vector<Argument> arguments,

@@ -249,9 +249,9 @@ bool Evaluator::bindTarget(const syntax::Target &target, std::optional<Value> va
   if (observer && value)
     observer->bound(target.name, *value);
   if (define)
-    frame->locals.define(target.name.text, std::move(value));
+    frame->locals.define(target.name.text, std::move(value), target.name.span);
   else
-    frame->locals.assign(target.name.text, std::move(value));
+    frame->locals.assign(target.name.text, std::move(value), target.name.span);
   return ok;
 }
 

@@ -21,7 +21,7 @@ bool Evaluator::takeArguments(const syntax::FnStmt &fn, std::vector<BoundArgumen
     }
     ok = value && conform(*formal.type, *value, taker, formal.name.text, argument.span, tensors) &&
          ok;
-    frame->locals.define(formal.name.text, value);
+    frame->locals.define(formal.name.text, value, formal.name.span);
     values.push_back(value ? std::move(*value) : Value());
   }
   return ok;
@@ -63,7 +63,7 @@ std::optional<Value> Evaluator::callUser(const FunctionData &function,
   for (size_t i = 0; i < values.size() && ok; ++i) {
     const BoundArgument &argument = (*bound)[i];
     ok = adaptNumber(*argument.formal->type, values[i], argument.span);
-    callee.locals.assign(argument.formal->name.text, values[i]);
+    callee.locals.assign(argument.formal->name.text, values[i], argument.formal->name.span);
   }
   ok = ok && checkGuards(fn.guards, site.name, site);
   if (!ok)

@@ -141,7 +141,8 @@ bool Evaluator::isNewMember(Instance &instance, const syntax::Ident &name) {
 
 void Evaluator::bindMember(Instance &instance, const syntax::BindStmt &bind) {
   if (bind.scan) {
-    refuse(bind.scan->keyword, "`scan` is not supported yet");
+    evalScan(*bind.scan, /*isBound=*/true);
+    instance.failed = true;
     return;
   }
   KeyRef key;

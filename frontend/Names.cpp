@@ -245,12 +245,11 @@ std::optional<Value> Evaluator::evaluateGlobal(const FileScope &file, Global &gl
   if (global.decl->is<syntax::ImportStmt>())
     return evaluateImport(file, global, use);
   auto &bind = global.decl->get<syntax::BindStmt>();
-  if (bind.scan)
-    return refuse(bind.span, "`scan` is not supported yet");
   Frame top;
   top.home = &file;
   EnterFrame enter(*this, top);
-  std::optional<Value> value = eval(*bind.value.expr);
+  std::optional<Value> value =
+      bind.scan ? evalScan(*bind.scan, /*isBound=*/true) : eval(*bind.value.expr);
   if (!bindTargets(bind.targets, value, bind.value.span, /*define=*/true))
     return std::nullopt;
   return *top.locals.find(global.name.text);

@@ -41,17 +41,25 @@ const std::optional<Value> *Locals::find(std::string_view name) const {
   return nullptr;
 }
 
-void Locals::define(std::string_view name, std::optional<Value> value) {
-  bindings.push_back({name, std::move(value)});
+void Locals::define(std::string_view name, std::optional<Value> value, syntax::Span place) {
+  bindings.push_back({name, std::move(value), place});
 }
 
-void Locals::assign(std::string_view name, std::optional<Value> value) {
+void Locals::assign(std::string_view name, std::optional<Value> value, syntax::Span place) {
   for (auto binding = bindings.rbegin(); binding != bindings.rend(); ++binding)
     if (binding->name == name) {
       binding->value = std::move(value);
+      binding->place = place;
       return;
     }
-  define(name, std::move(value));
+  define(name, std::move(value), place);
+}
+
+syntax::Span Locals::placeOf(std::string_view name) const {
+  for (auto binding = bindings.rbegin(); binding != bindings.rend(); ++binding)
+    if (binding->name == name)
+      return binding->place;
+  return {};
 }
 
 std::vector<std::string_view> Locals::names() const {

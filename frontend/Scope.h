@@ -61,10 +61,12 @@ class Locals {
 public:
   /// The innermost of that name; null if there is none. It holds nothing after an error.
   const std::optional<Value> *find(std::string_view name) const;
-  /// Binds in the innermost block.
-  void define(std::string_view name, std::optional<Value> value);
+  /// Binds in the innermost block. `place` is where, for messages.
+  void define(std::string_view name, std::optional<Value> value, syntax::Span place = {});
   /// Rebinds where the name is bound already, else binds in the innermost block.
-  void assign(std::string_view name, std::optional<Value> value);
+  void assign(std::string_view name, std::optional<Value> value, syntax::Span place = {});
+  /// Where the innermost of that name was bound last; invalid if nobody said.
+  syntax::Span placeOf(std::string_view name) const;
   std::vector<std::string_view> names() const;
 
   size_t enterBlock() const { return bindings.size(); }
@@ -74,8 +76,17 @@ private:
   struct Binding {
     std::string_view name;
     std::optional<Value> value;
+    syntax::Span place;
   };
   std::vector<Binding> bindings;
+};
+
+/// The body of a `scan` being evaluated.
+struct ScanBody {
+  /// What its `yield` gives in each step, and where that stands.
+  std::vector<Value> yields = {};
+  syntax::Span yieldSpan = {};
+  bool yielded = false;
 };
 
 /// One body being evaluated.
@@ -90,6 +101,8 @@ struct Frame {
   /// Null at build time.
   FunctionEmission *emission = nullptr;
   Locals locals;
+  /// The innermost `scan` around what is being evaluated.
+  ScanBody *scan = nullptr;
   /// `...` and `...S` of the signature.
   std::map<std::string_view, std::vector<Dim>> packs;
   /// Whose argument fixed a dimension variable of the signature.

@@ -32,7 +32,7 @@ void Evaluator::poisonTargets(const syntax::Block &block) {
 void Evaluator::runBind(const syntax::BindStmt &bind) {
   std::optional<Value> value;
   if (bind.scan)
-    refuse(bind.scan->keyword, "`scan` is not supported yet");
+    value = evalScan(*bind.scan, /*isBound=*/true);
   else if (bind.value.key)
     error("E0209", bind.value.key->span, "only members of a module have keys");
   else
@@ -43,6 +43,12 @@ void Evaluator::runBind(const syntax::BindStmt &bind) {
 }
 
 void Evaluator::runReturn(const syntax::ReturnStmt &stmt) {
+  if (frame->scan) {
+    error("E0602", stmt.span, "`return` cannot leave a `scan`")
+        .note("every step runs; return after it, or give values with `yield`");
+    frame->failed = true;
+    return;
+  }
   frame->returned = true;
   frame->resultSpans.clear();
   for (const syntax::ExprPtr &value : stmt.values)
@@ -111,11 +117,10 @@ void Evaluator::runStatement(const syntax::Stmt &stmt) {
   case StmtKind::Update:
     return runUpdate(stmt.get<syntax::UpdateStmt>());
   case StmtKind::Scan:
-    refuse(stmt.get<syntax::ScanStmt>().keyword, "`scan` is not supported yet");
-    break;
+    frame->failed |= !evalScan(stmt.get<syntax::ScanStmt>(), /*isBound=*/false);
+    return;
   case StmtKind::Yield:
-    error("E0602", stmt.span, "`yield` stands only in a `scan`");
-    break;
+    return runYield(stmt.get<syntax::YieldStmt>());
   default:
     break;
   }

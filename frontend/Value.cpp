@@ -110,6 +110,29 @@ bool Value::containsTensor() const {
   return false;
 }
 
+void flattenTensors(const Value &value, std::vector<TensorValue> &tensors) {
+  if (auto *tensor = value.as<TensorValue>())
+    tensors.push_back(*tensor);
+  else if (value.isSequence())
+    for (const Value &element : value.elements())
+      flattenTensors(element, tensors);
+}
+
+Value replaceTensors(const Value &value, const std::function<mlir::Value()> &next) {
+  if (auto *tensor = value.as<TensorValue>()) {
+    TensorValue replaced = *tensor;
+    replaced.value = next();
+    return Value::tensor(std::move(replaced));
+  }
+  if (!value.containsTensor())
+    return value;
+  std::vector<Value> elements;
+  for (const Value &element : value.elements())
+    elements.push_back(replaceTensors(element, next));
+  return value.is<ListValue>() ? Value::list(std::move(elements))
+                               : Value::tuple(std::move(elements));
+}
+
 //===- Printing -------------------------------------------------------------------------------===//
 
 std::string describeKind(const Value &value) {

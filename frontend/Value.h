@@ -8,6 +8,7 @@
 #include "frontend/syntax/Source.h"
 #include "mlir/IR/Value.h"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -144,6 +145,11 @@ public:
 private:
   Storage storage;
 };
+
+/// The tensors in a value at any depth of lists and tuples, in order.
+void flattenTensors(const Value &value, std::vector<TensorValue> &tensors);
+/// The same value with the IR's value of each tensor, in order, replaced by what `next` gives.
+Value replaceTensors(const Value &value, const std::function<mlir::Value()> &next);
 
 /// For messages: what kind of thing it is, with article ("an int", "a list", "float[B, 10]").
 std::string describeKind(const Value &value);

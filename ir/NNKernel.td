@@ -116,8 +116,57 @@ def NN_KernelOp : NN_Op<"kernel", [IsolatedFromAbove, SingleBlock, Pure]> {
   }];
 }
 
-def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ParentOneOf<["KernelOp"]>]> {
-  let summary = "Results of a kernel";
+def NN_ScanOp : NN_Op<"scan", [SingleBlock, Pure]> {
+  let summary = "Loop at run time";
+  let description = [{
+    Runs its body `length` times. Symbol `counter` has in it the values 0 to `length` - 1, downwards
+    with `reverse`. The block arguments are the carried values: `inits` at first, then what the last
+    iteration yielded. The body ends in `nn.yield` of the carried values, then of those to stack.
+    Results are the carried values after the last iteration, then the stacked ones, whose first axis
+    is the counter, in either direction. The body may use values from outside of it.
+
+    1. (C1) `length` has no dims and one result, which does not mention `counter`.
+    2. (C2) block arguments, carried results and carried yields have the types of `inits`.
+    3. (C3) a stacked result has the dimensions `[length, d..]` where the yield has `[d..]`.
+
+    ```mlir
+    %last, %all = nn.scan 1 length affine_map<()[s0] -> (s0)> init(%h0 : tensor<4xf32>)
+        -> (tensor<4xf32>, tensor<?x4xf32, affine_map<()[s0] -> (s0, 4)>>) {
+    ^bb0(%h: tensor<4xf32>):
+      %row = nn.slice %x start affine_map<()[s0, s1] -> (s1, 0)> step [1, 1]
+          : tensor<?x4xf32, affine_map<()[s0] -> (s0, 4)>> -> tensor<1x4xf32>
+      %xt = nn.reshape %row : tensor<1x4xf32> -> tensor<4xf32>
+      %sum = nn.add %h, %xt : tensor<4xf32>
+      nn.yield %sum, %sum : tensor<4xf32>, tensor<4xf32>
+    }
+    ```
+  }];
+  let arguments = (ins ConfinedAttr<I64Attr, [IntNonNegative]>:$counter, AffineMapAttr:$length,
+                       Variadic<NN_Tensor>:$inits, UnitAttr:$reverse);
+  let results = (outs Variadic<NN_Tensor>:$outputs);
+  let regions = (region SizedRegion<1>:$bodyRegion);
+  let assemblyFormat = [{
+    $counter `length` $length (`init` `(` $inits^ `:` type($inits) `)`)? (`reverse` $reverse^)?
+    `->` `(` type($outputs) `)` attr-dict-with-keyword $bodyRegion
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let hasCanonicalizer = 1;
+  let extraClassDeclaration = [{
+    unsigned getNumCarried() { return getInits().size(); }
+    ::mlir::ResultRange getCarried() { return getResults().take_front(getNumCarried()); }
+    ::mlir::ResultRange getStacked() { return getResults().drop_front(getNumCarried()); }
+    ::mlir::AffineExpr getLengthExpr() { return getLength().getResult(0); }
+    ::nnc::nn::YieldOp getYield();
+    /// Values from outside that the body uses, each once, in order of their first use.
+    ::llvm::SetVector<::mlir::Value> getCaptured();
+    /// Whether an attribute of `op` or of an operation in it mentions the counter.
+    bool isCounterUsedBy(::mlir::Operation *op);
+  }];
+}
+
+def NN_YieldOp : NN_Op<"yield", [Pure, Terminator, ParentOneOf<["KernelOp", "ScanOp"]>]> {
+  let summary = "Results of a kernel, or of an iteration of a scan";
   let description = [{
     ```mlir
     nn.yield %r : tensor<4xf32>

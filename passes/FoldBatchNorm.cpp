@@ -99,6 +99,8 @@ std::optional<Step> matchStep(Value value, const Anchor &anchor, const WeightVal
   if (!value.hasOneUse())
     return std::nullopt;
   OpOperand &use = *value.use_begin();
+  if (use.getOwner()->getBlock() != anchor.op->getBlock())
+    return std::nullopt; // in a loop
   Step step{use.getOwner(), use.getOperandNumber(), Value(), -1};
   if (isa<nn::NegOp>(step.op))
     return step;

@@ -56,11 +56,37 @@ void turnReshapesIntoBroadcasts(Block &block) {
   }
 }
 
+/// Whether readers compute what `op` makes rather than read it from memory.
+bool isReadThrough(Operation *op) {
+  auto fusable = dyn_cast_or_null<nn::FusionInterface>(op);
+  if (!fusable || isa<nn::GetOp, nn::ReshapeOp>(op))
+    return false;
+  return fusable.getFusionRole() == nn::FusionRole::Source ||
+         (fusable.getFusionRole() == nn::FusionRole::View && op->getNumOperands() == 1);
+}
+
+/// Copies views and numbers into the loop that reads them, unless it reads them as memory.
+void sinkViews(nn::ScanOp scan) {
+  SmallVector<Value> pending = scan.getCaptured().takeVector();
+  while (!pending.empty()) {
+    Value value = pending.pop_back_val();
+    Operation *op = value.getDefiningOp();
+    auto isSunk = [&](OpOperand &use) {
+      return use.getOwner()->getBlock() == scan.getBody() && !needsMemory(use);
+    };
+    if (!isReadThrough(op) || llvm::none_of(value.getUses(), isSunk))
+      continue;
+    auto builder = OpBuilder::atBlockBegin(scan.getBody());
+    value.replaceUsesWithIf(builder.clone(*op)->getResult(0), isSunk);
+    pending.append(op->operand_begin(), op->operand_end());
+  }
+}
+
 struct FormKernels : impl::FormKernelsBase<FormKernels> {
   using FormKernelsBase::FormKernelsBase;
 
   void runOnOperation() override {
-    KernelNames names;
+    names = {};
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       bool isPrepare = function->hasAttr(nn::kPrepareAttr);
       if (!isPrepare && !function->hasAttr(nn::kEntryAttr))
@@ -69,15 +95,29 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
         function.emitOpError("must have one block to form kernels");
         return signalPassFailure();
       }
-      turnReshapesIntoBroadcasts(function.getBody().front());
-      FailureOr<FusionPlan> plan = planFusion(function, isPrepare ? Target::Cpu : target);
-      if (failed(plan))
+      if (failed(formIn(function.getBody().front(), isPrepare ? Target::Cpu : target)))
         return signalPassFailure();
-      OutlinedCount count = outlineKernels(function, *plan, names);
-      numKernels += count.kernels;
-      numGemms += count.gemms;
     }
   }
+
+  /// Loops of the block first: then it is known what their kernels read.
+  LogicalResult formIn(Block &block, Target machine) {
+    for (auto scan : block.getOps<nn::ScanOp>()) {
+      sinkViews(scan);
+      if (failed(formIn(*scan.getBody(), machine)))
+        return failure();
+    }
+    turnReshapesIntoBroadcasts(block);
+    FailureOr<FusionPlan> plan = planFusion(block, machine);
+    if (failed(plan))
+      return failure();
+    OutlinedCount count = outlineKernels(block, *plan, names);
+    numKernels += count.kernels;
+    numGemms += count.gemms;
+    return success();
+  }
+
+  KernelNames names;
 };
 
 } // namespace

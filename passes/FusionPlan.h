@@ -13,15 +13,11 @@
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/StringMap.h"
 
-namespace mlir::func {
-class FuncOp;
-}
-
 namespace nnc {
 
 /// What runs at one place of the line.
 struct PlannedStep {
-  enum class Kind { Kernel, Library, Alias };
+  enum class Kind { Kernel, Library, Alias, Loop };
   Kind kind;
   unsigned id; ///< of the group
   nn::FusionRole role;
@@ -40,9 +36,10 @@ struct FusionPlan {
   llvm::DenseSet<std::pair<unsigned, mlir::Operation *>> recomputed;
 };
 
-/// Plans the kernels of `function`, which has one block of nn ops. Takes time proportional to the
-/// number of ops and uses, up to sorting. Fails with a diagnostic at an op that fits no kernel.
-mlir::FailureOr<FusionPlan> planFusion(mlir::func::FuncOp function, Target target);
+/// Plans the kernels of a function of one block, or of the body of a scan; loops in it are done.
+/// Takes time proportional to the number of ops and uses, up to sorting. Fails with a diagnostic at
+/// an op that fits no kernel.
+mlir::FailureOr<FusionPlan> planFusion(mlir::Block &block, Target target);
 
 /// Names that are unique in a module and valid in C.
 class KernelNames {
@@ -60,10 +57,9 @@ struct OutlinedCount {
   unsigned kernels = 0, gemms = 0;
 };
 
-/// Carries `plan` out: afterwards the block holds `nn.kernel`, `nn.gemm`, `nn.get`, `nn.reshape`
-/// and its terminator.
-OutlinedCount outlineKernels(mlir::func::FuncOp function, const FusionPlan &plan,
-                             KernelNames &names);
+/// Carries `plan` out: afterwards the block holds `nn.kernel`, `nn.gemm`, `nn.get`, `nn.reshape`,
+/// `nn.scan` and its terminator.
+OutlinedCount outlineKernels(mlir::Block &block, const FusionPlan &plan, KernelNames &names);
 
 } // namespace nnc
 

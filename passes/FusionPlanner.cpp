@@ -15,6 +15,11 @@ namespace {
 constexpr unsigned MaxViewDepth = 8; ///< longer chains of views are stored once
 constexpr unsigned MaxRefusals = 8;  ///< recorded per kernel
 
+bool isView(Operation *op) {
+  auto fusable = dyn_cast<nn::FusionInterface>(op);
+  return fusable && fusable.getFusionRole() == nn::FusionRole::View;
+}
+
 } // namespace
 
 FailureOr<FusionPlan> FusionPlanner::run() {
@@ -29,6 +34,10 @@ FailureOr<FusionPlan> FusionPlanner::run() {
 LogicalResult FusionPlanner::place(Operation *op) {
   if (isa<nn::GetOp, nn::SetOp>(op) || op->hasTrait<OpTrait::IsTerminator>())
     return success();
+  if (auto scan = dyn_cast<nn::ScanOp>(op)) {
+    placeScan(scan);
+    return success();
+  }
   auto fusable = dyn_cast<nn::FusionInterface>(op);
   if (!fusable)
     return op->emitOpError("cannot be part of a kernel");
@@ -115,7 +124,8 @@ std::optional<unsigned> FusionPlanner::findRows(const Reference &reference, Arra
 }
 
 void FusionPlanner::placeView(Operation *op) {
-  if (isa<nn::ReshapeOp>(op))
+  if (auto reshape = dyn_cast<nn::ReshapeOp>(op);
+      reshape && (!mayReadThrough(reshape) || isMember(makerOf(reshape.getInput()))))
     return placeAlone(op, nn::FusionRole::View);
   if (op->getNumOperands() != 1)
     return placeConcat(op);
@@ -127,7 +137,7 @@ void FusionPlanner::placeView(Operation *op) {
     reindex(op, id);
     return join(op, id, identityMap(getResultDims(op).size()), references, {});
   }
-  unsigned depth = viewDepth.lookup(op->getOperand(0).getDefiningOp()) + 1;
+  unsigned depth = viewDepth.lookup(makerOf(op->getOperand(0))) + 1;
   if (depth > MaxViewDepth || mustLieInMemory(op))
     return placeAlone(op, nn::FusionRole::Pointwise);
   viewDepth[op] = depth;
@@ -188,6 +198,14 @@ bool FusionPlanner::mayEndIn(const Reference &value, Operation *op) {
          group.ops.size() < MaxGroupOps;
 }
 
+/// `x[:, t]` is a slice without its axis of size 1: readers compute its elements from `x`, unless
+/// one of the two must exist anyway.
+bool FusionPlanner::mayReadThrough(nn::ReshapeOp reshape) {
+  Operation *maker = makerOf(reshape.getInput());
+  return maker && maker->getNumOperands() == 1 && !isa<nn::ReshapeOp>(maker) && isView(maker) &&
+         matchDroppedAxes(reshape) && !mustLieInMemory(reshape);
+}
+
 bool FusionPlanner::mayReindex(Operation *op, const Reference &reference) {
   Group &group = groups[reference.group];
   bool repeats = isa<nn::BroadcastOp>(op);
@@ -226,6 +244,9 @@ void FusionPlanner::placeAnchor(Operation *op, nn::FusionRole role) {
 }
 
 void FusionPlanner::planProduct(nn::MatmulOp product, unsigned id) {
+  // Kernels of a loop can run as one; a library cannot be part of that.
+  if (isa<nn::ScanOp>(block.getParentOp()))
+    return;
   ProductTactic tactic =
       chooseProduct(product, target, [&](Operation *op) { return planned.contains(op); });
   if (!tactic.library)
@@ -234,6 +255,21 @@ void FusionPlanner::planProduct(nn::MatmulOp product, unsigned id) {
   for (Operation *op : tactic.absorbed)
     planned[op] = id;
   plan.products[product] = std::move(tactic);
+}
+
+void FusionPlanner::placeScan(nn::ScanOp scan) {
+  unsigned id = createGroup(scan, nn::FusionRole::Pointwise);
+  Group &group = groups[id];
+  group.closed = true;
+  group.allCheap = false;
+  group.ops.push_back(scan);
+  group.openUses += std::distance(scan->use_begin(), scan->use_end());
+  llvm::SetVector<Value> read = scan.getCaptured();
+  read.insert(scan.getInits().begin(), scan.getInits().end());
+  for (Value value : read)
+    if (std::optional<Reference> reference = referenceOf(value))
+      groups.addConsumer(groups.find(reference->group), id);
+  members[scan] = {id, std::nullopt};
 }
 
 void FusionPlanner::joinLibrary(Operation *op, unsigned id) {
@@ -251,14 +287,14 @@ void FusionPlanner::placeAlone(Operation *op, nn::FusionRole role) {
 
 std::optional<Reference> FusionPlanner::referenceOf(Value value) {
   SmallVector<Operation *> views;
-  Operation *op = value.getDefiningOp();
+  Operation *op = makerOf(value);
   bool isOnlyPath = true;
   while (op && !isMember(op)) {
     if (op->getNumOperands() == 0)
       return std::nullopt;
     isOnlyPath &= op->hasOneUse();
     views.push_back(op);
-    op = op->getOperand(0).getDefiningOp();
+    op = makerOf(op->getOperand(0));
   }
   if (!op)
     return std::nullopt;
@@ -280,11 +316,19 @@ SmallVector<Reference> FusionPlanner::referencesOf(Operation *op) {
 
 bool FusionPlanner::isMember(Operation *op) const { return op && members.contains(op); }
 
+Operation *FusionPlanner::makerOf(Value value) const {
+  Operation *op = value.getDefiningOp();
+  return op && op->getBlock() == &block ? op : nullptr;
+}
+
 bool FusionPlanner::mustLieInMemory(Operation *op) {
-  auto [known, isNew] = inMemory.try_emplace(op, false);
-  if (isNew)
-    known->second = llvm::any_of(op->getUses(), [](OpOperand &use) { return needsMemory(use); });
-  return known->second;
+  if (inMemory.try_emplace(op, false).second)
+    inMemory[op] = llvm::any_of(op->getUses(), [&](OpOperand &use) {
+      auto reshape = dyn_cast<nn::ReshapeOp>(use.getOwner());
+      bool readThrough = reshape && makerOf(reshape.getResult()) && mayReadThrough(reshape);
+      return use.getOwner()->getBlock() != &block || (needsMemory(use) && !readThrough);
+    });
+  return inMemory[op];
 }
 
 void FusionPlanner::join(Operation *op, unsigned id, std::optional<AxisMap> map,
@@ -336,7 +380,9 @@ FusionPlan FusionPlanner::finish() {
 void FusionPlanner::addStep(unsigned id) {
   Group &group = groups[id];
   auto kind = PlannedStep::Kind::Kernel;
-  if (group.kind == nn::FusionRole::View)
+  if (isa<nn::ScanOp>(group.anchor))
+    kind = PlannedStep::Kind::Loop;
+  else if (group.kind == nn::FusionRole::View)
     kind = PlannedStep::Kind::Alias;
   else if (plan.products.contains(group.anchor))
     kind = PlannedStep::Kind::Library;
@@ -350,8 +396,8 @@ void FusionPlanner::addStep(unsigned id) {
       {kind, id, group.kind, group.anchor, std::move(group.ops), std::move(group.refusals)});
 }
 
-FailureOr<FusionPlan> planFusion(func::FuncOp function, Target target) {
-  return FusionPlanner(function.getBody().front(), target).run();
+FailureOr<FusionPlan> planFusion(Block &block, Target target) {
+  return FusionPlanner(block, target).run();
 }
 
 } // namespace nnc

@@ -45,6 +45,8 @@ private:
   std::optional<unsigned> findRows(const Reference &reference, llvm::ArrayRef<int64_t> axes,
                                    llvm::SmallVectorImpl<Refusal> &refusals);
   void placeView(mlir::Operation *op);
+  /// Whether readers of a reshape may compute it, as they do other views.
+  bool mayReadThrough(nn::ReshapeOp reshape);
   /// Whether an elementwise group may be computed in the order of the view `op` of its only result.
   void placeConcat(mlir::Operation *op);
   void placeUpdate(mlir::Operation *op);
@@ -54,6 +56,8 @@ private:
   /// An op that starts a group which nothing before it joins.
   void placeAnchor(mlir::Operation *op, nn::FusionRole role);
   void planProduct(nn::MatmulOp product, unsigned id);
+  /// A loop, whose body is done: it waits for what that reads.
+  void placeScan(nn::ScanOp scan);
   /// An op that the library does after its product. All readers of the product so far are such ops,
   /// so the group can wait for what `op` reads.
   void joinLibrary(mlir::Operation *op, unsigned id);
@@ -62,6 +66,8 @@ private:
 
   // FusionPlanner.cpp: looking up and joining.
   bool isMember(mlir::Operation *op) const;
+  /// The op of this block that makes `value`; null for arguments and what comes from around a loop.
+  mlir::Operation *makerOf(mlir::Value value) const;
   bool mustLieInMemory(mlir::Operation *op);
   /// Follows `value` through views to the group that computes it; nothing if it comes from an
   /// argument, a weight or numbers.

@@ -14,7 +14,7 @@ bool FusionPlanner::recompute(const Reference &reference, unsigned id) {
   bool readsMemory =
       groups[id].closed || (groups[id].kind != nn::FusionRole::Reduction &&
                             !groups[id].isElementwise() && groups[id].ops.size() == 1);
-  if (readsMemory || mustLieInMemory(reference.leaf))
+  if (readsMemory || isa<nn::ScanOp>(reference.leaf) || mustLieInMemory(reference.leaf))
     return false;
   SmallVector<Operation *> again;
   SmallVector<Operation *> pending{reference.leaf};
@@ -40,7 +40,7 @@ bool FusionPlanner::recompute(const Reference &reference, unsigned id) {
 
 bool FusionPlanner::addSource(Value operand, const Reference &reference, Value &tensor,
                               SmallVectorImpl<Operation *> &pending) {
-  Operation *op = operand.getDefiningOp();
+  Operation *op = makerOf(operand);
   if (isMember(op) && groups.find(members[op].group) == groups.find(reference.group)) {
     pending.push_back(op);
     return true;
@@ -62,7 +62,7 @@ bool FusionPlanner::addSource(Value operand, const Reference &reference, Value &
 
 bool FusionPlanner::readsNothing(Operation *op) {
   while (op && !isa<nn::GetOp>(op) && op->getNumOperands() > 0)
-    op = op->getOperand(0).getDefiningOp();
+    op = makerOf(op->getOperand(0));
   return op && !isa<nn::GetOp>(op);
 }
 

@@ -18,7 +18,29 @@ SmallVector<AffineExpr> getResultDims(Operation *op) {
   return nn::getDims(cast<RankedTensorType>(op->getResult(0).getType()));
 }
 
+std::optional<SmallVector<int64_t>> matchDroppedAxes(nn::ReshapeOp op) {
+  SmallVector<AffineExpr> from = nn::getDims(cast<RankedTensorType>(op.getInput().getType()));
+  SmallVector<AffineExpr> to = getResultDims(op);
+  SmallVector<int64_t> kept;
+  for (auto [axis, size] : llvm::enumerate(from)) {
+    if (kept.size() < to.size() && nn::areEqual(size, to[kept.size()]))
+      kept.push_back(axis);
+    else if (!isOne(size))
+      return std::nullopt;
+  }
+  if (kept.size() != to.size() || from.size() == to.size())
+    return std::nullopt;
+  return kept;
+}
+
 std::optional<AxisMap> mapThroughView(Operation *op, const AxisMap &operand, const Group &group) {
+  if (auto reshape = dyn_cast<nn::ReshapeOp>(op)) {
+    AxisMap kept;
+    std::optional<SmallVector<int64_t>> axes = matchDroppedAxes(reshape);
+    for (int64_t axis : axes.value_or(SmallVector<int64_t>()))
+      kept.push_back(operand[axis]);
+    return axes ? std::optional(kept) : std::nullopt;
+  }
   auto broadcast = dyn_cast<nn::BroadcastOp>(op);
   if (!broadcast)
     return std::nullopt;

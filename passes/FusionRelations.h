@@ -11,6 +11,13 @@
 
 namespace nnc {
 
+namespace nn {
+class ReshapeOp;
+} // namespace nn
+
+/// Which axes of the operand stay, if `op` only drops axes of size 1.
+std::optional<llvm::SmallVector<int64_t>> matchDroppedAxes(nn::ReshapeOp op);
+
 /// `0, 1, ..., rank - 1`.
 AxisMap identityMap(unsigned rank);
 

@@ -52,9 +52,7 @@ public:
       measure(op);
     for (Operation &op : block)
       if (!isKnown(&op))
-        for (OpOperand &use : op.getOpOperands())
-          if (weights.contains(use.get()))
-            visit(use.get(), needsMemory(use));
+        op.walk([&](Operation *reader) { visitOperands(reader); }); // also in loops
   }
 
   llvm::SetVector<Value> values;
@@ -64,6 +62,12 @@ private:
     int64_t weightBytes = 0; ///< of the weights behind the value
     bool expensive = false;  ///< something not cheap is behind it
   };
+
+  void visitOperands(Operation *reader) {
+    for (OpOperand &use : reader->getOpOperands())
+      if (weights.contains(use.get()))
+        visit(use.get(), needsMemory(use));
+  }
 
   bool isKnown(Operation *op) const {
     return op->getNumResults() > 0 && weights.contains(op->getResult(0));

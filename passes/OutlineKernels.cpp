@@ -59,12 +59,14 @@ public:
 private:
   /// Members, and views and numbers, which are members of no step.
   bool isInside(Operation *op) const {
+    if (op->getBlock() != plan.steps[step].anchor->getBlock())
+      return false; // from around the loop
     if (plan.recomputed.contains({step, op}))
       return true;
     auto it = plan.stepOf.find(op);
     if (it != plan.stepOf.end())
       return it->second == step;
-    return !isa<nn::GetOp, nn::KernelOp, nn::GemmOp, nn::ReshapeOp>(op);
+    return !isa<nn::GetOp, nn::KernelOp, nn::GemmOp, nn::ScanOp>(op);
   }
 
   const FusionPlan &plan;
@@ -76,8 +78,8 @@ private:
 
 class Outliner {
 public:
-  Outliner(func::FuncOp function, const FusionPlan &plan, KernelNames &names)
-      : block(function.getBody().front()), plan(plan), builder(block.getTerminator()) {
+  Outliner(Block &block, const FusionPlan &plan, KernelNames &names)
+      : block(block), plan(plan), builder(block.getTerminator()) {
     SmallVector<Operation *> sets;
     for (Operation &op : block.without_terminator())
       (isa<nn::SetOp>(op) ? sets : old).push_back(&op);
@@ -89,7 +91,7 @@ public:
       builder.setInsertionPoint(sets.front());
     needed.insert(block.getTerminator()->operand_begin(), block.getTerminator()->operand_end());
     for (const PlannedStep &step : plan.steps)
-      stepNames.push_back(step.kind == PlannedStep::Kind::Alias ? "" : names.make(step.anchor));
+      stepNames.push_back(isNamed(step) ? names.make(step.anchor) : "");
   }
 
   OutlinedCount run() {
@@ -102,8 +104,14 @@ public:
   }
 
 private:
+  static bool isNamed(const PlannedStep &step) {
+    return step.kind != PlannedStep::Kind::Alias && step.kind != PlannedStep::Kind::Loop;
+  }
+
   void build(unsigned index) {
     const PlannedStep &step = plan.steps[index];
+    if (auto scan = dyn_cast<nn::ScanOp>(step.anchor))
+      return placeScan(scan);
     SmallVector<Value> outputs;
     for (Operation *op : step.ops)
       if (needed.contains(op->getResult(0)))
@@ -125,6 +133,19 @@ private:
       output.replaceAllUsesWith(result);
     }
     builder.setInsertionPoint(made);
+  }
+
+  /// The loop itself stays; what it reads is made before it.
+  void placeScan(nn::ScanOp scan) {
+    if (llvm::none_of(scan.getResults(), [&](Value result) { return needed.contains(result); }))
+      return;
+    scan->moveBefore(&block, builder.getInsertionPoint());
+    for (Value result : scan.getResults())
+      needed.erase(result);
+    needed.insert(scan->operand_begin(), scan->operand_end());
+    for (Value value : scan.getCaptured())
+      needed.insert(value);
+    builder.setInsertionPoint(scan);
   }
 
   Operation *buildLibrary(const PlannedStep &step) {
@@ -238,8 +259,8 @@ std::string KernelNames::make(Operation *anchor) {
   return unique;
 }
 
-OutlinedCount outlineKernels(func::FuncOp function, const FusionPlan &plan, KernelNames &names) {
-  return Outliner(function, plan, names).run();
+OutlinedCount outlineKernels(Block &block, const FusionPlan &plan, KernelNames &names) {
+  return Outliner(block, plan, names).run();
 }
 
 } // namespace nnc

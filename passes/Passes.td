@@ -21,6 +21,27 @@ def NameLocations : Pass<"nn-name-locations", "::mlir::ModuleOp"> {
   }];
 }
 
+def HoistInvariants : Pass<"nn-hoist-invariants", "::mlir::ModuleOp"> {
+  let summary = "Move out of scans what is the same in every iteration";
+  let description = [{
+    An op of a body whose operands come from outside and whose attributes do not mention the counter
+    moves before the scan, out of inner scans first.
+  }];
+  let statistics = [Statistic<"numHoisted", "num-hoisted", "Ops moved out of scans">];
+}
+
+def BatchSteps : Pass<"nn-batch-steps", "::mlir::ModuleOp"> {
+  let summary = "Compute products of all steps of a scan before it";
+  let description = [{
+    A product that reads the steps of a sequence and weights, but nothing carried, is computed once
+    for all steps, with what each step computes before it (a norm, an embedding) and elementwise
+    after it (a bias): `nn.slice %x` at the counter, `nn.matmul` becomes `nn.matmul` of all of `%x`
+    before the scan, and in the body a slice of its result.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+  let statistics = [Statistic<"numBatched", "num-batched", "Values computed for all steps">];
+}
+
 def FoldBatchNorm : Pass<"nn-fold-batch-norm", "::mlir::ModuleOp"> {
   let summary = "Fold per-channel scale and shift by weights into the convolution before them";
   let description = [{

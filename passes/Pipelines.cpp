@@ -29,6 +29,12 @@ void buildNNPipeline(OpPassManager &pm, const PipelineOptions &) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 
+  // Loops keep only what waits for the step before.
+  pm.addPass(createHoistInvariants());
+  pm.addPass(createBatchSteps());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+
   // What is known once the weights are.
   pm.addPass(createFoldBatchNorm());
   pm.addPass(createCanonicalizerPass());

@@ -96,17 +96,26 @@ LogicalResult verifyKernel(nn::KernelOp kernel, unsigned numDims) {
   return verifyAnchor(kernel);
 }
 
-LogicalResult verifyFunction(func::FuncOp function) {
-  auto dims = function->getAttrOfType<ArrayAttr>(nn::kDimsAttr);
-  for (Operation &op : function.getBody().front()) {
+/// A function's block, or the body of a loop in it.
+LogicalResult verifyBlock(Block &block, StringRef function, unsigned numDims) {
+  for (Operation &op : block) {
     if (auto kernel = dyn_cast<nn::KernelOp>(op)) {
-      if (failed(verifyKernel(kernel, dims ? dims.size() : 0)))
+      if (failed(verifyKernel(kernel, numDims)))
         return failure();
-    } else if (!isa<nn::GemmOp, nn::GetOp, nn::SetOp, nn::ReshapeOp, func::ReturnOp>(op)) {
-      return op.emitOpError("is outside of a kernel in '") << function.getName() << "'";
+    } else if (auto scan = dyn_cast<nn::ScanOp>(op)) {
+      if (failed(verifyBlock(*scan.getBody(), function, numDims)))
+        return failure();
+    } else if (!isa<nn::GemmOp, nn::GetOp, nn::SetOp, nn::ReshapeOp, nn::YieldOp, func::ReturnOp>(
+                   op)) {
+      return op.emitOpError("is outside of a kernel in '") << function << "'";
     }
   }
   return success();
+}
+
+LogicalResult verifyFunction(func::FuncOp function) {
+  auto dims = function->getAttrOfType<ArrayAttr>(nn::kDimsAttr);
+  return verifyBlock(function.getBody().front(), function.getName(), dims ? dims.size() : 0);
 }
 
 struct VerifyKernels : impl::VerifyKernelsBase<VerifyKernels> {

@@ -189,13 +189,38 @@ Result<void> CallSizes::checkMemory() const {
     if (!fits(*buffer))
       return Error{
           fmt::format("`{}`: the plan has a buffer that is larger than its memory", entry.name)};
-  for (const std::unique_ptr<StepT> &step : entry.steps)
-    if (const CopyT *copy = step->what.AsCopy())
+  bool copiesFit = true, loopsFit = true;
+  forEachStep(entry.steps, [&](const StepT &step) {
+    if (const CopyT *copy = step.what.AsCopy())
       for (uint32_t index : {copy->src, copy->dst})
-        if (exprValues[copy->bytes] < 0 ||
-            exprValues[copy->bytes] > exprValues[entry.buffers[index]->bytes])
-          return Error{fmt::format("`{}`: the plan copies more than a buffer", entry.name)};
+        copiesFit &= exprValues[copy->bytes] >= 0 && exprValues[copy->bytes] <= bytesOf(index);
+    if (const LoopT *loop = step.what.AsLoop())
+      loopsFit &= isWithinMemory(*loop);
+  });
+  if (!copiesFit)
+    return Error{fmt::format("`{}`: the plan copies more than a buffer", entry.name)};
+  if (!loopsFit)
+    return Error{fmt::format("`{}`: the plan has a loop that leaves its memory", entry.name)};
   return {};
+}
+
+/// Whatever a loop's buffers are put on is as large as they are.
+bool CallSizes::isWithinMemory(const LoopT &loop) const {
+  for (const std::unique_ptr<CarriedT> &carried : loop.carried) {
+    int64_t bytes = bytesOf(carried->argument);
+    for (uint32_t other : {carried->init, carried->next, carried->result})
+      if (bytesOf(other) != bytes)
+        return false;
+    if (carried->spare >= 0 && bytesOf(static_cast<uint32_t>(carried->spare)) != bytes)
+      return false;
+  }
+  for (const std::unique_ptr<StackedT> &stacked : loop.stacked) {
+    int64_t bytes = 0;
+    if (__builtin_mul_overflow(bytesOf(stacked->slot), exprValues[loop.length], &bytes) ||
+        bytes > bytesOf(stacked->result))
+      return false;
+  }
+  return exprValues[loop.length] >= 0;
 }
 
 std::span<const int64_t> CallSizes::shapeOf(const PortT &port,

@@ -42,6 +42,8 @@ private:
   Result<void> checkAxes(std::span<const Tensor> inputs) const;
   Result<void> checkGuards() const;
   Result<void> checkMemory() const;
+  bool isWithinMemory(const format::LoopT &loop) const;
+  int64_t bytesOf(uint32_t buffer) const { return exprValues[entry.buffers[buffer]->bytes]; }
   Error wrongSize(const Tensor &input, size_t index, size_t axis) const;
   std::string describe(size_t dim) const;
   size_t portBytes(const format::PortT &port) const;

@@ -310,6 +310,8 @@ Result<void> SessionState::resume(EntryState &state) {
 static std::string textOf(const ModelT &model, const StepT &step) {
   if (const LaunchT *launch = step.what.AsLaunch())
     return model.kernels[launch->kernel]->symbol;
+  if (step.what.type == StepKind::Loop)
+    return "loop";
   return step.what.type == StepKind::Gemm ? "gemm" : "copy";
 }
 

@@ -7,13 +7,14 @@
 #include "ir/Dims.h"
 #include "ir/EntryAttrs.h"
 #include "ir/NNOps.h"
-#include "runtime/format/model_generated.h"
+#include "runtime/format/Plan.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SmallSet.h"
 
 #include <fmt/format.h>
 
@@ -67,8 +68,8 @@ class EntryBuilder {
 public:
   EntryBuilder(func::FuncOp function, const PlanContext &context, format::ModelT &model)
       : function(function), context(context), model(model),
-        entry(std::make_unique<format::EntryT>()), pool(entry->exprs, function.getContext()),
-        states(function.getBody().front()) {}
+        entry(std::make_unique<format::EntryT>()), steps(&entry->steps),
+        pool(entry->exprs, function.getContext()), states(function.getBody().front()) {}
 
   Result<std::unique_ptr<format::EntryT>> build() {
     entry->name = function.getName().str();
@@ -168,16 +169,28 @@ private:
       // The step that makes the value writes the output itself, unless it is another output too, or
       // writes into other memory.
       Value root = withoutReshapes(value);
-      auto kernel = root.getDefiningOp<nn::KernelOp>();
-      bool isComputed = isa_and_nonnull<nn::KernelOp, nn::GemmOp>(root.getDefiningOp()) &&
-                        !(kernel && kernel.isUpdate()) && states.targetOf(root).empty();
-      if (!isComputed || !outputOf.try_emplace(root, index).second)
+      if (!isMade(root) || !outputOf.try_emplace(root, index).second)
         copies.emplace_back(root, index);
     }
   }
 
   //===- Values and buffers
   //--------------------------------------------------------------------===//
+
+  /// Whether a step writes the value to wherever it is told, so that its place can be chosen.
+  bool isMade(Value root) {
+    Operation *op = root.getDefiningOp();
+    if (auto scan = dyn_cast_or_null<nn::ScanOp>(op))
+      return cast<OpResult>(root).getResultNumber() >= scan.getNumCarried();
+    auto kernel = dyn_cast_or_null<nn::KernelOp>(op);
+    bool isElsewhere = (kernel && states.isInPlace(kernel)) || !states.targetOf(root).empty();
+    return isa_and_nonnull<nn::KernelOp, nn::GemmOp>(op) && !isElsewhere;
+  }
+
+  /// Whether a step of this body itself does.
+  bool isMadeIn(nn::ScanOp scan, Value root) {
+    return isMade(root) && root.getParentBlock() == scan.getBody();
+  }
 
   DType elementOf(RankedTensorType type) {
     std::optional<DType> dtype = dtypeOf(type.getElementType());
@@ -187,7 +200,14 @@ private:
   }
 
   uint32_t addBuffer(Value value, format::BufferKind kind, uint32_t index, std::string name) {
-    auto type = cast<RankedTensorType>(value.getType());
+    uint32_t number =
+        newBuffer(cast<RankedTensorType>(value.getType()), kind, index, std::move(name));
+    buffers[value] = number;
+    return number;
+  }
+
+  uint32_t newBuffer(RankedTensorType type, format::BufferKind kind, uint32_t index,
+                     std::string name) {
     DType dtype = elementOf(type);
     auto buffer = std::make_unique<format::BufferT>();
     buffer->kind = kind;
@@ -197,9 +217,16 @@ private:
     buffer->bytes = pool.add(pool.product(nn::getDims(type), dtypeBytes(dtype)));
     buffer->name = std::move(name);
     entry->buffers.push_back(std::move(buffer));
-    uint32_t number = entry->buffers.size() - 1;
-    buffers[value] = number;
-    return number;
+    types.push_back(type);
+    return entry->buffers.size() - 1;
+  }
+
+  /// Another buffer like `number`, in the arena.
+  uint32_t addLike(uint32_t number) {
+    uint32_t made =
+        newBuffer(types[number], format::BufferKind::Arena, 0, entry->buffers[number]->name);
+    touch(made);
+    return made;
   }
 
   /// The buffer of a value that a step reads; extends its life to this step.
@@ -221,17 +248,21 @@ private:
     if (output != outputOf.end())
       return addBuffer(value, format::BufferKind::Output, output->second,
                        entry->outputs[output->second]->name);
+    if (auto slot = slots.find(value); slot != slots.end())
+      return buffers[value] = slot->second;
     uint32_t number = addBuffer(value, format::BufferKind::Arena, 0, name.str());
     touch(number);
     return number;
   }
 
+  /// The memory of a buffer holds something now.
   void touch(uint32_t buffer) {
+    for (uint32_t other : behind.lookup(buffer))
+      touch(other);
     if (entry->buffers[buffer]->kind != format::BufferKind::Arena)
       return;
-    int64_t step = entry->steps.size();
-    auto [life, isNew] = lives.try_emplace(buffer, Lifetime{0, step, step});
-    life->second.last = step;
+    auto [life, isNew] = lives.try_emplace(buffer, Lifetime{0, now, now});
+    life->second.last = now;
   }
 
   //===- Steps
@@ -244,7 +275,9 @@ private:
       return addLaunch(kernel);
     if (auto gemm = dyn_cast<nn::GemmOp>(op))
       return addGemm(gemm);
-    if (!isa<nn::ReshapeOp, nn::SetOp, func::ReturnOp>(op))
+    if (auto scan = dyn_cast<nn::ScanOp>(op))
+      return addLoop(scan);
+    if (!isa<nn::ReshapeOp, nn::SetOp, nn::YieldOp, func::ReturnOp>(op))
       fail(fmt::format("`{}` is not a step", op.getName().getStringRef().str()));
   }
 
@@ -279,7 +312,8 @@ private:
     stored->what.Set(std::move(step));
     stored->name = name.str();
     stored->location = locationOf(loc);
-    entry->steps.push_back(std::move(stored));
+    steps->push_back(std::move(stored));
+    ++now;
   }
 
   void addLaunch(nn::KernelOp kernel) {
@@ -326,25 +360,36 @@ private:
   }
 
   void addGemm(nn::GemmOp gemm);
+  void addLoop(nn::ScanOp scan);
+  bool isSlotAligned(RankedTensorType type);
+  void stack(nn::ScanOp scan, unsigned index, format::StackedT &stacked);
+  void carryOn(nn::ScanOp scan, unsigned index, format::CarriedT &carried,
+               llvm::SmallDenseSet<uint32_t> &taken);
+  void keepAlive(int64_t start, const format::LoopT &loop);
   void copyRemainingOutputs();
   void copyStates();
   uint32_t addSimilar(uint32_t buffer, format::BufferKind kind, uint32_t index);
   void placeArena();
-  int64_t upperBytes(const format::BufferT &buffer, Value value);
+  int64_t upperBytes(uint32_t number);
 
   func::FuncOp function;
   const PlanContext &context;
   format::ModelT &model;
   std::unique_ptr<format::EntryT> entry;
+  std::vector<std::unique_ptr<format::StepT>> *steps; ///< of the entry, or of the loop being built
+  int64_t now = 0;                                    ///< counts steps in the order of the text
+  unsigned depth = 0;                                 ///< of loops
   ExprPool pool;
   StatePlan states;
   llvm::SmallVector<SizeRange> ranges;
   llvm::DenseMap<Value, uint32_t> buffers;
-  llvm::DenseMap<uint32_t, Value>
-      sizedLike; ///< buffers that are no value's own: a value of the size
   llvm::DenseMap<Value, uint32_t> outputOf;
   llvm::SmallVector<std::pair<Value, uint32_t>> copies; ///< value, output
   llvm::MapVector<uint32_t, Lifetime> lives;            ///< of arena buffers, in steps
+  std::vector<RankedTensorType> types;                  ///< by buffer
+  llvm::DenseMap<Value, uint32_t> slots;                ///< what is written where it is stacked
+  /// The memory on which a loop puts a buffer.
+  llvm::DenseMap<uint32_t, llvm::SmallVector<uint32_t, 4>> behind;
   std::string failure;
 };
 
@@ -407,7 +452,6 @@ void EntryBuilder::copyStates() {
                          });
     if (isOverwritten) {
       uint32_t aside = addSimilar(source, format::BufferKind::Arena, 0);
-      sizedLike[aside] = set.getValue();
       addCopy(source, aside, set.getName(), set.getLoc());
       source = aside;
     }
@@ -425,18 +469,111 @@ void EntryBuilder::copyStates() {
 
 /// A buffer of the same type elsewhere.
 uint32_t EntryBuilder::addSimilar(uint32_t buffer, format::BufferKind kind, uint32_t index) {
-  auto similar = std::make_unique<format::BufferT>(*entry->buffers[buffer]);
-  similar->kind = kind;
-  similar->index = index;
-  similar->offset = 0;
-  entry->buffers.push_back(std::move(similar));
-  return entry->buffers.size() - 1;
+  return newBuffer(types[buffer], kind, index, entry->buffers[buffer]->name);
+}
+
+//===- Loops
+//-------------------------------------------------------------------------------------===//
+
+/// Whether every part of a stack begins where kernels may begin to write.
+bool EntryBuilder::isSlotAligned(RankedTensorType type) {
+  constexpr int64_t Alignment = 16;
+  int64_t bytes = dtypeBytes(elementOf(type));
+  for (AffineExpr dim : nn::getDims(type))
+    bytes = bytes * nn::getConstant(dim).value_or(1) % Alignment;
+  return model.target == format::Target::Cpu || bytes == 0;
+}
+
+/// Gives the stacked value `index` its memory. If a kernel of the body makes the value, it writes
+/// there itself.
+void EntryBuilder::stack(nn::ScanOp scan, unsigned index, format::StackedT &stacked) {
+  stacked.result = define(scan.getResult(index), "stack");
+  touch(stacked.result);
+  Value yielded = scan.getYield().getOperand(index), root = withoutReshapes(yielded);
+  auto type = cast<RankedTensorType>(yielded.getType());
+  stacked.slot = newBuffer(type, format::BufferKind::Loop, 0, "slot");
+  behind[stacked.slot] = {stacked.result};
+  if (isMadeIn(scan, root) && isSlotAligned(type))
+    slots.try_emplace(root, stacked.slot);
+}
+
+/// What an iteration leaves to the next lies where the loop's kernel wrote it.
+void EntryBuilder::carryOn(nn::ScanOp scan, unsigned index, format::CarriedT &carried,
+                           llvm::SmallDenseSet<uint32_t> &taken) {
+  Value yielded = scan.getYield().getOperand(index), root = withoutReshapes(yielded);
+  if (isMadeIn(scan, root) && taken.insert(buffers[root]).second) {
+    carried.next = use(root);
+  } else {
+    carried.next = addLike(carried.argument);
+    addCopy(use(yielded), carried.next, "copy", yielded.getLoc());
+  }
+  // Memory of its own in every iteration needs nobody to take turns with.
+  if (entry->buffers[carried.next]->kind == format::BufferKind::Arena)
+    carried.spare = static_cast<int32_t>(addLike(carried.next));
+  carried.result = addBuffer(scan.getResult(index), format::BufferKind::Loop, 0, "last");
+  behind[carried.result] = {carried.init, carried.next};
+  if (carried.spare >= 0)
+    behind[carried.result].push_back(static_cast<uint32_t>(carried.spare));
+}
+
+/// What a loop reads from before it, and what goes from one iteration to the next, lives as long as
+/// the loop.
+void EntryBuilder::keepAlive(int64_t start, const format::LoopT &loop) {
+  auto last = lives.end();
+  for (const auto &carried : loop.carried)
+    for (int64_t buffer : {int64_t(carried->next), int64_t(carried->spare)})
+      if (auto life = buffer < 0 ? last : lives.find(uint32_t(buffer)); life != last) {
+        life->second.first = std::min(life->second.first, start);
+        life->second.last = now;
+      }
+  for (auto &[buffer, life] : lives)
+    if (life.first <= start && life.last >= start)
+      life.last = std::max(life.last, now);
+}
+
+void EntryBuilder::addLoop(nn::ScanOp scan) {
+  if (++depth > format::MaxLoopDepth)
+    fail(fmt::format("more than {} scans are within each other", format::MaxLoopDepth));
+  int64_t start = now++; // the body's own values begin after it
+  format::LoopT loop;
+  loop.counter = scan.getCounter();
+  loop.length = pool.add(scan.getLengthExpr());
+  loop.reverse = scan.getReverse();
+  for (auto [init, argument] : llvm::zip_equal(scan.getInits(), scan.getBody()->getArguments())) {
+    auto carried = std::make_unique<format::CarriedT>();
+    carried->init = use(init);
+    carried->argument = addBuffer(argument, format::BufferKind::Loop, 0, "carried");
+    behind[carried->argument] = {carried->init};
+    loop.carried.push_back(std::move(carried));
+  }
+  unsigned numCarried = scan.getNumCarried();
+  for (unsigned i = numCarried; i < scan.getNumResults(); ++i) {
+    loop.stacked.push_back(std::make_unique<format::StackedT>());
+    stack(scan, i, *loop.stacked.back());
+  }
+  auto *outer = std::exchange(steps, &loop.steps);
+  for (Operation &op : *scan.getBody())
+    addOperation(op);
+  for (auto [i, stacked] : llvm::enumerate(loop.stacked)) {
+    uint32_t made = use(scan.getYield().getOperand(numCarried + i));
+    if (made != stacked->slot)
+      addCopy(made, stacked->slot, "copy", scan.getLoc());
+  }
+  llvm::SmallDenseSet<uint32_t> taken;
+  for (auto [i, carried] : llvm::enumerate(loop.carried))
+    carryOn(scan, i, *carried, taken);
+  steps = outer;
+  --depth;
+  keepAlive(start, loop);
+  auto name = dyn_cast<NameLoc>(scan.getLoc());
+  finish(std::move(loop), name ? name.getName().getValue() : StringRef("scan"), scan.getLoc());
 }
 
 /// Bytes at the upper bounds of all dimensions.
-int64_t EntryBuilder::upperBytes(const format::BufferT &buffer, Value value) {
+int64_t EntryBuilder::upperBytes(uint32_t number) {
+  const format::BufferT &buffer = *entry->buffers[number];
   int64_t bytes = dtypeBytes(DType(buffer.dtype));
-  for (AffineExpr dim : nn::getDims(cast<RankedTensorType>(value.getType()))) {
+  for (AffineExpr dim : nn::getDims(types[number])) {
     std::optional<SizeRange> bounds = boundsOf(dim, ranges);
     if (!bounds || __builtin_mul_overflow(bytes, std::max<int64_t>(bounds->high, 0), &bytes) ||
         bytes > INT64_MAX / 4) {
@@ -450,12 +587,9 @@ int64_t EntryBuilder::upperBytes(const format::BufferT &buffer, Value value) {
 
 void EntryBuilder::placeArena() {
   std::vector<Lifetime> lifetimes;
-  llvm::DenseMap<uint32_t, Value> values = sizedLike;
-  for (auto [value, number] : buffers)
-    values[number] = value;
   int64_t total = 0;
   for (auto &[number, life] : lives) {
-    life.bytes = upperBytes(*entry->buffers[number], values[number]);
+    life.bytes = upperBytes(number);
     if (__builtin_add_overflow(total, life.bytes, &total))
       fail("its intermediate values exceed 2^63 bytes: declare smaller ranges");
     lifetimes.push_back(life);

@@ -1,8 +1,10 @@
 #include "runtime/cpu/CpuExecutor.h"
+#include "runtime/LoopBuffers.h"
 #include "runtime/cpu/ThreadPool.h"
 
 #include "runtime/StateSizes.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <fmt/format.h>
@@ -80,6 +82,7 @@ private:
   void resolveBuffers(const EntryT &entry, const Call &call);
   void runStep(const EntryT &entry, const StepT &step, const Call &call);
   void launch(const LaunchT &launch, const Call &call);
+  void loop(const EntryT &entry, const LoopT &loop, const Call &call);
 
   const ModelT &model() const { return engine->model(); }
 
@@ -89,19 +92,23 @@ private:
   std::vector<MappedFile> states; // by index of Model.states
   std::vector<void *> buffers;    // of the running call, by index of Entry.buffers
   std::vector<void *> operands;   // of the running launch
+  std::vector<int64_t> dims;      // of the running call, with the counters of its loops
 };
 
 /// Gets all memory that any call needs.
 Result<void> CpuExecutor::prepare() {
   uint64_t arenaBytes = 0;
-  size_t mostBuffers = 0, mostOperands = 0;
+  size_t mostBuffers = 0, mostOperands = 0, mostDims = 0;
   for (const std::unique_ptr<EntryT> &entry : model().entries) {
     arenaBytes = std::max(arenaBytes, entry->arena_bytes);
     mostBuffers = std::max(mostBuffers, entry->buffers.size());
-    for (const std::unique_ptr<StepT> &step : entry->steps)
-      if (const LaunchT *launch = step->what.AsLaunch())
+    mostDims = std::max(mostDims, entry->dims.size());
+    forEachStep(entry->steps, [&](const StepT &step) {
+      if (const LaunchT *launch = step.what.AsLaunch())
         mostOperands = std::max(mostOperands, launch->buffers.size());
+    });
   }
+  dims.resize(mostDims);
   buffers.resize(mostBuffers);
   operands.resize(mostOperands);
   Result<MappedFile> memory = MappedFile::anonymous(arenaBytes);
@@ -155,6 +162,8 @@ void *CpuExecutor::addressOf(const BufferT &buffer, const Call &call) {
     return call.outputs[buffer.index].data();
   case BufferKind::State:
     return states[buffer.index].writable().data();
+  case BufferKind::Loop:
+    return nullptr; // loops place it
   }
   __builtin_unreachable();
 }
@@ -162,6 +171,7 @@ void *CpuExecutor::addressOf(const BufferT &buffer, const Call &call) {
 void CpuExecutor::resolveBuffers(const EntryT &entry, const Call &call) {
   for (size_t i = 0; i < entry.buffers.size(); ++i)
     buffers[i] = addressOf(*entry.buffers[i], call);
+  std::ranges::copy(call.sizes.dims(), dims.begin());
 }
 
 void CpuExecutor::launch(const LaunchT &launch, const Call &call) {
@@ -169,18 +179,37 @@ void CpuExecutor::launch(const LaunchT &launch, const Call &call) {
     operands[i] = buffers[launch.buffers[i]];
   CpuKernelFn kernel = code->kernel(launch.kernel);
   void *const *pointers = operands.data();
-  const int64_t *dims = call.sizes.dims().data();
+  const int64_t *values = dims.data();
   ThreadPool::shared().forEach(call.sizes.value(launch.grid[0]),
-                               [=](int64_t block) { kernel(pointers, dims, block); });
+                               [=](int64_t block) { kernel(pointers, values, block); });
 }
 
 void CpuExecutor::runStep(const EntryT &entry, const StepT &step, const Call &call) {
   if (const LaunchT *what = step.what.AsLaunch())
     return launch(*what, call);
+  if (const LoopT *what = step.what.AsLoop())
+    return loop(entry, *what, call);
   const CopyT &copy = *step.what.AsCopy();
   auto bytes = static_cast<size_t>(call.sizes.value(copy.bytes));
   if (bytes > 0)
     std::memmove(buffers[copy.dst], buffers[copy.src], bytes);
+}
+
+void CpuExecutor::loop(const EntryT &entry, const LoopT &loop, const Call &call) {
+  LoopBuffers<void *> moving(loop, buffers);
+  int64_t length = call.sizes.value(loop.length);
+  for (int64_t iteration = 0; iteration < length; ++iteration) {
+    int64_t counter = loop.reverse ? length - 1 - iteration : iteration;
+    dims[loop.counter] = counter;
+    moving.begin([&](void *address, uint32_t slot) -> void * {
+      return static_cast<std::byte *>(address) +
+             counter * call.sizes.value(entry.buffers[slot]->bytes);
+    });
+    for (const std::unique_ptr<StepT> &step : loop.steps)
+      runStep(entry, *step, call);
+    moving.end();
+  }
+  moving.finish();
 }
 
 Result<void> CpuExecutor::run(const Call &call) {

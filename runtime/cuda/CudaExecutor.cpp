@@ -181,6 +181,8 @@ CUdeviceptr CudaExecutor::addressOf(const BufferT &buffer) {
     return outputs[buffer.index];
   case BufferKind::State:
     return states[buffer.index].get();
+  case BufferKind::Loop:
+    return 0; // loops place it
   }
   __builtin_unreachable();
 }

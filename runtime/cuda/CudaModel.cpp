@@ -121,9 +121,10 @@ Result<void> CudaModel::findKernels() {
 Result<void> CudaModel::allowSharedMemory() {
   std::vector<uint32_t> most(model.kernels.size());
   for (const std::unique_ptr<EntryT> &entry : model.entries)
-    for (const std::unique_ptr<StepT> &step : entry->steps)
-      if (const LaunchT *launch = step->what.AsLaunch())
+    forEachStep(entry->steps, [&](const StepT &step) {
+      if (const LaunchT *launch = step.what.AsLaunch())
         most[launch->kernel] = std::max(most[launch->kernel], launch->shared_bytes);
+    });
   constexpr uint32_t Default = 48 * 1024;
   for (size_t i = 0; i < most.size(); ++i) {
     if (most[i] <= Default)
@@ -140,8 +141,8 @@ Result<void> CudaModel::allowSharedMemory() {
 Result<void> CudaModel::openBlas() {
   bool hasGemm = false;
   for (const std::unique_ptr<EntryT> &entry : model.entries)
-    for (const std::unique_ptr<StepT> &step : entry->steps)
-      hasGemm |= step->what.type == StepKind::Gemm;
+    forEachStep(entry->steps,
+                [&](const StepT &step) { hasGemm |= step.what.type == StepKind::Gemm; });
   if (!hasGemm)
     return {};
   Result<const BlasLtApi *> api = blasLtApi();

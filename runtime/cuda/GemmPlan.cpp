@@ -165,7 +165,7 @@ Result<void> GemmPlan::choose(DType type) {
   return {};
 }
 
-Result<void> GemmPlan::run(CUstream stream) const {
+Result<void> GemmPlan::run(const GemmPointers &pointers, CUstream stream) const {
   if (isEmpty)
     return {};
   float alpha = 1, beta = pointers.residual ? 1 : 0;

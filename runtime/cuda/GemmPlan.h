@@ -30,7 +30,8 @@ public:
                                                 const GemmWorkspace &workspace);
   ~GemmPlan();
 
-  Result<void> run(CUstream stream) const;
+  /// Runs it on other addresses, which must be aligned like those that it was made for.
+  Result<void> run(const GemmPointers &pointers, CUstream stream) const;
 
 private:
   /// What the library wants to know about one stored matrix, column-major.

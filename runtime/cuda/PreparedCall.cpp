@@ -1,4 +1,5 @@
 #include "runtime/cuda/PreparedCall.h"
+#include "runtime/LoopBuffers.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -11,12 +12,13 @@ PreparedCall::PreparedCall(const CudaModel &model, const ModelT &plan, const Ent
                            const CallSizes &sizes, std::span<const CUdeviceptr> buffers,
                            std::span<const CUdeviceptr> scalars)
     : model(model), plan(plan), entry(entry), dims(sizes.dims().begin(), sizes.dims().end()),
-      values(sizes.values().begin(), sizes.values().end()), buffers(buffers.begin(), buffers.end()),
-      scalars(scalars.begin(), scalars.end()), gemms(entry.steps.size()) {
+      values(sizes.values().begin(), sizes.values().end()), given(buffers.begin(), buffers.end()),
+      buffers(buffers.begin(), buffers.end()), scalars(scalars.begin(), scalars.end()) {
   size_t mostArguments = 0;
-  for (const std::unique_ptr<StepT> &step : entry.steps)
-    if (const LaunchT *launch = step->what.AsLaunch())
+  forEachStep(entry.steps, [&](const StepT &step) {
+    if (const LaunchT *launch = step.what.AsLaunch())
       mostArguments = std::max(mostArguments, launch->buffers.size() + dims.size());
+  });
   arguments.resize(mostArguments);
 }
 
@@ -31,28 +33,33 @@ PreparedCall::make(const CudaModel &model, const ModelT &plan, const EntryT &ent
 }
 
 Result<void> PreparedCall::planGemms(const CallSizes &sizes, const GemmWorkspace &workspace) {
-  for (size_t i = 0; i < entry.steps.size(); ++i) {
-    const GemmT *gemm = entry.steps[i]->what.AsGemm();
-    if (!gemm)
-      continue;
-    auto optional = [&](int32_t index) {
-      return index < 0 ? 0 : buffers[static_cast<size_t>(index)];
-    };
-    GemmPointers pointers = {buffers[gemm->a], buffers[gemm->b], optional(gemm->bias),
-                             optional(gemm->residual), buffers[gemm->d]};
+  Result<void> planned;
+  forEachStep(entry.steps, [&](const StepT &step) {
+    const GemmT *gemm = step.what.AsGemm();
+    if (!gemm || !planned)
+      return;
     Result<std::unique_ptr<GemmPlan>> made =
-        GemmPlan::make(model, entry, *gemm, sizes, pointers, workspace);
-    if (!made)
-      return inStep(*entry.steps[i], made.error());
-    gemms[i] = std::move(*made);
-  }
-  return {};
+        GemmPlan::make(model, entry, *gemm, sizes, pointersOf(*gemm), workspace);
+    if (made)
+      gemms[gemm] = std::move(*made);
+    else
+      planned = inStep(step, made.error());
+  });
+  return planned;
+}
+
+GemmPointers PreparedCall::pointersOf(const GemmT &gemm) const {
+  auto optional = [&](int32_t index) {
+    return index < 0 ? 0 : buffers[static_cast<size_t>(index)];
+  };
+  return {buffers[gemm.a], buffers[gemm.b], optional(gemm.bias), optional(gemm.residual),
+          buffers[gemm.d]};
 }
 
 bool PreparedCall::matches(const EntryT &otherEntry, const CallSizes &sizes,
                            std::span<const CUdeviceptr> otherBuffers,
                            std::span<const CUdeviceptr> otherScalars) const {
-  if (&entry != &otherEntry || !std::ranges::equal(buffers, otherBuffers) ||
+  if (&entry != &otherEntry || !std::ranges::equal(given, otherBuffers) ||
       !std::ranges::equal(scalars, otherScalars))
     return false;
   for (size_t symbol = 0; symbol < dims.size(); ++symbol)
@@ -100,14 +107,39 @@ Result<void> PreparedCall::copy(const CopyT &copy, CUstream stream) {
   return {};
 }
 
-Result<void> PreparedCall::runStep(size_t index, CUstream stream) {
-  const StepT &step = *entry.steps[index];
+Result<void> PreparedCall::loop(const LoopT &loop, CUstream stream) {
+  LoopBuffers<CUdeviceptr> moving(loop, buffers);
+  int64_t length = values[loop.length];
+  for (int64_t iteration = 0; iteration < length; ++iteration) {
+    int64_t counter = loop.reverse ? length - 1 - iteration : iteration;
+    dims[loop.counter] = counter;
+    moving.begin([&](CUdeviceptr address, uint32_t slot) {
+      return address + static_cast<CUdeviceptr>(counter * values[entry.buffers[slot]->bytes]);
+    });
+    for (const std::unique_ptr<StepT> &step : loop.steps)
+      if (Result<void> ran = runStep(*step, stream); !ran)
+        return ran;
+    moving.end();
+  }
+  moving.finish();
+  dims[loop.counter] = 0;
+  return {};
+}
+
+Result<void> PreparedCall::runStep(const StepT &step, CUstream stream) {
+  if (const LoopT *what = step.what.AsLoop())
+    return loop(*what, stream);
+  const GemmT *gemm = step.what.AsGemm();
   Result<void> ran = step.what.AsLaunch() ? launch(*step.what.AsLaunch(), stream)
-                     : step.what.AsGemm() ? gemms[index]->run(stream)
+                     : gemm               ? gemms[gemm]->run(pointersOf(*gemm), stream)
                                           : copy(*step.what.AsCopy(), stream);
   if (!ran)
     return inStep(step, ran.error());
   return {};
+}
+
+Result<void> PreparedCall::runStep(size_t index, CUstream stream) {
+  return runStep(*entry.steps[index], stream);
 }
 
 Result<void> PreparedCall::runAll(CUstream stream) {

@@ -5,6 +5,8 @@
 
 #include "runtime/cuda/GemmPlan.h"
 
+#include <map>
+
 namespace nnc::rt {
 
 class PreparedCall {
@@ -36,18 +38,22 @@ private:
                const CallSizes &sizes, std::span<const CUdeviceptr> buffers,
                std::span<const CUdeviceptr> scalars);
   Result<void> planGemms(const CallSizes &sizes, const GemmWorkspace &workspace);
+  GemmPointers pointersOf(const format::GemmT &gemm) const;
   Result<void> launch(const format::LaunchT &launch, CUstream stream);
   Result<void> copy(const format::CopyT &copy, CUstream stream);
+  Result<void> loop(const format::LoopT &loop, CUstream stream);
+  Result<void> runStep(const format::StepT &step, CUstream stream);
   Result<void> runAll(CUstream stream);
   Error inStep(const format::StepT &step, const Error &error) const;
 
   const CudaModel &model;
   const format::ModelT &plan;
   const format::EntryT &entry;
-  std::vector<int64_t> dims, values;
-  std::vector<CUdeviceptr> buffers, scalars;
-  std::vector<std::unique_ptr<GemmPlan>> gemms; // by step; null for other steps
-  std::vector<void *> arguments;                // of the launch being made
+  std::vector<int64_t> dims, values;       // dims with the counters of running loops
+  std::vector<CUdeviceptr> given, buffers; // buffers: with those that running loops move
+  std::vector<CUdeviceptr> scalars;
+  std::map<const format::GemmT *, std::unique_ptr<GemmPlan>> gemms;
+  std::vector<void *> arguments; // of the launch being made
   GraphExecOwner graph;
 };
 

@@ -40,6 +40,19 @@ private:
 /// The plan as the bytes of section `plan`.
 std::vector<std::byte> packModel(const ModelT &model);
 
+/// Loops within loops of a plan.
+inline constexpr unsigned MaxLoopDepth = 8;
+
+/// Calls visit(step) for every step, those of a loop behind it.
+template <typename Visit>
+void forEachStep(const std::vector<std::unique_ptr<StepT>> &steps, Visit &&visit) {
+  for (const std::unique_ptr<StepT> &step : steps) {
+    visit(*step);
+    if (const LoopT *loop = step->what.AsLoop())
+      forEachStep(loop->steps, visit);
+  }
+}
+
 /// Bytes of an input or output at the upper bounds of the entry's dimensions.
 uint64_t maxPortBytes(const PortT &port, const EntryT &entry);
 

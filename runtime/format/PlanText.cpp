@@ -75,6 +75,8 @@ private:
       return "output " + entry.outputs[buffer.index]->name;
     case BufferKind::State:
       return "state " + model.states[buffer.index]->name;
+    case BufferKind::Loop:
+      return "moved by its loop";
     }
     return "?";
   }
@@ -91,27 +93,36 @@ private:
   }
 
   void printSteps() {
-    size_t launches = 0, gemms = 0, copies = 0;
-    for (const std::unique_ptr<StepT> &step : entry.steps) {
-      launches += step->what.type == StepKind::Launch;
-      gemms += step->what.type == StepKind::Gemm;
-      copies += step->what.type == StepKind::Copy;
-    }
-    print(out, "  steps: {} ({} kernels, {} gemms, {} copies)\n", entry.steps.size(), launches,
-          gemms, copies);
+    size_t count = 0, launches = 0, gemms = 0, copies = 0, loops = 0;
+    forEachStep(entry.steps, [&](const StepT &step) {
+      ++count;
+      launches += step.what.type == StepKind::Launch;
+      gemms += step.what.type == StepKind::Gemm;
+      copies += step.what.type == StepKind::Copy;
+      loops += step.what.type == StepKind::Loop;
+    });
+    print(out, "  steps: {} ({} kernels, {} gemms, {} copies", count, launches, gemms, copies);
+    if (loops)
+      print(out, ", {} loop{}", loops, loops == 1 ? "" : "s");
+    print(out, ")\n");
     for (const std::unique_ptr<StepT> &step : entry.steps)
-      printStep(*step);
+      printStep(*step, 4);
   }
 
-  void printStep(const StepT &step) {
-    print(out, "    {}", text(step));
+  void printStep(const StepT &step, size_t indent) {
+    print(out, "{:{}}{}", "", indent, text(step));
     std::string where = locationText(step.location.get());
     if (!step.name.empty() || !where.empty())
       print(out, "  # {}{}{}", step.name, step.name.empty() || where.empty() ? "" : " ", where);
     print(out, "\n");
+    if (const LoopT *loop = step.what.AsLoop())
+      for (const std::unique_ptr<StepT> &inner : loop->steps)
+        printStep(*inner, indent + 2);
   }
 
   std::string text(const StepT &step) {
+    if (const LoopT *loop = step.what.AsLoop())
+      return loopText(*loop);
     if (const LaunchT *launch = step.what.AsLaunch())
       return launchText(*launch);
     if (const GemmT *gemm = step.what.AsGemm())
@@ -119,6 +130,22 @@ private:
     const CopyT &copy = *step.what.AsCopy();
     std::string sizes = fmt::format("copy {} bytes", size(copy.bytes));
     return full ? fmt::format("{} %{} -> %{}", sizes, copy.src, copy.dst) : sizes;
+  }
+
+  std::string loopText(const LoopT &loop) {
+    std::string text = fmt::format("loop {} {} times{}", entry.dims[loop.counter]->name,
+                                   size(loop.length), loop.reverse ? " downwards" : "");
+    if (!full)
+      return text;
+    for (const std::unique_ptr<CarriedT> &carried : loop.carried) {
+      text +=
+          fmt::format(" carry %{} = %{} then %{}", carried->argument, carried->init, carried->next);
+      text += carried->spare < 0 ? "" : fmt::format("/%{}", carried->spare);
+      text += fmt::format(" -> %{}", carried->result);
+    }
+    for (const std::unique_ptr<StackedT> &stacked : loop.stacked)
+      text += fmt::format(" stack %{} in %{}", stacked->slot, stacked->result);
+    return text;
   }
 
   std::string launchText(const LaunchT &launch) {

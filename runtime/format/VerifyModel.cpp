@@ -109,10 +109,10 @@ public:
     NNC_TRY(verifyPorts(entry.outputs));
     NNC_TRY(verifyScalars());
     NNC_TRY(verifyBuffers());
-    NNC_TRY(requireAll(entry.steps));
-    for (const std::unique_ptr<StepT> &step : entry.steps)
-      NNC_TRY(verifyStep(*step));
-    return {};
+    isPlaced.assign(entry.buffers.size(), true);
+    for (size_t i = 0; i < entry.buffers.size(); ++i)
+      isPlaced[i] = entry.buffers[i]->kind != BufferKind::Loop;
+    return verifySteps(entry.steps, 0);
   }
 
 private:
@@ -227,11 +227,22 @@ private:
                           buffer.dtype == model.states[buffer.index]->dtype,
                       "the plan has a buffer that is not of its state's type"));
       return require(bytes <= model.states[buffer.index]->bytes, small);
+    case BufferKind::Loop:
+      return {};
     }
     return Error{outside};
   }
 
-  Result<void> verifyStep(const StepT &step) {
+  Result<void> verifySteps(const std::vector<std::unique_ptr<StepT>> &steps, unsigned depth) {
+    NNC_TRY(requireAll(steps));
+    for (const std::unique_ptr<StepT> &step : steps)
+      NNC_TRY(verifyStep(*step, depth));
+    return {};
+  }
+
+  Result<void> verifyStep(const StepT &step, unsigned depth) {
+    if (const LoopT *loop = step.what.AsLoop())
+      return verifyLoop(*loop, depth + 1);
     if (const LaunchT *launch = step.what.AsLaunch())
       return verifyLaunch(*launch);
     if (const GemmT *gemm = step.what.AsGemm())
@@ -242,6 +253,50 @@ private:
       return requireSize(copy->bytes);
     }
     return Error{"the plan has an unknown step"};
+  }
+
+  /// The loop's buffers are placed where its steps may use them, and nowhere else.
+  Result<void> verifyLoop(const LoopT &loop, unsigned depth) {
+    NNC_TRY(require(depth <= MaxLoopDepth, "the plan has too many loops within each other"));
+    NNC_TRY(require(loop.counter < entry.dims.size(), "the plan lacks a dimension"));
+    NNC_TRY(requireExpr(loop.length));
+    NNC_TRY(requireAll(loop.carried));
+    NNC_TRY(requireAll(loop.stacked));
+    std::vector<uint32_t> inside;
+    for (const std::unique_ptr<CarriedT> &carried : loop.carried) {
+      NNC_TRY(requireBuffer(carried->init));
+      NNC_TRY(requireMoving(carried->argument));
+      NNC_TRY(requireMoving(carried->result));
+      inside.push_back(carried->argument);
+    }
+    for (const std::unique_ptr<StackedT> &stacked : loop.stacked) {
+      NNC_TRY(requireBuffer(stacked->result));
+      NNC_TRY(requireMoving(stacked->slot));
+      inside.push_back(stacked->slot);
+    }
+    for (uint32_t buffer : inside) {
+      NNC_TRY(require(!isPlaced[buffer], "the plan has a buffer of two loops"));
+      isPlaced[buffer] = true;
+    }
+    NNC_TRY(verifySteps(loop.steps, depth));
+    for (const std::unique_ptr<CarriedT> &carried : loop.carried) {
+      NNC_TRY(requireBuffer(carried->next));
+      NNC_TRY(require(carried->spare >= -1, "the plan lacks a buffer"));
+      if (carried->spare >= 0)
+        NNC_TRY(requireBuffer(static_cast<uint32_t>(carried->spare)));
+    }
+    for (uint32_t buffer : inside)
+      isPlaced[buffer] = false;
+    for (const std::unique_ptr<CarriedT> &carried : loop.carried)
+      isPlaced[carried->result] = true;
+    return {};
+  }
+
+  /// A buffer that loops put somewhere.
+  Result<void> requireMoving(uint32_t index) {
+    NNC_TRY(require(index < entry.buffers.size(), "the plan lacks a buffer"));
+    return require(entry.buffers[index]->kind == BufferKind::Loop,
+                   "the plan has a loop that moves a buffer of another kind");
   }
 
   Result<void> verifyLaunch(const LaunchT &launch) {
@@ -284,12 +339,14 @@ private:
                    "the plan has a size that depends on a scalar");
   }
   Result<void> requireBuffer(uint32_t index) {
-    return require(index < entry.buffers.size(), "the plan lacks a buffer");
+    NNC_TRY(require(index < entry.buffers.size(), "the plan lacks a buffer"));
+    return require(isPlaced[index], "the plan uses a buffer outside of its loop");
   }
 
   const ModelT &model;
   const EntryT &entry;
   std::vector<int64_t> upper, atUpper;
+  std::vector<bool> isPlaced; // by buffer: whether steps may use it now
 };
 
 } // namespace
