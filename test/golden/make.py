@@ -123,6 +123,28 @@ class TextClassifier(nn.Module):
         return {"logits": self.fc(self.norm((x * weight[:, :, None]).sum(1)))}
 
 
+class Recurrent(nn.Module):
+    """A classifier on torch.nn's `kind`; `last` reads the last position, else the mean of all."""
+
+    def __init__(self, kind, layers=2, bidirectional=False, last=False, vocab=50, dim=12, hidden=20, classes=3):
+        super().__init__()
+        self.last, self.name = last, kind.lower()
+        self.embedding = nn.Embedding(vocab, dim)
+        net = getattr(nn, kind)(dim, hidden, layers, batch_first=True, bidirectional=bidirectional)
+        setattr(self, self.name, net)
+        self.fc = nn.Linear(hidden * (2 if bidirectional else 1), classes)
+
+    def forward(self, ids):
+        y = getattr(self, self.name)(self.embedding(ids))[0]
+        return {"logits": self.fc(y[:, -1] if self.last else y.mean(1))}
+
+
+def recurrent(model, layers, bidirectional):
+    sizes = ["vocab=50", "dim=12", "hidden=20", "classes=3", f"layers={layers}"]
+    sizes += ["bidirectional=true"] if bidirectional else []
+    return ["recurrent.nn", "--model", model] + [part for size in sizes for part in ("--set", size)]
+
+
 def fashion_images(count):
     data = gzip.open("/usr/share/datasets/fashion-mnist/t10k-images-idx3-ubyte.gz").read(16 + 784 * count)
     return np.frombuffer(data, np.uint8, offset=16).reshape(count, 1, 28, 28).astype(np.float32) / 255
@@ -134,6 +156,22 @@ CASES = {
     "mlp": (MLP, ["mlp.nn"], {"x": {"shape": [7, 784]}}),
     "cifarnet": (CifarNet, ["cifarnet.nn"], {"image": {"shape": [3, 3, 32, 32]}}),
     "resnet18": (ResNet18, ["resnet.nn", "--model", "ResNet18"], {"image": {"shape": [2, 3, 64, 96]}}),
+    "lstm": (
+        lambda: Recurrent("LSTM", last=True),
+        ["lstm.nn", "--set", "vocab=50", "--set", "dim=12", "--set", "hidden=20", "--set", "classes=3"],
+        {"ids": {"shape": [3, 9], "high": 50}},
+    ),
+    "rnn": (lambda: Recurrent("RNN"), recurrent("RNNClassifier", 2, False), {"ids": {"shape": [2, 7], "high": 50}}),
+    "bilstm": (
+        lambda: Recurrent("LSTM", bidirectional=True),
+        recurrent("LSTMClassifier", 2, True),
+        {"ids": {"shape": [3, 6], "high": 50}},
+    ),
+    "bigru": (
+        lambda: Recurrent("GRU", bidirectional=True),
+        recurrent("GRUClassifier", 2, True),
+        {"ids": {"shape": [1, 8], "high": 50}},
+    ),
     "textclassifier": (TextClassifier, ["textclassifier.nn"], {"ids": {"shape": [3, 17], "high": 1000}}),
 } | attention_zoo.CASES
 
