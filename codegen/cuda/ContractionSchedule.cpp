@@ -46,10 +46,10 @@ private:
   bool splitAxes();
   std::optional<std::string> classify();
   AffineExpr extentOf(Part part) const;
-  template <class Tile> Tile choose(Tile (*of)(int64_t, int64_t, int64_t)) const;
+  template <class Tile> Tile choose(Tile (*of)(int64_t, int64_t, int64_t, unsigned)) const;
   std::optional<std::string> tensorCoreType() const;
   Scheduled finish(const std::string &call, unsigned rows, unsigned columns, unsigned threads,
-                   std::vector<std::string> headers);
+                   unsigned sharedBytes, std::vector<std::string> headers);
   Scheduled writeOnTensorCores(const std::string &type);
 
   void writeTiling(const std::string &tile);
@@ -295,9 +295,10 @@ AffineExpr ContractionWriter::extentOf(Part part) const {
 // Writing
 //===------------------------------------------------------------------------------------------===//
 
-template <class Tile> Tile ContractionWriter::choose(Tile (*of)(int64_t, int64_t, int64_t)) const {
+template <class Tile>
+Tile ContractionWriter::choose(Tile (*of)(int64_t, int64_t, int64_t, unsigned)) const {
   return of(typicalValue(body, math, extentOf(Rows)), typicalValue(body, math, extentOf(Columns)),
-            typicalValue(body, math, extentOf(Batch)));
+            typicalValue(body, math, extentOf(Batch)), body.threads);
 }
 
 /// The 16-bit type that both factors are elements of, as they are in memory or computed; tensor
@@ -378,7 +379,7 @@ void ContractionWriter::writeTiling(const std::string &tile) {
            ", N = " + math.text(extentOf(Columns)) + ", K = " + math.text(extentOf(Depth)) + ";");
   out.line("const Index tilesM = (M + Tile::BM - 1) / Tile::BM;");
   out.line("const Index tilesN = (N + Tile::BN - 1) / Tile::BN;");
-  out.line("const Index tile = blockIdx.x;");
+  out.line("const Index tile = blockId;");
   batch = math.constant(0);
   if (AffineExpr count = extentOf(Batch); math.constantOf(count) != 1) {
     out.line("const Index batch = tile / (tilesM * tilesN);");
@@ -447,16 +448,17 @@ Scheduled ContractionWriter::writeOnTensorCores(const std::string &type) {
     writeFactor("b", right, "n");
   writeStore();
   return finish("mmaGemm<Tile, " + type + ">", tile.rows, tile.columns, tile.threads(),
-                {"tensorcore.cuh", "mma.cuh"});
+                tile.sharedBytes(), {"tensorcore.cuh", "mma.cuh"});
 }
 
 Scheduled ContractionWriter::finish(const std::string &call, unsigned rows, unsigned columns,
-                                    unsigned threads, std::vector<std::string> headers) {
+                                    unsigned threads, unsigned sharedBytes,
+                                    std::vector<std::string> headers) {
   out.line(call +
            "(tile % tilesM * Tile::BM, tile / tilesM % tilesN * Tile::BN, M, N, K, a, b, store);");
   AffineExpr blocks =
       extentOf(Rows).ceilDiv(rows) * extentOf(Columns).ceilDiv(columns) * extentOf(Batch);
-  return Scheduled{out.take(), blocks, threads, std::move(headers)};
+  return Scheduled{out.take(), blocks, threads, std::move(headers), 0, sharedBytes};
 }
 
 void ContractionWriter::writeStore() {
@@ -510,7 +512,8 @@ Result<Scheduled> ContractionWriter::write() {
     writeFactor("b", right, "n");
     writeStore();
     scheduled = finish("gemm<Tile, " + *typeText(element) + ">", tile.rows, tile.columns,
-                       tile.threads(), {"gemm.cuh"});
+                       tile.threads(), tile.sharedBytes(element.getIntOrFloatBitWidth() / 8),
+                       {"gemm.cuh"});
   }
   if (evaluator.error())
     return *evaluator.error();

@@ -46,37 +46,51 @@ std::string typeComment(const KernelBody &body, Type type, const IndexList &dims
   return text + "]";
 }
 
-Result<std::string> signature(const KernelBody &body, const Scheduled &scheduled) {
+/// One parameter of a kernel.
+struct Parameter {
+  std::string type, name, comment;
+};
+
+/// Operands, results, then the symbols.
+Result<std::vector<Parameter>> parametersOf(const KernelBody &body) {
   IndexMath math(body.op->getContext(), body.symbolRanges);
-  std::string comments, parameters;
-  auto add = [&](const std::string &parameter) {
-    parameters += (parameters.empty() ? "\n    " : ",\n    ") + parameter;
-  };
+  std::vector<Parameter> parameters;
+  bool isTyped = true;
   auto addTensor = [&](Type type, const IndexList &dims, const std::string &prefix,
                        const std::string &name) {
     std::optional<std::string> text = typeText(getElementTypeOrSelf(type));
-    if (text)
-      add(prefix + *text + " *__restrict__ " + name);
-    comments += CommentMark + name + ": " + typeComment(body, type, dims, math) + "\n";
-    return text.has_value();
+    isTyped &= text.has_value();
+    parameters.push_back(
+        {prefix + text.value_or("") + " *", name, typeComment(body, type, dims, math)});
   };
-  bool isTyped = true;
   for (auto [i, argument] : llvm::enumerate(body.block->getArguments()))
-    isTyped &=
-        addTensor(argument.getType(), body.argumentDims[i], "const ", "in" + std::to_string(i));
+    addTensor(argument.getType(), body.argumentDims[i], "const ", "in" + std::to_string(i));
   for (auto [i, type] : llvm::enumerate(body.block->getTerminator()->getOperandTypes()))
-    isTyped &= addTensor(type, body.resultDims[i], "", "out" + std::to_string(i));
+    addTensor(type, body.resultDims[i], "", "out" + std::to_string(i));
   for (auto [i, name] : llvm::enumerate(body.dimNames)) {
     Type scalar = body.scalarTypes[i];
-    add((scalar ? "const " + *typeText(scalar) + " *__restrict__ d" : "long long d") +
-        std::to_string(i));
-    comments += CommentMark + ("n" + std::to_string(i)) + " = " + name + "\n";
+    parameters.push_back({scalar ? "const " + *typeText(scalar) + " *" : "long long ",
+                          "d" + std::to_string(i), name});
   }
   if (!isTyped)
     return nnc::Error{"kernel \"" + body.name + "\" at " + describeLocation(body.op->getLoc()) +
                       " has an element type that the cuda target does not support"};
+  return parameters;
+}
+
+std::string signature(const std::vector<Parameter> &parameters, const Scheduled &scheduled) {
+  std::string comments, list;
+  for (const Parameter &parameter : parameters) {
+    bool isPointer = parameter.type.back() == '*';
+    list += (list.empty() ? "\n    " : ",\n    ") + parameter.type +
+            (isPointer ? "__restrict__ " : "") + parameter.name;
+    bool isSymbol = parameter.name.front() == 'd';
+    comments += CommentMark +
+                (isSymbol ? "n" + parameter.name.substr(1) + " = " : parameter.name + ": ") +
+                parameter.comment + "\n";
+  }
   return comments + "extern \"C\" __global__ void __launch_bounds__(" +
-         std::to_string(scheduled.threads) + ") " + SymbolMark + "(" + parameters + ") {\n";
+         std::to_string(scheduled.threads) + ") " + SymbolMark + "(" + list + ") {\n";
 }
 
 std::string indented(const std::string &text) {
@@ -87,19 +101,49 @@ std::string indented(const std::string &text) {
   return result;
 }
 
+/// The symbols as the statements know them.
+std::string declareSymbols(const KernelBody &body) {
+  std::string text;
+  for (size_t i = 0; i < body.dimNames.size(); ++i)
+    text += "  const Index n" + std::to_string(i) + " = (Index)" +
+            (body.scalarTypes[i] ? "*d" : "d") + std::to_string(i) + ";\n";
+  return text;
+}
+
+/// The kernel as a function that a loop calls for each block. Pointers are not `__restrict__`, for
+/// what they point to changes from step to step.
+std::optional<CudaPhase> phaseOf(const KernelBody &body, const Scheduled &scheduled) {
+  Result<std::vector<Parameter>> parameters = parametersOf(body);
+  bool knowsItsBlock = scheduled.statements.find("blockIdx") == std::string::npos;
+  if (!parameters || !knowsItsBlock || scheduled.threads != body.threads ||
+      scheduled.sharedBytes != 0)
+    return std::nullopt;
+  CudaPhase phase;
+  std::string list = "const unsigned blockId";
+  for (const Parameter &parameter : *parameters) {
+    list += ", " + parameter.type + parameter.name;
+    phase.parameters.push_back(parameter.type);
+  }
+  phase.function = "(" + list + ") {\n  using Index = " + (fitsInt(body) ? "int" : "long long") +
+                   ";\n" + declareSymbols(body) + indented(scheduled.statements) + "}\n";
+  phase.headers = scheduled.headers;
+  phase.threads = scheduled.threads;
+  phase.staticShared = scheduled.staticShared;
+  return phase;
+}
+
 /// The generated part, with SymbolMark for the symbol.
 Result<std::string> sourceOf(const KernelBody &body, const Scheduled &scheduled) {
-  Result<std::string> head = signature(body, scheduled);
-  if (!head)
-    return head;
+  Result<std::vector<Parameter>> parameters = parametersOf(body);
+  if (!parameters)
+    return parameters.error();
   std::string source = "#include \"prelude.cuh\"\n";
   for (const std::string &header : scheduled.headers)
     source += "#include \"" + header + "\"\n";
   source += "\nusing Index = " + std::string(fitsInt(body) ? "int" : "long long") + ";\n\n";
-  source += CommentMark + body.name + " " + describeLocation(body.op->getLoc()) + "\n" + *head;
-  for (size_t i = 0; i < body.dimNames.size(); ++i)
-    source += "  const Index n" + std::to_string(i) + " = (Index)" +
-              (body.scalarTypes[i] ? "*d" : "d") + std::to_string(i) + ";\n";
+  source += CommentMark + body.name + " " + describeLocation(body.op->getLoc()) + "\n" +
+            signature(*parameters, scheduled);
+  source += "  const unsigned blockId = blockIdx.x;\n" + declareSymbols(body);
   return source + indented(scheduled.statements) + "}\n";
 }
 
@@ -119,17 +163,47 @@ std::string makeSymbol(const std::string &name, llvm::StringSet<> &taken) {
   return symbol;
 }
 
+/// The outermost scan around a kernel; null if there is none.
+Operation *loopOf(nn::KernelOp kernel) {
+  Operation *found = nullptr;
+  for (Operation *op = kernel->getParentOp(); isa<nn::ScanOp>(op); op = op->getParentOp())
+    found = op;
+  return found;
+}
+
+/// How many threads the kernels of each loop have in common: as many as the one which needs most of
+/// those that cannot have any number.
+llvm::DenseMap<Operation *, unsigned> threadsOfLoops(ArrayRef<nn::KernelOp> kernels,
+                                                     ArrayRef<Scheduled> scheduled) {
+  llvm::DenseMap<Operation *, unsigned> threads;
+  for (auto [kernel, alone] : llvm::zip_equal(kernels, scheduled))
+    if (Operation *loop = loopOf(kernel)) {
+      unsigned &most = threads[loop];
+      if (kernel.getAnchor() == "contraction" || kernel.getAnchor() == "convolution")
+        most = std::max(most, alone.threads);
+    }
+  for (auto &[loop, most] : threads)
+    most = most ? most : 256;
+  return threads;
+}
+
 } // namespace
 
 Result<std::vector<CudaKernel>> emitCuda(ArrayRef<nn::KernelOp> kernels, const CudaOptions &) {
   std::vector<CudaKernel> result;
   llvm::StringMap<CudaKernel> known; // by text without comments and without the symbol
   llvm::StringSet<> taken;
+  std::vector<Scheduled> all;
   for (nn::KernelOp kernel : kernels) {
-    KernelBody body = describeKernel(kernel);
-    Result<Scheduled> scheduled = schedule(body);
+    Result<Scheduled> scheduled = schedule(describeKernel(kernel));
     if (!scheduled)
       return scheduled.error();
+    all.push_back(std::move(*scheduled));
+  }
+  llvm::DenseMap<Operation *, unsigned> threads = threadsOfLoops(kernels, all);
+  for (auto [kernel, scheduledAlone] : llvm::zip_equal(kernels, all)) {
+    const Scheduled *scheduled = &scheduledAlone;
+    KernelBody body = describeKernel(kernel);
     Result<std::string> source = sourceOf(body, *scheduled);
     if (!source)
       return source.error();
@@ -146,6 +220,13 @@ Result<std::vector<CudaKernel>> emitCuda(ArrayRef<nn::KernelOp> kernels, const C
     // The same text may run on another number of blocks only if sizes are equal; still, per kernel.
     result.back().grid =
         AffineMap::get(0, body.dimNames.size(), {scheduled->blocks}, kernel.getContext());
+    if (Operation *loop = loopOf(kernel)) {
+      body.threads = threads[loop];
+      if (Result<Scheduled> step = schedule(body)) {
+        result.back().phase = phaseOf(body, *step);
+        result.back().phaseGrid = AffineMap::get(0, body.dimNames.size(), {step->blocks}, kernel.getContext());
+      }
+    }
   }
   return result;
 }

@@ -14,6 +14,7 @@
 #include "llvm/ADT/ArrayRef.h"
 #include <array>
 #include <string>
+#include <optional>
 #include <vector>
 
 namespace nnc::nn {
@@ -23,6 +24,15 @@ class KernelOp;
 namespace nnc::codegen {
 
 struct CudaOptions {};
+
+/// A kernel as one step of a loop that runs as one kernel: what a device function needs.
+struct CudaPhase {
+  std::vector<std::string> parameters; ///< types of operands and results, then of the symbols
+  std::string function; ///< `(const unsigned blockId, ...) {...}`: a function but for its name
+  std::vector<std::string> headers;
+  unsigned threads = 0;      ///< of a block
+  unsigned staticShared = 0; ///< bytes, at most
+};
 
 /// One `extern "C" __global__ void symbol(in pointers..., out pointers..., long long d0, ...)`.
 /// Pointers are in the order of the kernel's operands, then its results; every symbol of the entry
@@ -38,6 +48,10 @@ struct CudaKernel {
   mlir::AffineMap grid;            ///< ()[dims of the entry] -> (x, y, z): blocks to launch
   std::array<unsigned, 3> block{}; ///< threads of a block
   unsigned sharedBytes = 0; ///< dynamic shared memory of a block (static memory is not counted)
+  /// Of a kernel in a scan, if it can be part of a larger one; all of one outermost scan have equally
+  /// many threads.
+  std::optional<CudaPhase> phase;
+  mlir::AffineMap phaseGrid; ///< as `grid`, of the phase
 };
 
 /// Emits every kernel of `kernels`, whose bodies nn-lower-to-linalg has lowered: one result per

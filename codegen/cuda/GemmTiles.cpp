@@ -59,12 +59,15 @@ double estimate(const GemmTile &tile, double rows, double columns, double batch)
 
 /// The first of `tiles` that no other beats.
 template <class Tile, size_t N>
-static Tile cheapest(const Tile (&tiles)[N], int64_t rows, int64_t columns, int64_t batch) {
+static Tile cheapest(const Tile (&tiles)[N], int64_t rows, int64_t columns, int64_t batch,
+                     unsigned threads) {
   Tile best = tiles[0];
   double least = std::numeric_limits<double>::max();
   for (const Tile &tile : tiles) {
     double time = estimate(tile, static_cast<double>(rows), static_cast<double>(columns),
                            static_cast<double>(batch));
+    if (threads != 0 && tile.threads() != threads)
+      continue;
     if (time < least) {
       least = time;
       best = tile;
@@ -81,12 +84,12 @@ std::string MmaTile::text() const {
   return fmt::format("{}, {}, {}, {}, {}", rows, columns, warpRows, warpColumns, stages);
 }
 
-GemmTile chooseGemmTile(int64_t rows, int64_t columns, int64_t batch) {
-  return cheapest(Tiles, rows, columns, batch);
+GemmTile chooseGemmTile(int64_t rows, int64_t columns, int64_t batch, unsigned threads) {
+  return cheapest(Tiles, rows, columns, batch, threads);
 }
 
-MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t batch) {
-  return cheapest(MmaTiles, rows, columns, batch);
+MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t batch, unsigned threads) {
+  return cheapest(MmaTiles, rows, columns, batch, threads);
 }
 
 } // namespace nnc::codegen

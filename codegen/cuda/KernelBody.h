@@ -35,6 +35,7 @@ struct KernelBody {
   std::vector<std::string> dimNames;    ///< of the entry point's symbols, in order
   std::vector<IndexRange> symbolRanges; ///< of the same
   std::vector<mlir::Type> scalarTypes;  ///< of run-time scalars, null for sizes and counters
+  unsigned threads = 0;                 ///< that a block must have; 0: any
 };
 
 KernelBody describeKernel(nn::KernelOp kernel);

@@ -40,7 +40,7 @@ private:
   IndexMath &math;
   CodeWriter &out;
   Evaluator &evaluator;
-  unsigned threads = 256;
+  unsigned threads = body.threads ? body.threads : 256;
 };
 
 std::vector<PointwiseWriter::Group>
@@ -89,9 +89,9 @@ Result<Scheduled> PointwiseWriter::write() {
 
 void PointwiseWriter::writeGroup(const Group &group, AffineExpr firstBlock) {
   AffineExpr count = threadsOf(group);
-  std::string name = evaluator.freshName("i"), block = "blockIdx.x", condition;
+  std::string name = evaluator.freshName("i"), block = "blockId", condition;
   if (math.constantOf(firstBlock) != 0) {
-    block = "(blockIdx.x - " + math.operandText(firstBlock) + ")";
+    block = "(blockId - " + math.operandText(firstBlock) + ")";
     condition = name + " >= 0 && ";
   }
   out.line("const Index " + name + " = (Index)" + block + " * " + std::to_string(threads) +

@@ -132,10 +132,11 @@ Sharing RowWriter::chooseSharing() {
   }
   int64_t rows = typicalValue(body, math, math.product(rowDims));
   if (longest <= ThreadRow || (isAlongRows && rows >= 32))
-    return {1, 128};
+    return {1, body.threads ? body.threads : 128};
+  unsigned threads = body.threads ? body.threads : 256;
   if (longest > WarpRow || (rows <= 64 && longest > 256))
-    return {256, 1};
-  return {32, 8};
+    return {threads, 1};
+  return {32, threads / 32};
 }
 
 Result<Scheduled> RowWriter::write() {
@@ -161,7 +162,7 @@ Result<Scheduled> RowWriter::write() {
 
 /// Which row the thread works on, and as which of the row's threads.
 void RowWriter::writeNumbers() {
-  std::string block = "(Index)blockIdx.x", threads = std::to_string(sharing.threads);
+  std::string block = "(Index)blockId", threads = std::to_string(sharing.threads);
   if (sharing.threads == 1) {
     out.line("const Index row = " + block + " * " + std::to_string(sharing.rows) +
              " + threadIdx.x;");

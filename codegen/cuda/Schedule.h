@@ -11,13 +11,14 @@
 
 namespace nnc::codegen {
 
-/// A kernel's body and how it is launched.
+/// A kernel's body and how it is launched. Statements call the number of their block `blockId`.
 struct Scheduled {
   std::string statements;           ///< at indentation 0
   mlir::AffineExpr blocks;          ///< over symbols
   unsigned threads = 0;             ///< of a block
   std::vector<std::string> headers; ///< device files needed besides the prelude
   unsigned sharedBytes = 0;         ///< dynamic shared memory of a block
+  unsigned staticShared = 1024;     ///< at most so many bytes of shared memory are declared
 };
 
 /// Each thread computes one element of the results, or four neighbours. Takes every kernel:

@@ -13,6 +13,23 @@
 /// Waits until every thread of the block is here; makes shared memory written before visible.
 NNC_INLINE void barrier() { __syncthreads(); }
 
+/// Waits until every thread of the grid is here; makes what they wrote before visible to all. The
+/// grid has only x, all its blocks run at once (cooperative launch), and at a launch `arrived` is as
+/// the last one left it, or 0. Every block adds 1, the first as much as makes the sum 2^31, so that
+/// the highest bit turns over when all have come and the rest is as before.
+NNC_INLINE void gridBarrier(unsigned *arrived) {
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    __threadfence();
+    const unsigned before =
+        atomicAdd(arrived, blockIdx.x == 0 ? 0x80000000u - (gridDim.x - 1) : 1);
+    while (((before ^ *(volatile unsigned *)arrived) & 0x80000000u) == 0)
+      ;
+    __threadfence();
+  }
+  __syncthreads();
+}
+
 /// The value of the lane whose number differs in the bits of `lanes`. All 32 lanes take part.
 template <class T> NNC_INLINE T shuffleXor(T value, int lanes) {
   return __shfl_xor_sync(0xffffffffu, value, lanes);

@@ -66,8 +66,9 @@ std::string textOf(DictionaryAttr dictionary, StringRef key) {
 /// Builds one entry point. Buffers are numbered as they are met; arena offsets come last.
 class EntryBuilder {
 public:
-  EntryBuilder(func::FuncOp function, const PlanContext &context, format::ModelT &model)
-      : function(function), context(context), model(model),
+  EntryBuilder(func::FuncOp function, const PlanContext &context, format::ModelT &model,
+               LoopLaunches &launches)
+      : function(function), context(context), model(model), launches(launches),
         entry(std::make_unique<format::EntryT>()), steps(&entry->steps),
         pool(entry->exprs, function.getContext()), states(function.getBody().front()) {}
 
@@ -336,6 +337,8 @@ private:
     launch.block.assign(info->second.block.begin(), info->second.block.end());
     launch.shared_bytes = info->second.sharedBytes;
     finish(std::move(launch), kernel.getKernelName(), kernel.getLoc());
+    if (AffineMap grid = info->second.phaseGrid; depth > 0 && grid)
+      launches[steps->back().get()] = {kernel, pool.add(grid.getResult(0))};
   }
 
   /// Gives the result of an update its operand's memory, or else a copy of that.
@@ -375,6 +378,7 @@ private:
   func::FuncOp function;
   const PlanContext &context;
   format::ModelT &model;
+  LoopLaunches &launches;
   std::unique_ptr<format::EntryT> entry;
   std::vector<std::unique_ptr<format::StepT>> *steps; ///< of the entry, or of the loop being built
   int64_t now = 0;                                    ///< counts steps in the order of the text
@@ -604,11 +608,13 @@ void EntryBuilder::placeArena() {
 
 } // namespace
 
-Result<void> buildEntries(ModuleOp module, const PlanContext &context, format::ModelT &model) {
+Result<void> buildEntries(ModuleOp module, const PlanContext &context, format::ModelT &model,
+                          LoopLaunches &launches) {
   for (auto function : module.getOps<func::FuncOp>()) {
     if (!function->hasAttr("nn.entry") && !function->hasAttr("nn.prepare"))
       continue;
-    Result<std::unique_ptr<format::EntryT>> entry = EntryBuilder(function, context, model).build();
+    Result<std::unique_ptr<format::EntryT>> entry =
+        EntryBuilder(function, context, model, launches).build();
     if (!entry)
       return entry.error();
     model.entries.push_back(std::move(*entry));

@@ -21,7 +21,8 @@ class Type;
 
 namespace nnc::format {
 struct ModelT;
-}
+struct StepT;
+} // namespace nnc::format
 
 namespace nnc::codegen {
 
@@ -31,7 +32,15 @@ struct LaunchInfo {
   mlir::AffineMap grid; ///< ()[dimensions] -> (x[, y, z])
   std::array<unsigned, 3> block{1, 1, 1};
   unsigned sharedBytes = 0;
+  mlir::AffineMap phaseGrid = {}; ///< as part of a loop's kernel, if it can be one
 };
+
+/// A step of a loop that a kernel may run as a whole.
+struct LoopLaunch {
+  mlir::Operation *kernel;
+  uint32_t grid; ///< Entry.exprs: LaunchInfo::phaseGrid
+};
+using LoopLaunches = llvm::DenseMap<const format::StepT *, LoopLaunch>;
 
 /// What the plan refers to by index.
 struct PlanContext {
@@ -45,6 +54,8 @@ std::optional<DType> dtypeOf(mlir::Type element);
 
 /// Appends an Entry to `model` for every function with the attribute nn.entry (or nn.prepare).
 /// Errors: sizes that overflow or have no upper bound, types that buffers cannot hold.
-Result<void> buildEntries(mlir::ModuleOp module, const PlanContext &context, format::ModelT &model);
+/// `launches` gets the launches within loops.
+Result<void> buildEntries(mlir::ModuleOp module, const PlanContext &context, format::ModelT &model,
+                          LoopLaunches &launches);
 
 } // namespace nnc::codegen

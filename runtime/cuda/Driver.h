@@ -55,7 +55,9 @@
   X(cuEventSynchronize)                                                                            \
   X(cuEventElapsedTime)                                                                            \
   X(cuEventDestroy)                                                                                \
-  X(cuLaunchKernel)
+  X(cuLaunchKernel)                                                                                \
+  X(cuLaunchCooperativeKernel)                                                                     \
+  X(cuOccupancyMaxActiveBlocksPerMultiprocessor)
 
 /// libnvrtc.
 #define NNC_NVRTC(X)                                                                               \

@@ -135,6 +135,9 @@ private:
   std::string loopText(const LoopT &loop) {
     std::string text = fmt::format("loop {} {} times{}", entry.dims[loop.counter]->name,
                                    size(loop.length), loop.reverse ? " downwards" : "");
+    if (loop.kernel >= 0)
+      text += fmt::format(" in one launch of {}, blocks of {}",
+                          model.kernels[static_cast<size_t>(loop.kernel)]->symbol, loop.threads);
     if (!full)
       return text;
     for (const std::unique_ptr<CarriedT> &carried : loop.carried) {

@@ -260,6 +260,7 @@ private:
     NNC_TRY(require(depth <= MaxLoopDepth, "the plan has too many loops within each other"));
     NNC_TRY(require(loop.counter < entry.dims.size(), "the plan lacks a dimension"));
     NNC_TRY(requireExpr(loop.length));
+    NNC_TRY(verifyLoopKernel(loop, depth));
     NNC_TRY(requireAll(loop.carried));
     NNC_TRY(requireAll(loop.stacked));
     std::vector<uint32_t> inside;
@@ -289,6 +290,21 @@ private:
       isPlaced[buffer] = false;
     for (const std::unique_ptr<CarriedT> &carried : loop.carried)
       isPlaced[carried->result] = true;
+    return {};
+  }
+
+  Result<void> verifyLoopKernel(const LoopT &loop, unsigned depth) {
+    if (loop.kernel == -1)
+      return {};
+    NNC_TRY(require(model.target == Target::Cuda && depth == 1 && loop.threads > 0,
+                    "the plan has a malformed loop kernel"));
+    NNC_TRY(require(loop.kernel >= 0 && static_cast<size_t>(loop.kernel) < model.kernels.size(),
+                    "the plan lacks a kernel"));
+    for (uint32_t buffer : loop.buffers)
+      NNC_TRY(requireBuffer(buffer));
+    for (const std::vector<uint32_t> *list : {&loop.grids, &loop.values})
+      for (uint32_t expr : *list)
+        NNC_TRY(requireExpr(expr));
     return {};
   }
 

@@ -100,23 +100,49 @@ NNC_TWIN_API CUresult cuFuncSetAttribute(CUfunction function, CUfunction_attribu
   return CUDA_SUCCESS;
 }
 
+/// As many blocks as the twin runs at once in a cooperative launch: enough for them to wait for one
+/// another, and fewer than most kernels ask for.
+static constexpr unsigned ResidentBlocks = 3;
+
+NNC_TWIN_API CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *count, CUfunction, int,
+                                                                  size_t) {
+  *count = ResidentBlocks;
+  return CUDA_SUCCESS;
+}
+
+static CUresult launch(CUfunction function, NncTwinIndex grid, NncTwinIndex block,
+                       unsigned sharedBytes, CUstream stream, void **params, bool isCooperative) {
+  if (sharedBytes > function->allowedShared)
+    return twin::refuse(CUDA_ERROR_INVALID_VALUE, "more shared memory than was allowed");
+  auto parameters = std::make_shared<Parameters>(function->parameterBytes, params);
+  auto work = [=]() -> CUresult {
+    auto done = function->library->launch(function->symbol, {grid.x, grid.y, grid.z},
+                                          {block.x, block.y, block.z}, sharedBytes,
+                                          parameters->pointers().data(), isCooperative);
+    return done ? CUDA_SUCCESS
+                : twin::refuse(CUDA_ERROR_LAUNCH_FAILED, done.error().message.c_str());
+  };
+  unsigned blocks = grid.x * grid.y * grid.z, threads = block.x * block.y * block.z;
+  if (blocks == 0 || threads == 0 || threads > 1024)
+    return twin::refuse(CUDA_ERROR_INVALID_VALUE, "a launch of no blocks or no threads");
+  if (isCooperative && (blocks > ResidentBlocks || threads % 32 != 0))
+    return twin::refuse(CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE,
+                        "a cooperative launch of more blocks than run at once");
+  return twin::enqueue(stream, work);
+}
+
 NNC_TWIN_API CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY,
                                      unsigned gridZ, unsigned blockX, unsigned blockY,
                                      unsigned blockZ, unsigned sharedBytes, CUstream stream,
                                      void **params, void **) {
-  if (sharedBytes > function->allowedShared)
-    return twin::refuse(CUDA_ERROR_INVALID_VALUE, "more shared memory than was allowed");
-  auto parameters = std::make_shared<Parameters>(function->parameterBytes, params);
-  auto launch = [=]() -> CUresult {
-    auto done =
-        function->library->launch(function->symbol, {gridX, gridY, gridZ}, {blockX, blockY, blockZ},
-                                  sharedBytes, parameters->pointers().data());
-    return done ? CUDA_SUCCESS
-                : twin::refuse(CUDA_ERROR_LAUNCH_FAILED, done.error().message.c_str());
-  };
-  bool isEmpty = gridX == 0 || gridY == 0 || gridZ == 0 || blockX * blockY * blockZ == 0 ||
-                 blockX * blockY * blockZ > 1024;
-  if (isEmpty)
-    return twin::refuse(CUDA_ERROR_INVALID_VALUE, "a launch of no blocks or no threads");
-  return twin::enqueue(stream, launch);
+  return launch(function, {gridX, gridY, gridZ}, {blockX, blockY, blockZ}, sharedBytes, stream,
+                params, /*isCooperative=*/false);
+}
+
+NNC_TWIN_API CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned gridX, unsigned gridY,
+                                                unsigned gridZ, unsigned blockX, unsigned blockY,
+                                                unsigned blockZ, unsigned sharedBytes,
+                                                CUstream stream, void **params) {
+  return launch(function, {gridX, gridY, gridZ}, {blockX, blockY, blockZ}, sharedBytes, stream,
+                params, /*isCooperative=*/true);
 }

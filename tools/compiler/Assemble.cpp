@@ -48,8 +48,12 @@ public:
       return done.error();
     if (Result<void> done = target == Target::Cpu ? addCpuCode() : addCudaCode(); !done)
       return done.error();
-    if (Result<void> done = codegen::buildEntries(module, context, plan()); !done)
+    codegen::LoopLaunches launches;
+    if (Result<void> done = codegen::buildEntries(module, context, plan(), launches); !done)
       return done.error();
+    if (target == Target::Cuda)
+      if (Result<void> done = finishCuda(launches); !done)
+        return done.error();
     serializePlan();
     return std::move(assembly);
   }
@@ -155,30 +159,69 @@ private:
     if (!code)
       return code.error();
     plan().cuda = std::make_unique<format::CudaT>();
-    std::vector<std::string> sources;
     for (auto [kernel, emitted] : llvm::zip(kernels, *code)) {
       bool isNew;
       uint32_t number = kernelNumber(emitted.symbol, isNew);
       context.launches[kernel.getOperation()] = {number, emitted.grid, emitted.block,
-                                                 emitted.sharedBytes};
-      if (!isNew)
-        continue;
-      plan().kernels[number]->cuda_module = plan().cuda->modules.size();
-      sources.push_back(emitted.source);
-      addModule(emitted);
-      assembly.cudaKernels.push_back(std::move(emitted));
+                                                 emitted.sharedBytes, emitted.phaseGrid};
+      if (emitted.phase)
+        phases[kernel.getOperation()] = *emitted.phase;
+      if (isNew)
+        addModule(number, std::move(emitted));
     }
+    return {};
+  }
+
+  /// Adds the kernels that run whole loops, and compiles all.
+  Result<void> finishCuda(const codegen::LoopLaunches &launches) {
+    auto stepOf = [&](const format::StepT &step) -> codegen::LoopStep {
+      auto launch = launches.find(&step);
+      if (launch == launches.end() || !phases.count(launch->second.kernel))
+        return {};
+      return {&phases[launch->second.kernel], launch->second.grid};
+    };
+    for (const std::unique_ptr<format::EntryT> &entry : plan().entries)
+      for (const std::unique_ptr<format::StepT> &step : entry->steps)
+        if (format::LoopT *loop = step->what.AsLoop())
+          addLoopKernel(*entry, *step, *loop, stepOf);
     for (const char *option : codegen::nvrtcOptions())
       plan().cuda->options.push_back(option);
     return addImages(sources);
   }
 
-  void addModule(const codegen::CudaKernel &kernel) {
+  void addLoopKernel(const format::EntryT &entry, const format::StepT &step, format::LoopT &loop,
+                     llvm::function_ref<codegen::LoopStep(const format::StepT &)> stepOf) {
+    constexpr const char *Mark = "@symbol@";
+    std::string title = step.name + " " + format::locationText(step.location.get());
+    std::optional<std::string> source =
+        codegen::emitLoopKernel(entry, loop, Mark, title, stepOf);
+    if (!source)
+      return;
+    auto [known, isNew] = loopKernels.try_emplace(codegen::withoutComments(*source));
+    if (isNew) {
+      codegen::CudaKernel kernel;
+      unsigned number = loopKernels.size();
+      do
+        kernel.symbol = fmt::format("nnc_loop_{}", number++);
+      while (numbers.count(kernel.symbol));
+      kernel.source = source->replace(source->find(Mark), std::strlen(Mark), kernel.symbol);
+      kernel.block = {loop.threads, 1, 1};
+      bool added;
+      known->second = kernelNumber(kernel.symbol, added);
+      addModule(known->second, std::move(kernel));
+    }
+    loop.kernel = static_cast<int32_t>(known->second);
+  }
+
+  void addModule(uint32_t number, codegen::CudaKernel kernel) {
+    plan().kernels[number]->cuda_module = plan().cuda->modules.size();
+    sources.push_back(kernel.source);
     auto cudaModule = std::make_unique<format::CudaModuleT>();
     cudaModule->symbol = kernel.symbol;
     std::string unit = codegen::translationUnit(kernel.source);
     cudaModule->source = format::Blob(append(assembly.source, unit), unit.size());
     plan().cuda->modules.push_back(std::move(cudaModule));
+    assembly.cudaKernels.push_back(std::move(kernel));
   }
 
   /// Without architectures the source alone is carried; it is compiled when the model is loaded.
@@ -213,6 +256,9 @@ private:
   std::vector<nn::KernelOp> kernels;
   codegen::PlanContext context;
   llvm::StringMap<uint32_t> numbers;
+  std::vector<std::string> sources; ///< by cuda module
+  llvm::DenseMap<Operation *, codegen::CudaPhase> phases;
+  llvm::StringMap<uint32_t> loopKernels; ///< kernels by their source
 };
 
 /// The sections in the order of the file; spans point into `assembly`.

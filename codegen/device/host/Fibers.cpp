@@ -70,6 +70,7 @@ __attribute__((no_sanitize("address"))) void BlockRunner::yieldAs(Status next) {
 
 void BlockRunner::waitAtBarrier() { running->yieldAs(Status::AtBarrier); }
 void BlockRunner::waitAtWarp() { running->yieldAs(Status::AtWarp); }
+void BlockRunner::waitAtGrid() { running->yieldAs(Status::AtGrid); }
 
 BlockRunner::Fiber &BlockRunner::fiberOf(unsigned thread) {
   if (status[thread] != Status::New)
@@ -92,9 +93,10 @@ BlockRunner::Fiber &BlockRunner::fiberOf(unsigned thread) {
 __attribute__((no_sanitize("address"))) void BlockRunner::resume(unsigned thread) {
   current = thread;
   state->linearThread = thread;
-  state->thread.x = thread % state->blockSize.x;
-  state->thread.y = thread / state->blockSize.x % state->blockSize.y;
-  state->thread.z = thread / state->blockSize.x / state->blockSize.y;
+  unsigned inBlock = thread % threads;
+  state->thread.x = inBlock % state->blockSize.x;
+  state->thread.y = inBlock / state->blockSize.x % state->blockSize.y;
+  state->thread.z = inBlock / state->blockSize.x / state->blockSize.y;
   void *to = fiberOf(thread).pointer;
   nncTwinSwitch(&scheduler, to);
 }
@@ -114,8 +116,7 @@ void BlockRunner::release(Status waiting, unsigned begin, unsigned end) {
 
 /// Runs the lanes of a warp until each is done or waits for the block. False: some lanes wait for
 /// lanes that wait for the block.
-bool BlockRunner::runWarp(unsigned warp) {
-  unsigned begin = warp * 32, end = std::min(begin + 32, threads);
+bool BlockRunner::runWarp(unsigned begin, unsigned end) {
   while (true) {
     bool ran = false;
     for (unsigned i = begin; i < end; ++i) {
@@ -134,29 +135,59 @@ bool BlockRunner::runWarp(unsigned warp) {
   }
 }
 
+/// Runs a block until each of its threads is done or waits for the grid.
+Result<void> BlockRunner::runBlock(unsigned block) {
+  uint64_t number = firstBlock + block;
+  NncTwinIndex grid = state->gridSize;
+  state->block = {unsigned(number % grid.x), unsigned(number / grid.x % grid.y),
+                  unsigned(number / grid.x / grid.y)};
+  unsigned begin = block * threads, end = begin + threads, warps = (threads + 31) / 32;
+  while (true) {
+    for (unsigned i = 0; i < warps; ++i) {
+      unsigned lane = begin + 32 * (reverse ? warps - 1 - i : i);
+      if (!runWarp(lane, std::min(lane + 32, end)))
+        return Error{"some lanes of a warp wait for each other, others for the whole block"};
+    }
+    if (countOf(Status::AtBarrier, begin, end) == 0)
+      return {};
+    if (countOf(Status::AtGrid, begin, end) > 0)
+      return Error{"some threads wait for their block, others for the whole grid"};
+    release(Status::AtBarrier, begin, end);
+  }
+}
+
 Result<void> BlockRunner::run(NncTwinState &newState, const std::function<void()> &newBody,
-                              bool newReverse) {
+                              bool newReverse, uint64_t first, unsigned blocks,
+                              const std::function<void()> &enterBlock) {
   state = &newState;
   body = &newBody;
   reverse = newReverse;
+  firstBlock = first;
   threads = state->blockSize.x * state->blockSize.y * state->blockSize.z;
-  status.assign(threads, Status::New);
-  fibers.resize(threads);
-  exchange.resize(2 * ((threads + 31) / 32 * 32));
-  parity.assign(threads, 0);
+  unsigned all = blocks * threads;
+  status.assign(all, Status::New);
+  fibers.resize(all);
+  exchange.resize(2 * ((all + 31) / 32 * 32));
+  parity.assign(all, 0);
   state->exchange = exchange.data();
   state->parity = parity.data();
   state->barrier = waitAtBarrier;
   state->warpBarrier = waitAtWarp;
-  unsigned warps = (threads + 31) / 32;
-  while (countOf(Status::Done, 0, threads) < threads) {
-    for (unsigned i = 0; i < warps; ++i)
-      if (!runWarp(reverse ? warps - 1 - i : i)) {
-        pool.clear(); // the stacks that still wait are given up
-        idle.clear();
-        return Error{"some lanes of a warp wait for each other, others for the whole block"};
-      }
-    release(Status::AtBarrier, 0, threads);
+  state->gridBarrier = waitAtGrid;
+  while (countOf(Status::Done, 0, all) < all) {
+    Result<void> ran;
+    for (unsigned i = 0; i < blocks && ran; ++i) {
+      enterBlock();
+      ran = runBlock(reverse ? blocks - 1 - i : i);
+    }
+    if (ran && countOf(Status::AtGrid, 0, all) > 0 && countOf(Status::Done, 0, all) > 0)
+      ran = Error{"some threads wait for the whole grid, others have ended"};
+    if (!ran) {
+      pool.clear(); // the stacks that still wait are given up
+      idle.clear();
+      return ran;
+    }
+    release(Status::AtGrid, 0, all);
   }
   return {};
 }

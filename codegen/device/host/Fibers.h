@@ -17,12 +17,15 @@ public:
   BlockRunner();
   BlockRunner(const BlockRunner &) = delete;
 
-  /// Calls `body` once for each of the `state.blockSize` threads, with `state.thread` set. Errors:
-  /// some threads wait at a barrier that others, which still run, never reach.
-  Result<void> run(NncTwinState &state, const std::function<void()> &body, bool reverse);
+  /// Calls `body` once for each thread of each of `blocks` blocks, the first of which has the
+  /// number `first`, with `state.thread` and `state.block` set. Blocks take turns at barriers of
+  /// the grid only, and `enterBlock` is called before each turn. Errors: some threads wait at a
+  /// barrier that others never reach.
+  Result<void> run(NncTwinState &state, const std::function<void()> &body, bool reverse,
+                   uint64_t first, unsigned blocks, const std::function<void()> &enterBlock);
 
 private:
-  enum class Status : unsigned char { New, Ready, AtBarrier, AtWarp, Done };
+  enum class Status : unsigned char { New, Ready, AtBarrier, AtWarp, AtGrid, Done };
   struct Fiber {
     char *stack = nullptr;
     void *pointer = nullptr; ///< of the stack while it does not run
@@ -30,9 +33,11 @@ private:
   static void enter();
   static void waitAtBarrier();
   static void waitAtWarp();
+  static void waitAtGrid();
   void yieldAs(Status next);
   void resume(unsigned thread);
-  bool runWarp(unsigned warp);
+  bool runWarp(unsigned begin, unsigned end);
+  Result<void> runBlock(unsigned block);
   void release(Status waiting, unsigned begin, unsigned end);
   unsigned countOf(Status which, unsigned begin, unsigned end) const;
   Fiber &fiberOf(unsigned thread);
@@ -40,7 +45,8 @@ private:
   NncTwinState *state = nullptr;
   const std::function<void()> *body = nullptr;
   bool reverse = false;
-  unsigned threads = 0, current = 0;
+  unsigned threads = 0, current = 0; ///< threads of a block
+  uint64_t firstBlock = 0;
   std::vector<Status> status;
   std::vector<unsigned> fibers; ///< by thread: index into pool
   std::vector<Fiber> pool;

@@ -75,7 +75,8 @@ std::vector<size_t> Module::parameterBytes(const std::string &symbol) const {
 }
 
 Result<void> Module::launch(const std::string &symbol, std::array<unsigned, 3> grid,
-                            std::array<unsigned, 3> block, unsigned sharedBytes, void **params) {
+                            std::array<unsigned, 3> block, unsigned sharedBytes, void **params,
+                            bool isCooperative) {
   auto entry =
       reinterpret_cast<void (*)(void **)>(dlsym(library, ("nncTwinEntry_" + symbol).c_str()));
   auto **current = static_cast<NncTwinState **>(dlsym(library, "nncTwin"));
@@ -98,12 +99,14 @@ Result<void> Module::launch(const std::string &symbol, std::array<unsigned, 3> g
   state.dynamicShared = reinterpret_cast<char *>(dynamicShared.data());
   *current = &state;
   std::function<void()> body = [&] { entry(params); };
-  for (uint64_t i = 0; i < volume(grid); ++i) {
-    state.block = {unsigned(i % grid[0]), unsigned(i / grid[0] % grid[1]),
-                   unsigned(i / grid[0] / grid[1])};
+  std::function<void()> enterBlock = [&] {
     poison(begin(), end());
     poison(state.dynamicShared, state.dynamicShared + sharedBytes);
-    Result<void> done = runner.run(state, body, threadOrder == ThreadOrder::Reverse);
+  };
+  bool reverse = threadOrder == ThreadOrder::Reverse;
+  uint64_t atOnce = isCooperative ? volume(grid) : 1;
+  for (uint64_t i = 0; i < volume(grid); i += atOnce) {
+    Result<void> done = runner.run(state, body, reverse, i, unsigned(atOnce), enterBlock);
     if (!done)
       return Error{fmt::format("{}, block {}: {}", symbol, i, done.error().message)};
   }

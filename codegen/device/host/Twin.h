@@ -35,8 +35,11 @@ public:
 
   /// Runs all blocks before it returns. `params` points to each parameter, as for cuLaunchKernel.
   /// Errors: no such kernel, sizes out of range, threads that wait for each other forever.
+  /// Blocks run one after another, those of a cooperative launch taking turns at barriers of the
+  /// grid.
   Result<void> launch(const std::string &symbol, std::array<unsigned, 3> grid,
-                      std::array<unsigned, 3> block, unsigned sharedBytes, void **params);
+                      std::array<unsigned, 3> block, unsigned sharedBytes, void **params,
+                      bool isCooperative = false);
 
 private:
   Module(void *library, int file) : library(library), file(file) {}

@@ -9,9 +9,10 @@ struct NncTwinIndex {
 /// What the machine gives the running thread.
 struct NncTwinState {
   NncTwinIndex thread, block, blockSize, gridSize;
-  unsigned linearThread;
+  unsigned linearThread;        ///< among the threads that run at once
   void (*barrier)();            ///< waits for all threads of the block
   void (*warpBarrier)();        ///< waits for all threads of the warp
+  void (*gridBarrier)();        ///< waits for all threads of a cooperative grid
   unsigned long long *exchange; ///< two slots per thread of the block
   unsigned char *parity;        ///< which slot the thread's next shuffle uses
   char *dynamicShared;          ///< aligned to 16 bytes

@@ -45,6 +45,7 @@ char *nncTwinSharedEnd() { return __stop_nnc_shared; }
 #define gridDim (nncTwin->gridSize)
 
 NNC_INLINE void barrier() { nncTwin->barrier(); }
+NNC_INLINE void gridBarrier(unsigned *) { nncTwin->gridBarrier(); }
 template <class T> NNC_INLINE T *dynamicShared() {
   return reinterpret_cast<T *>(nncTwin->dynamicShared);
 }
