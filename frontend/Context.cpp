@@ -75,6 +75,7 @@ void Context::numberSymbols(std::span<const Dim> dims) {
 unsigned Context::addLoopSymbol(const Dim &length) {
   auto number = static_cast<unsigned>(dimNames.size());
   dimNames.push_back(fmt::format("scan.{}", number));
+  otherSymbols[dimNames.back()] = {nn::SymbolKind::Loop, {}, {}};
   int64_t last = std::max<int64_t>(length.bounds(facts).high, 1) - 1;
   facts.ranges[dimNames.back()] = {0, last};
   return number;

@@ -38,6 +38,8 @@ struct FunctionEmission {
   FunctionEmission *caller = nullptr;
   /// What each slot read or written so far holds.
   std::unordered_map<Slot *, SlotValue> slotValues = {};
+  /// What each slot read so far held at the beginning.
+  std::unordered_map<Slot *, SlotValue> entering = {};
   /// The slots passed as arguments, in order (not of an entry point).
   std::vector<Slot *> slotArguments = {};
   /// The slots written, in order: results after the function's own, `nn.set` in an entry point.

@@ -1,6 +1,8 @@
 // `scan`, the loop at run time. Its body is evaluated once, on block arguments in place of what is
-// carried: the outer locals that it may rebind. Which of them it does rebind is known afterwards,
-// and the others are taken back.
+// carried: the outer locals that it may rebind, and slots that it may write. Which of them it does
+// change is known afterwards, and the others are taken back. If a slot turns out to vary whose
+// value the body took for known (`pos` at the beginning of the call), the body is evaluated once
+// more.
 #include "frontend/Evaluator.h"
 
 #include "frontend/PrimitivesEmit.h"
@@ -9,6 +11,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <unordered_map>
 
 namespace nnc::frontend {
 namespace {
@@ -66,10 +69,37 @@ private:
 
 /// Whether a carried value has in every step the type it entered with.
 bool keepsType(const Structures &structures, const Value &entering, const Value &leaving) {
+  if (entering.isTensor() && leaving.isTensor()) {
+    const auto &before = entering.get<TensorValue>(), &after = leaving.get<TensorValue>();
+    return before.element == after.element && before.shape == after.shape;
+  }
+  bool areSequences = (entering.is<ListValue>() && leaving.is<ListValue>()) ||
+                      (entering.is<TupleValue>() && leaving.is<TupleValue>());
+  if (areSequences)
+    return std::ranges::equal(entering.elements(), leaving.elements(),
+                              [&](const Value &before, const Value &after) {
+                                return keepsType(structures, before, after);
+                              });
   std::string before, after;
   structures.append(entering, before);
   structures.append(leaving, after);
   return before == after;
+}
+
+/// A carried scalar has no value that positions and guards could know.
+Value withoutScalars(const Value &value) {
+  if (auto *tensor = value.as<TensorValue>()) {
+    TensorValue unknown = *tensor;
+    unknown.scalar.reset();
+    return Value::tensor(std::move(unknown));
+  }
+  if (!value.containsTensor())
+    return value;
+  std::vector<Value> elements;
+  for (const Value &element : value.elements())
+    elements.push_back(withoutScalars(element));
+  return value.is<ListValue>() ? Value::list(std::move(elements))
+                               : Value::tuple(std::move(elements));
 }
 
 /// The stacked tensor has the steps first; they belong at `axis`.
@@ -91,8 +121,14 @@ public:
   std::optional<Value> run() {
     collectCarried();
     std::optional<Value> result;
-    if (evalSequences() && evaluator.startOperation("scan", scan.keyword))
+    bool ok = evalSequences() && evaluator.startOperation("scan", scan.keyword);
+    if (ok)
+      counter = context.addLoopSymbol(length());
+    for (bool again = ok; again;) {
+      size_t known = varying.size();
       result = emit();
+      again = !result && varying.size() > known;
+    }
     if (!result)
       for (const Carried &local : carried)
         locals().assign(local.name, std::nullopt);
@@ -109,6 +145,14 @@ private:
     std::vector<TensorValue> leaving = {};
   };
 
+  /// A slot whose value in the body is that of the step before.
+  struct CarriedSlot {
+    SlotValue before; ///< the scan
+    mlir::BlockArgument argument;
+  };
+
+  const Dim &length() { return sequences.front().value.get<TensorValue>().shape[axis]; }
+  FunctionEmission &emission() { return *evaluator.frame->emission; }
   Locals &locals() { return evaluator.frame->locals; }
   syntax::Diagnostic &error(std::string_view code, syntax::Span span, std::string message) {
     return evaluator.error(code, span, std::move(message));
@@ -157,11 +201,13 @@ private:
     bound.addBlock(scan.body);
     for (std::string_view name : bound.names)
       if (const std::optional<Value> *outer = locals().find(name); outer && *outer)
-        carried.push_back({name, **outer, locals().placeOf(name)});
+        carried.push_back({name, withoutScalars(**outer), locals().placeOf(name)});
   }
 
   /// Puts block arguments in place of the tensors.
   void enter(Carried &local, mlir::Block &block) {
+    local.arguments.clear();
+    local.leaving.clear();
     std::vector<TensorValue> tensors;
     flattenTensors(local.entering, tensors);
     for (const TensorValue &tensor : tensors)
@@ -201,6 +247,93 @@ private:
       diag.help(fmt::format("begin with a tensor: `{} = full({}, {})`", local.name,
                             formatShape(leaving.get<TensorValue>().shape),
                             formatValue(local.entering)));
+  }
+
+  //===- Slots -------------------------------------------------------------------------------===//
+
+  bool isVarying(Slot *slot) const {
+    return std::any_of(varying.begin(), varying.end(),
+                       [&](const auto &known) { return known.first == slot; });
+  }
+  static bool isParam(const Slot &slot) { return slot.decl->slot == syntax::SlotKind::Param; }
+
+  /// Any slot may be written in the body, through calls too: until that is known, each that was
+  /// read or written before is carried.
+  void enterSlots(mlir::Block &block) {
+    slots.clear();
+    for (const auto &[slot, shape] : varying)
+      if (!emission().slotValues.count(slot))
+        evaluator.slotValue(*slot, shape, scan.keyword);
+    for (auto &[slot, held] : emission().slotValues) {
+      if (isParam(*slot))
+        continue;
+      CarriedSlot &entered = slots[slot];
+      entered.before = held;
+      entered.argument = block.addArgument(held.value.getType(), context.location(scan.keyword));
+      held.value = entered.argument;
+      if (isVarying(slot))
+        held.scalar.reset();
+    }
+  }
+
+  /// True if the body's use of slots was as expected. Else what varies is known better now.
+  bool leaveSlots() {
+    bool expected = true;
+    writtenSlots.clear();
+    for (Slot *slot : emission().written) {
+      const SlotValue &held = emission().slotValues.at(slot);
+      auto entered = slots.find(slot);
+      bool isNew = entered == slots.end();
+      if (!isNew && entered->second.argument == held.value)
+        continue;
+      writtenSlots.push_back(slot);
+      if (isVarying(slot) || (!isNew && !entered->second.before.scalar))
+        continue;
+      varying.emplace_back(slot, held.shape);
+      expected = false;
+    }
+    return expected;
+  }
+
+  /// As if the body had not been.
+  void restoreSlots(const std::vector<Slot *> &writtenBefore) {
+    auto &values = emission().slotValues;
+    for (auto held = values.begin(); held != values.end();) {
+      Slot *slot = held->first;
+      auto entered = slots.find(slot), entering = emission().entering.find(slot);
+      if (entered != slots.end())
+        held->second = entered->second.before;
+      else if (entering != emission().entering.end())
+        held->second = entering->second;
+      held = entered == slots.end() && entering == emission().entering.end() ? values.erase(held)
+                                                                             : std::next(held);
+    }
+    emission().written = writtenBefore;
+  }
+
+  /// What a step leaves in the slots that it writes, in the order of their first writing.
+  void yieldSlots(mlir::OperationState &state, llvm::SmallVectorImpl<mlir::Value> &yielded) {
+    for (Slot *slot : writtenSlots) {
+      state.addOperands(slots[slot].before.value);
+      state.addTypes(slots[slot].argument.getType());
+      yielded.push_back(emission().slotValues.at(slot).value);
+    }
+  }
+
+  /// Slots that the body left alone are not carried.
+  void replaceSlots(mlir::Location location, mlir::Block &block) {
+    for (Slot *slot : writtenSlots) {
+      mlir::BlockArgument &argument = slots[slot].argument;
+      argument.replaceAllUsesWith(block.addArgument(argument.getType(), location));
+    }
+    for (auto &[slot, entered] : slots) {
+      if (std::find(writtenSlots.begin(), writtenSlots.end(), slot) == writtenSlots.end()) {
+        emission().slotValues[slot] = entered.before;
+        entered.argument.replaceAllUsesWith(entered.before.value);
+      }
+    }
+    for (auto &[slot, entered] : slots)
+      block.eraseArgument(entered.argument.getArgNumber());
   }
 
   //===- The body ----------------------------------------------------------------------------===//
@@ -255,33 +388,38 @@ private:
   std::optional<Value> emit() {
     mlir::OpBuilder &builder = context.builder;
     mlir::OpBuilder::InsertPoint outside = builder.saveInsertionPoint();
-    const Dim length = sequences.front().value.get<TensorValue>().shape[axis];
-    unsigned counter = context.addLoopSymbol(length);
+    std::vector<Slot *> writtenBefore = emission().written;
     mlir::OperationState state(context.location(scan.keyword), nn::ScanOp::getOperationName());
     mlir::Block &block = state.addRegion()->emplaceBlock();
     builder.setInsertionPointToEnd(&block);
-    bool ok = evalBody(enterBody(block, Dim::variable(context.dimNames[counter])));
-    if (ok) {
-      for (Carried &local : carried)
-        ok &= leave(local);
-      ok = ok && checkYields();
-    }
+    body = {};
+    bool ok = evalBody(enterBody(block));
+    for (Carried &local : carried)
+      ok = ok && leave(local);
+    ok = ok && checkYields() && leaveSlots();
     if (ok)
-      finish(state, block, length);
+      finish(state, block);
+    else
+      restoreSlots(writtenBefore);
     builder.restoreInsertionPoint(outside);
     if (!ok)
       return std::nullopt;
     state.addAttribute("counter", builder.getI64IntegerAttr(counter));
-    state.addAttribute("length", mlir::AffineMapAttr::get(context.affineMap({&length, 1})));
+    state.addAttribute("length", mlir::AffineMapAttr::get(context.affineMap({&length(), 1})));
     if (scan.reverse)
       state.addAttribute("reverse", builder.getUnitAttr());
-    return takeResults(builder.create(state), length);
+    context.opName = "scan";
+    state.location = context.location(scan.keyword);
+    return takeResults(builder.create(state));
   }
 
   /// What the targets are bound to in a step; carried locals become block arguments.
-  std::vector<Value> enterBody(mlir::Block &block, const Dim &position) {
+  std::vector<Value> enterBody(mlir::Block &block) {
     for (Carried &local : carried)
       enter(local, block);
+    enterSlots(block);
+    context.opName = "scan";
+    Dim position = Dim::variable(context.dimNames[counter]);
     Emitter emitter(context, scan.keyword);
     std::vector<Value> steps;
     for (const Operand &sequence : sequences)
@@ -291,16 +429,16 @@ private:
   }
 
   /// Ends the body with what it yields. Locals that it left alone are not carried.
-  void finish(mlir::OperationState &state, mlir::Block &block, const Dim &length) {
+  void finish(mlir::OperationState &state, mlir::Block &block) {
     llvm::SmallVector<mlir::Value> yielded;
+    llvm::SmallVector<std::pair<mlir::BlockArgument, mlir::Value>> unchanged;
     for (Carried &local : carried) {
       std::vector<TensorValue> entering;
       flattenTensors(local.entering, entering);
       for (size_t i = 0; i < entering.size(); ++i) {
         auto argument = mlir::cast<mlir::BlockArgument>(local.arguments[i]);
         if (local.leaving[i].value == argument) {
-          argument.replaceAllUsesWith(entering[i].value);
-          block.eraseArgument(argument.getArgNumber());
+          unchanged.emplace_back(argument, entering[i].value);
           local.leaving[i].value = {};
           continue;
         }
@@ -309,36 +447,48 @@ private:
         yielded.push_back(local.leaving[i].value);
       }
     }
+    yieldSlots(state, yielded);
     for (const Value &value : body.yields) {
       TensorValue whole = value.get<TensorValue>();
       yielded.push_back(whole.value);
-      whole.shape.insert(whole.shape.begin(), length);
+      whole.shape.insert(whole.shape.begin(), length());
       state.addTypes(context.tensorType(whole));
     }
     context.builder.create<nn::YieldOp>(state.location, yielded);
+    replaceSlots(state.location, block);
+    for (auto [argument, outer] : unchanged) {
+      argument.replaceAllUsesWith(outer);
+      block.eraseArgument(argument.getArgNumber());
+    }
   }
 
   /// Rebinds what was carried; the value of the scan.
-  Value takeResults(mlir::Operation *op, const Dim &length) {
+  Value takeResults(mlir::Operation *op) {
     unsigned index = 0;
     for (const Carried &local : carried) {
       std::vector<TensorValue> entering;
       flattenTensors(local.entering, entering);
       size_t i = 0;
       auto next = [&]() -> mlir::Value {
-        bool isCarried = local.leaving[i].value != nullptr;
+        bool isCarried = static_cast<bool>(local.leaving[i].value);
         mlir::Value before = entering[i++].value;
         return isCarried ? mlir::Value(op->getResult(index++)) : before;
       };
       locals().assign(local.name, replaceTensors(local.entering, next),
                       locals().placeOf(local.name));
     }
+    for (Slot *slot : writtenSlots) {
+      SlotValue &held = emission().slotValues.at(slot);
+      held.value = op->getResult(index++);
+      held.scalar.reset();
+    }
     Emitter emitter(context, scan.keyword);
     std::vector<Value> stacked;
     for (const Value &value : body.yields) {
       TensorValue whole = value.get<TensorValue>();
       whole.value = op->getResult(index++);
-      whole.shape.insert(whole.shape.begin(), length);
+      whole.scalar.reset();
+      whole.shape.insert(whole.shape.begin(), length());
       whole.sizeNotes.clear();
       whole.origin = scan.keyword;
       stacked.push_back(Value::tensor(moveSteps(emitter, whole, axis)));
@@ -353,8 +503,13 @@ private:
   const syntax::ScanStmt &scan;
   size_t axis;
   bool isBound;
+  unsigned counter = 0;
   std::vector<Operand> sequences;
   std::vector<Carried> carried;
+  std::unordered_map<Slot *, CarriedSlot> slots;
+  std::vector<Slot *> writtenSlots; ///< in the body, in the order of the function's writes
+  /// Slots that steps write: what they hold is not what they held before the scan.
+  std::vector<std::pair<Slot *, std::vector<Dim>>> varying; ///< with their shapes
   ScanBody body;
 };
 

@@ -93,12 +93,19 @@ SlotValue &Evaluator::slotValue(Slot &slot, std::vector<Dim> shape, syntax::Span
   mlir::RankedTensorType type = context.tensorType(key->element, held.shape);
   if (emission.isEntry) {
     context.opName = key->symbol;
-    held.value = context.builder.create<nn::GetOp>(context.location(span), type, key->symbol);
+    // With the others at the beginning, for later uses may lie outside of the scan of this one.
+    mlir::Block &entry = emission.function.getBody().front();
+    auto place = entry.begin();
+    while (place != entry.end() && mlir::isa<nn::GetOp>(*place))
+      ++place;
+    mlir::OpBuilder first(&entry, place);
+    held.value = first.create<nn::GetOp>(context.location(span), type, key->symbol);
   } else {
     context.opName.clear();
     held.value = emission.function.getBody().front().addArgument(type, context.location(span));
     emission.slotArguments.push_back(key);
   }
+  emission.entering[key] = held;
   return emission.slotValues[key] = std::move(held);
 }
 

@@ -159,7 +159,7 @@ void fixCounter(ScanOp op, int64_t value) {
     for (AffineExpr expr : map.getResults())
       results.push_back(expr.replace(getAffineSymbolExpr(counter, context),
                                      getAffineConstantExpr(value, context)));
-    return AffineMapAttr::get(AffineMap::get(0, map.getNumSymbols(), results, context));
+    return AffineMapAttr::get(getSymbolMap(results, context));
   });
   op.getBody()->walk([&](Operation *inner) { replacer.replaceElementsIn(inner); });
 }

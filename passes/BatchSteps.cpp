@@ -152,9 +152,8 @@ private:
   RankedTensorType withSteps(RankedTensorType type, int64_t axis) {
     Dims dims = nn::getDims(type);
     dims.insert(dims.begin() + axis, length);
-    return nn::getTensorType(dims, type.getElementType(), numSymbols());
+    return nn::getTensorType(dims, type.getElementType());
   }
-  unsigned numSymbols() { return scan.getLength().getNumSymbols(); }
 
   Batched batch(Value value) {
     auto known = batched.find(value);
@@ -234,11 +233,11 @@ private:
     SmallVector<AffineExpr> starts(slice.getStart().getResults());
     starts[axis] = getAffineConstantExpr(0, slice.getContext());
     AffineMap start =
-        AffineMap::get(0, slice.getStart().getNumSymbols(), starts, slice.getContext());
+        nn::getSymbolMap(starts, slice.getContext());
     Location loc = slice.getLoc();
     Type element = slice.getType().getElementType();
-    Value all = builder.create<nn::SliceOp>(loc, nn::getTensorType(dims, element, numSymbols()),
-                                            slice.getInput(), start, slice.getStep());
+    Value all = builder.create<nn::SliceOp>(loc, nn::getTensorType(dims, element), slice.getInput(),
+                                            start, slice.getStep());
     return {builder.create<nn::ReshapeOp>(loc, withSteps(slice.getType(), axis), all), axis};
   }
 
@@ -249,7 +248,7 @@ private:
     SmallVector<int64_t> steps(slice.getStep());
     steps.insert(steps.begin() + input.axis, 1);
     auto copy = cast<nn::SliceOp>(clone(slice, input.value, input.axis));
-    copy.setStart(AffineMap::get(0, slice.getStart().getNumSymbols(), starts, slice.getContext()));
+    copy.setStart(nn::getSymbolMap(starts, slice.getContext()));
     copy.setStep(steps);
     return {copy.getResult(), input.axis};
   }
@@ -339,8 +338,8 @@ private:
     OpBuilder inside(value.getDefiningOp());
     Location loc = value.getLoc();
     Value slice = inside.create<nn::SliceOp>(
-        loc, nn::getTensorType(dims, type.getElementType(), numSymbols()), all.value,
-        AffineMap::get(0, scan.getCounter() + 1, starts, type.getContext()),
+        loc, nn::getTensorType(dims, type.getElementType()), all.value,
+        nn::getSymbolMap(starts, type.getContext()),
         SmallVector<int64_t>(dims.size(), 1));
     Value step = inside.create<nn::ReshapeOp>(loc, type, slice);
     value.replaceAllUsesWith(step);

@@ -511,9 +511,9 @@ Result<Scheduled> ContractionWriter::write() {
     writeFactor("a", left, "m");
     writeFactor("b", right, "n");
     writeStore();
-    scheduled = finish("gemm<Tile, " + *typeText(element) + ">", tile.rows, tile.columns,
-                       tile.threads(), tile.sharedBytes(element.getIntOrFloatBitWidth() / 8),
-                       {"gemm.cuh"});
+    scheduled =
+        finish("gemm<Tile, " + *typeText(element) + ">", tile.rows, tile.columns, tile.threads(),
+               tile.sharedBytes(element.getIntOrFloatBitWidth() / 8), {"gemm.cuh"});
   }
   if (evaluator.error())
     return *evaluator.error();

@@ -224,7 +224,8 @@ Result<std::vector<CudaKernel>> emitCuda(ArrayRef<nn::KernelOp> kernels, const C
       body.threads = threads[loop];
       if (Result<Scheduled> step = schedule(body)) {
         result.back().phase = phaseOf(body, *step);
-        result.back().phaseGrid = AffineMap::get(0, body.dimNames.size(), {step->blocks}, kernel.getContext());
+        result.back().phaseGrid =
+            AffineMap::get(0, body.dimNames.size(), {step->blocks}, kernel.getContext());
       }
     }
   }

@@ -13,8 +13,8 @@
 #include "runtime/format/Result.h"
 #include "llvm/ADT/ArrayRef.h"
 #include <array>
-#include <string>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace nnc::nn {
@@ -48,8 +48,8 @@ struct CudaKernel {
   mlir::AffineMap grid;            ///< ()[dims of the entry] -> (x, y, z): blocks to launch
   std::array<unsigned, 3> block{}; ///< threads of a block
   unsigned sharedBytes = 0; ///< dynamic shared memory of a block (static memory is not counted)
-  /// Of a kernel in a scan, if it can be part of a larger one; all of one outermost scan have equally
-  /// many threads.
+  /// Of a kernel in a scan, if it can be part of a larger one; all of one outermost scan have
+  /// equally many threads.
   std::optional<CudaPhase> phase;
   mlir::AffineMap phaseGrid; ///< as `grid`, of the phase
 };

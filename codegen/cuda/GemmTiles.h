@@ -30,14 +30,14 @@ struct MmaTile {
   unsigned stages;                ///< steps in flight
   unsigned threads() const { return 32 * warpRows * warpColumns; }
   unsigned sharedBytes() const { return stages * (rows + columns) * 64; } ///< of mma.cuh
-  std::string text() const; ///< "128, 128, 2, 4, 3"
+  std::string text() const;                                               ///< "128, 128, 2, 4, 3"
 };
 
 /// The tile of least estimated time on tensor cores. `threads` as below.
 MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t batch, unsigned threads);
 
-/// The tile of least estimated time for `batch` products of `rows` x `columns`, of those with so many
-/// threads if `threads` is not 0 and there are any.
+/// The tile of least estimated time for `batch` products of `rows` x `columns`, of those with so
+/// many threads if `threads` is not 0 and there are any.
 GemmTile chooseGemmTile(int64_t rows, int64_t columns, int64_t batch, unsigned threads);
 
 } // namespace nnc::codegen

@@ -20,7 +20,8 @@ constexpr unsigned MostShared = 46 << 10;
 
 class LoopWriter {
 public:
-  LoopWriter(const format::EntryT &entry, llvm::function_ref<LoopStep(const format::StepT &)> stepOf)
+  LoopWriter(const format::EntryT &entry,
+             llvm::function_ref<LoopStep(const format::StepT &)> stepOf)
       : entry(entry), stepOf(stepOf) {}
 
   bool write(const format::LoopT &loop) {
@@ -32,12 +33,13 @@ public:
     std::string text = "#include \"prelude.cuh\"\n#include \"loop.cuh\"\n";
     for (const std::string &header : headers)
       text += "#include \"" + header + "\"\n";
-    text += "\n" + functions + "//@ " + title + "\n" + "extern \"C\" __global__ void __launch_bounds__(" +
-            std::to_string(threads) + ") " + symbol + "(\n    ";
+    text += "\n" + functions + "//@ " + title + "\n" +
+            "extern \"C\" __global__ void __launch_bounds__(" + std::to_string(threads) + ") " +
+            symbol + "(\n    ";
     for (uint32_t buffer : buffers)
       text += fmt::format("char *p{}, ", buffer);
     for (size_t i = 0; i < entry.dims.size(); ++i)
-      if (!counters.count(i))
+      if (entry.dims[i]->kind != format::SymbolKind::Loop)
         text += fmt::format("{}d{}, ", symbolTypes[i], i);
     for (size_t i = 0; i < grids.size(); ++i)
       text += fmt::format("long long g{}, ", i);
@@ -46,8 +48,9 @@ public:
     text += "unsigned *arrived) {\n";
     for (uint32_t buffer : moved)
       text += fmt::format("  char *p{} = nullptr;\n", buffer);
-    for (size_t counter : counters)
-      text += fmt::format("  long long d{} = 0;\n", counter);
+    for (size_t i = 0; i < entry.dims.size(); ++i)
+      if (entry.dims[i]->kind == format::SymbolKind::Loop)
+        text += fmt::format("  long long d{} = 0;\n", i);
     return text + statements + "}\n";
   }
 
@@ -56,7 +59,8 @@ public:
 
 private:
   template <typename... Args> void line(fmt::format_string<Args...> text, Args &&...args) {
-    statements += std::string(2 * depth, ' ') + fmt::format(text, std::forward<Args>(args)...) + "\n";
+    statements +=
+        std::string(2 * depth, ' ') + fmt::format(text, std::forward<Args>(args)...) + "\n";
   }
 
   static size_t placeIn(std::vector<uint32_t> &list, uint32_t item) {
@@ -75,7 +79,6 @@ private:
   std::string value(uint32_t expr) { return fmt::format("v{}", placeIn(values, expr)); }
 
   void writeLoop(const format::LoopT &loop) {
-    counters.insert(loop.counter);
     for (const auto &carried : loop.carried)
       line("{} = {};", pointer(carried->argument), pointer(carried->init));
     std::string length = value(loop.length), index = fmt::format("i{}", depth);
@@ -151,7 +154,6 @@ private:
   llvm::function_ref<LoopStep(const format::StepT &)> stepOf;
   std::vector<uint32_t> moved;          ///< buffers of kind Loop
   std::vector<std::string> symbolTypes; ///< of a kernel's parameters
-  std::set<size_t> counters;
   std::set<std::string> headers;
   std::map<std::string, std::string> names; ///< of functions, by their text
   std::string functions, statements;

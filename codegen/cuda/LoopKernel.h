@@ -27,8 +27,8 @@ struct LoopStep {
 };
 
 /// The source of a kernel that runs all of `loop`, and its parameters in `loop` (buffers, grids,
-/// values, threads); nothing, and `loop` as it was, if some step cannot be part of it. The kernel is
-/// called `symbol`; `title` is for its comment.
+/// values, threads); nothing, and `loop` as it was, if some step cannot be part of it. The kernel
+/// is called `symbol`; `title` is for its comment.
 std::optional<std::string>
 emitLoopKernel(const format::EntryT &entry, format::LoopT &loop, const std::string &symbol,
                const std::string &title,

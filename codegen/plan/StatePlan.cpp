@@ -35,7 +35,8 @@ unsigned StatePlan::lastUse(Value value, Operation *except) const {
     if (user == except)
       continue;
     bool isView = isa<nn::ReshapeOp>(user);
-    last = std::max(last, isView ? lastUse(user->getResult(0), except) : order.lookup(user));
+    Operation *step = block.findAncestorOpInBlock(*user); // a loop reads what its body does
+    last = std::max(last, isView ? lastUse(user->getResult(0), except) : order.lookup(step));
   }
   return last;
 }

@@ -35,6 +35,10 @@ Result<void> CudaDevice::initialize() {
   NNC_CUDA_TRY(driver, cuDeviceGetAttribute, &minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
                device);
   sm = major * 10 + minor;
+  NNC_CUDA_TRY(driver, cuDeviceGetAttribute, &processors, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT,
+               device);
+  NNC_CUDA_TRY(driver, cuDeviceGetAttribute, &cooperative, CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH,
+               device);
   NNC_CUDA_TRY(driver, cuDevicePrimaryCtxRetain, &primary, device);
   return {};
 }

@@ -29,6 +29,9 @@ public:
   CUcontext context() const { return primary; }
   /// The compute capability, e.g. 90.
   int capability() const { return sm; }
+  int multiprocessors() const { return processors; }
+  /// Whether all blocks of a grid can wait for each other.
+  bool canCooperate() const { return cooperative; }
 
   /// Memory that is never null. The error says what for, how much is needed and how much is free.
   Result<DeviceMemory> allocate(size_t bytes, const std::string &what);
@@ -42,7 +45,7 @@ private:
   CUdevice device = 0;
   CUcontext primary = nullptr;
   std::string title;
-  int sm = 0;
+  int sm = 0, processors = 0, cooperative = 0;
 };
 
 /// Makes the device current for the calling thread as long as it lives.

@@ -59,7 +59,7 @@ private:
   std::shared_ptr<EngineState> engine;
   std::shared_ptr<CudaModel> shared;
   std::shared_ptr<CudaDevice> gpu;
-  DeviceMemory arena, workspace;
+  DeviceMemory arena, workspace, arrived;
   size_t workspaceSize = 0;
   std::vector<DeviceMemory> states;                  // by index of Model.states
   std::vector<uint64_t> stateBytes;                  // what their memory holds
@@ -105,6 +105,11 @@ Result<void> CudaExecutor::allocateMemory() {
   states.resize(engine->model().states.size());
   stateBytes.resize(states.size());
   shadows.resize(states.size());
+  Result<DeviceMemory> counter = gpu->allocate(sizeof(unsigned), "a counter of " + engine->name());
+  if (!counter)
+    return counter.error();
+  arrived = std::move(*counter);
+  NNC_CUDA_TRY(gpu->api(), cuMemsetD8Async, arrived.get(), 0, sizeof(unsigned), stream);
   if (!shared->blasHandle())
     return {};
   workspaceSize = workspaceBytes(gpu->capability());
@@ -207,7 +212,7 @@ Result<PreparedCall *> CudaExecutor::prepareCall(const Call &call) {
     }
   Result<std::unique_ptr<PreparedCall>> made =
       PreparedCall::make(*shared, engine->model(), entry, call.sizes, buffers, scalars,
-                         {workspace.get(), workspaceSize});
+                         {workspace.get(), workspaceSize}, arrived.get());
   if (!made)
     return made.error();
   return addPrepared(std::move(*made));

@@ -18,6 +18,9 @@ PreparedCall::PreparedCall(const CudaModel &model, const ModelT &plan, const Ent
   forEachStep(entry.steps, [&](const StepT &step) {
     if (const LaunchT *launch = step.what.AsLaunch())
       mostArguments = std::max(mostArguments, launch->buffers.size() + dims.size());
+    if (const LoopT *loop = step.what.AsLoop())
+      mostArguments = std::max(mostArguments, loop->buffers.size() + dims.size() +
+                                                  loop->grids.size() + loop->values.size() + 1);
   });
   arguments.resize(mostArguments);
 }
@@ -25,8 +28,10 @@ PreparedCall::PreparedCall(const CudaModel &model, const ModelT &plan, const Ent
 Result<std::unique_ptr<PreparedCall>>
 PreparedCall::make(const CudaModel &model, const ModelT &plan, const EntryT &entry,
                    const CallSizes &sizes, std::span<const CUdeviceptr> buffers,
-                   std::span<const CUdeviceptr> scalars, const GemmWorkspace &workspace) {
+                   std::span<const CUdeviceptr> scalars, const GemmWorkspace &workspace,
+                   CUdeviceptr arrived) {
   std::unique_ptr<PreparedCall> call(new PreparedCall(model, plan, entry, sizes, buffers, scalars));
+  call->arrived = arrived;
   if (Result<void> planned = call->planGemms(sizes, workspace); !planned)
     return planned.error();
   return call;
@@ -76,6 +81,13 @@ Error PreparedCall::inStep(const StepT &step, const Error &error) const {
                            launch ? plan.kernels[launch->kernel]->symbol : "", error.message)};
 }
 
+/// Run-time scalars are where the device has them.
+void *PreparedCall::symbolArgument(size_t symbol) {
+  if (entry.dims[symbol]->kind == SymbolKind::Scalar)
+    return &scalars[symbol];
+  return &dims[symbol];
+}
+
 Result<void> PreparedCall::launch(const LaunchT &launch, CUstream stream) {
   unsigned grid[3] = {1, 1, 1};
   for (size_t axis = 0; axis < launch.grid.size(); ++axis) {
@@ -90,9 +102,7 @@ Result<void> PreparedCall::launch(const LaunchT &launch, CUstream stream) {
   for (uint32_t buffer : launch.buffers)
     arguments[count++] = &buffers[buffer];
   for (size_t symbol = 0; symbol < dims.size(); ++symbol)
-    arguments[count++] = entry.dims[symbol]->kind == SymbolKind::Scalar
-                             ? static_cast<void *>(&scalars[symbol])
-                             : &dims[symbol];
+    arguments[count++] = symbolArgument(symbol);
   NNC_CUDA_TRY(model.device()->api(), cuLaunchKernel, model.kernel(launch.kernel), grid[0], grid[1],
                grid[2], launch.block[0], launch.block[1], launch.block[2], launch.shared_bytes,
                stream, arguments.data(), nullptr);
@@ -107,9 +117,47 @@ Result<void> PreparedCall::copy(const CopyT &copy, CUstream stream) {
   return {};
 }
 
+bool PreparedCall::isOneLaunch(const LoopT &loop) const {
+  return loop.kernel >= 0 && model.device()->canCooperate();
+}
+
+/// As many blocks as have something to do and can run at once: they wait for each other.
+Result<void> PreparedCall::launchLoop(const LoopT &loop, CUstream stream) {
+  const DriverApi &api = model.device()->api();
+  CUfunction kernel = model.kernel(static_cast<size_t>(loop.kernel));
+  int perProcessor = 0;
+  NNC_CUDA_TRY(api, cuOccupancyMaxActiveBlocksPerMultiprocessor, &perProcessor, kernel,
+               static_cast<int>(loop.threads), 0);
+  int64_t blocks = 1;
+  for (uint32_t grid : loop.grids)
+    blocks = std::max(blocks, values[grid]);
+  blocks = std::min(blocks, int64_t{perProcessor} * model.device()->multiprocessors());
+  size_t count = 0;
+  for (uint32_t buffer : loop.buffers)
+    arguments[count++] = &buffers[buffer];
+  for (size_t symbol = 0; symbol < dims.size(); ++symbol)
+    if (entry.dims[symbol]->kind != SymbolKind::Loop)
+      arguments[count++] = symbolArgument(symbol);
+  for (const std::vector<uint32_t> *list : {&loop.grids, &loop.values})
+    for (uint32_t expr : *list)
+      arguments[count++] = &values[expr];
+  arguments[count++] = &arrived;
+  NNC_CUDA_TRY(api, cuLaunchCooperativeKernel, kernel, static_cast<unsigned>(blocks), 1, 1,
+               loop.threads, 1, 1, 0, stream, arguments.data());
+  return {};
+}
+
 Result<void> PreparedCall::loop(const LoopT &loop, CUstream stream) {
   LoopBuffers<CUdeviceptr> moving(loop, buffers);
   int64_t length = values[loop.length];
+  if (isOneLaunch(loop)) {
+    if (Result<void> launched = launchLoop(loop, stream); !launched)
+      return launched;
+    for (int64_t iteration = 0; iteration < length; ++iteration)
+      moving.end(); // as the kernel does
+    moving.finish();
+    return {};
+  }
   for (int64_t iteration = 0; iteration < length; ++iteration) {
     int64_t counter = loop.reverse ? length - 1 - iteration : iteration;
     dims[loop.counter] = counter;

@@ -16,7 +16,7 @@ public:
   static Result<std::unique_ptr<PreparedCall>>
   make(const CudaModel &model, const format::ModelT &plan, const format::EntryT &entry,
        const CallSizes &sizes, std::span<const CUdeviceptr> buffers,
-       std::span<const CUdeviceptr> scalars, const GemmWorkspace &workspace);
+       std::span<const CUdeviceptr> scalars, const GemmWorkspace &workspace, CUdeviceptr arrived);
 
   /// True if this was made for these sizes and addresses. The values of scalars do not matter:
   /// kernels read them on the device.
@@ -39,9 +39,13 @@ private:
                std::span<const CUdeviceptr> scalars);
   Result<void> planGemms(const CallSizes &sizes, const GemmWorkspace &workspace);
   GemmPointers pointersOf(const format::GemmT &gemm) const;
+  void *symbolArgument(size_t symbol);
   Result<void> launch(const format::LaunchT &launch, CUstream stream);
   Result<void> copy(const format::CopyT &copy, CUstream stream);
   Result<void> loop(const format::LoopT &loop, CUstream stream);
+  Result<void> launchLoop(const format::LoopT &loop, CUstream stream);
+  /// Whether the loop runs as one kernel here.
+  bool isOneLaunch(const format::LoopT &loop) const;
   Result<void> runStep(const format::StepT &step, CUstream stream);
   Result<void> runAll(CUstream stream);
   Error inStep(const format::StepT &step, const Error &error) const;
@@ -54,6 +58,7 @@ private:
   std::vector<CUdeviceptr> scalars;
   std::map<const format::GemmT *, std::unique_ptr<GemmPlan>> gemms;
   std::vector<void *> arguments; // of the launch being made
+  CUdeviceptr arrived = 0;       // what blocks of a loop's kernel count at barriers
   GraphExecOwner graph;
 };
 

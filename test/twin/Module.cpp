@@ -2,6 +2,7 @@
 #include "test/twin/Device.h"
 
 #include "codegen/device/host/Twin.h"
+#include "codegen/device/host/state.h"
 
 #include <atomic>
 #include <cstring>

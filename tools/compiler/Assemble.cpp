@@ -2,11 +2,13 @@
 // used, and the plan over both.
 #include "tools/compiler/Compilation.h"
 
+#include "codegen/cuda/CodeWriter.h"
+#include "codegen/cuda/LoopKernel.h"
 #include "codegen/plan/PlanBuilder.h"
 #include "ir/EntryAttrs.h"
 #include "ir/NNOps.h"
 #include "runtime/format/Container.h"
-#include "runtime/format/model_generated.h"
+#include "runtime/format/Plan.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseSet.h"
@@ -193,8 +195,7 @@ private:
                      llvm::function_ref<codegen::LoopStep(const format::StepT &)> stepOf) {
     constexpr const char *Mark = "@symbol@";
     std::string title = step.name + " " + format::locationText(step.location.get());
-    std::optional<std::string> source =
-        codegen::emitLoopKernel(entry, loop, Mark, title, stepOf);
+    std::optional<std::string> source = codegen::emitLoopKernel(entry, loop, Mark, title, stepOf);
     if (!source)
       return;
     auto [known, isNew] = loopKernels.try_emplace(codegen::withoutComments(*source));
