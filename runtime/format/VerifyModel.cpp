@@ -258,7 +258,9 @@ private:
   /// The loop's buffers are placed where its steps may use them, and nowhere else.
   Result<void> verifyLoop(const LoopT &loop, unsigned depth) {
     NNC_TRY(require(depth <= MaxLoopDepth, "the plan has too many loops within each other"));
-    NNC_TRY(require(loop.counter < entry.dims.size(), "the plan lacks a dimension"));
+    NNC_TRY(require(loop.counter < entry.dims.size() &&
+                        entry.dims[loop.counter]->kind == SymbolKind::Loop,
+                    "the plan has a loop without a counter"));
     NNC_TRY(requireExpr(loop.length));
     NNC_TRY(verifyLoopKernel(loop, depth));
     NNC_TRY(requireAll(loop.carried));

@@ -87,6 +87,50 @@ inline ModelT makePlan() {
   return model;
 }
 
+/// The same with its launch in a loop of B iterations that carries x, and stacks what it carries.
+inline ModelT makeLoopPlan() {
+  ModelT model = makePlan();
+  EntryT &entry = *model.entries[0];
+  entry.dims.push_back(std::make_unique<DimT>());
+  entry.dims[1]->name = "scan.1";
+  entry.dims[1]->max = 7;
+  entry.dims[1]->kind = SymbolKind::Loop;
+  uint32_t bytes = entry.buffers[0]->bytes, all = static_cast<uint32_t>(entry.exprs.size());
+  entry.exprs.push_back(std::make_unique<ExprT>());
+  entry.exprs[all]->nodes = {ExprNode(ExprOp::Sym, 0), ExprNode(ExprOp::Sym, 0),
+                             ExprNode(ExprOp::Mul, 0), ExprNode(ExprOp::Const, 16),
+                             ExprNode(ExprOp::Mul, 0)};
+  const std::vector<uint32_t> shape = entry.buffers[0]->shape;
+  entry.arena_bytes = 2048;
+  entry.buffers.push_back(makeBuffer(BufferKind::Loop, 0, 0, bytes, shape, "carried")); // 4
+  entry.buffers.push_back(makeBuffer(BufferKind::Arena, 0, 256, bytes, shape, "spare"));
+  entry.buffers.push_back(makeBuffer(BufferKind::Loop, 0, 0, bytes, shape, "last"));
+  entry.buffers.push_back(makeBuffer(BufferKind::Loop, 0, 0, bytes, shape, "slot"));
+  entry.buffers.push_back(makeBuffer(BufferKind::Arena, 0, 512, all, {}, "stack")); // 8
+  LoopT loop;
+  loop.counter = 1;
+  loop.length = entry.steps[0]->what.AsLaunch()->grid[0];
+  loop.carried.push_back(std::make_unique<CarriedT>());
+  loop.carried[0]->argument = 4;
+  loop.carried[0]->init = 0;
+  loop.carried[0]->next = 2;
+  loop.carried[0]->spare = 5;
+  loop.carried[0]->result = 6;
+  loop.stacked.push_back(std::make_unique<StackedT>());
+  loop.stacked[0]->slot = 7;
+  loop.stacked[0]->result = 8;
+  CopyT copy;
+  copy.src = 2;
+  copy.dst = 7;
+  copy.bytes = bytes;
+  entry.steps[0]->what.AsLaunch()->buffers[0] = 4;
+  loop.steps.push_back(std::move(entry.steps[0]));
+  loop.steps.push_back(makeStep(std::move(copy), "stack"));
+  entry.steps[0] = makeStep(std::move(loop), "scan");
+  entry.steps[1]->what.AsCopy()->src = 6;
+  return model;
+}
+
 /// Sections that fit it.
 inline SectionSizes makeSizes() { return {16, 100, 0, 0}; }
 

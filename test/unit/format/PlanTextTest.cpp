@@ -42,6 +42,18 @@ entry forward(x: f32[B, 4]) -> (y: f32[B, 4])
 )");
 }
 
+TEST(PlanText, loops) {
+  std::string text = planText(makeLoopPlan(), PlanDetail::Full);
+  std::string steps = text.substr(text.find("  steps:"));
+  EXPECT_EQ(steps, R"(  steps: 4 (1 kernels, 0 gemms, 2 copies, 1 loop)
+    loop scan.1 B times carry %4 = %0 then %2/%5 -> %6 stack %7 in %8  # scan tiny.nn:7:3
+      launch scale grid (B) buffers (%4, %1, %2)  # fc.scale tiny.nn:7:3
+      copy B*16 bytes %2 -> %7  # stack tiny.nn:7:3
+    copy B*16 bytes %6 -> %3  # tiny.nn:7:3
+)");
+  EXPECT_NE(text.find("%4 = moved by its loop: f32[B, 4]"), std::string::npos) << text;
+}
+
 TEST(PlanText, gemmsAndCuda) {
   ModelT model = makePlan();
   model.target = Target::Cuda;

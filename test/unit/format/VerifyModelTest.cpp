@@ -135,6 +135,48 @@ TEST(VerifyModel, statesAndScalars) {
       "in `forward` the plan has an update of nothing");
 }
 
+TEST(VerifyModel, loops) {
+  auto after = [](auto change) {
+    ModelT model = makeLoopPlan();
+    EntryT &entry = *model.entries[0];
+    change(entry, *entry.steps[0]->what.AsLoop());
+    Result<void> verified = verifyModel(model, makeSizes());
+    return verified ? std::string() : verified.error().message;
+  };
+  EXPECT_EQ(after([](EntryT &, LoopT &) {}), "");
+  EXPECT_EQ(after([](EntryT &, LoopT &loop) { loop.counter = 0; }),
+            "in `forward` the plan has a loop without a counter");
+  EXPECT_EQ(after([](EntryT &, LoopT &loop) { loop.counter = 2; }),
+            "in `forward` the plan has a loop without a counter");
+  EXPECT_EQ(after([](EntryT &, LoopT &loop) { loop.length = 99; }),
+            "in `forward` the plan lacks a size expression");
+  EXPECT_EQ(after([](EntryT &, LoopT &loop) { loop.carried[0]->argument = 3; }),
+            "in `forward` the plan has a loop that moves a buffer of another kind");
+  EXPECT_EQ(after([](EntryT &, LoopT &loop) { loop.carried[0]->init = 7; }),
+            "in `forward` the plan uses a buffer outside of its loop");
+  EXPECT_EQ(after([](EntryT &, LoopT &loop) { loop.carried[0]->spare = 99; }),
+            "in `forward` the plan lacks a buffer");
+  EXPECT_EQ(after([](EntryT &, LoopT &loop) { loop.stacked[0]->slot = 4; }),
+            "in `forward` the plan has a buffer of two loops");
+  EXPECT_EQ(after([](EntryT &, LoopT &loop) { loop.stacked[0].reset(); }),
+            "in `forward` the plan has a hole");
+  EXPECT_EQ(after([](EntryT &, LoopT &loop) { loop.steps[0]->what.AsLaunch()->buffers[0] = 6; }),
+            "in `forward` the plan uses a buffer outside of its loop");
+  EXPECT_EQ(after([](EntryT &entry, LoopT &) { entry.steps[1]->what.AsCopy()->src = 4; }),
+            "in `forward` the plan uses a buffer outside of its loop");
+  EXPECT_EQ(after([](EntryT &, LoopT &loop) { loop.kernel = 0; }),
+            "in `forward` the plan has a malformed loop kernel");
+  EXPECT_EQ(after([](EntryT &entry, LoopT &) {
+              for (unsigned depth = 0; depth < MaxLoopDepth; ++depth) {
+                LoopT outer;
+                outer.counter = 1;
+                outer.steps.push_back(std::move(entry.steps[0]));
+                entry.steps[0] = makeStep(std::move(outer), "outer");
+              }
+            }),
+            "in `forward` the plan has too many loops within each other");
+}
+
 TEST(VerifyModel, survivesPacking) {
   std::vector<std::byte> plan = packModel(makePlan());
   std::vector<std::byte> weights(16), code(100);
@@ -152,7 +194,7 @@ TEST(VerifyModel, survivesPacking) {
 
 /// Plans whose hashes are right but whose bytes are not: refused or read, never a crash.
 TEST(VerifyModel, noChangedPlanCrashes) {
-  std::vector<std::byte> plan = packModel(makePlan());
+  std::vector<std::byte> plan = packModel(makeLoopPlan());
   std::mt19937 random(1);
   std::vector<std::byte> weights(16), code(100);
   size_t refused = 0;
