@@ -300,7 +300,8 @@ private:
     auto &values = emission().slotValues;
     for (auto held = values.begin(); held != values.end();) {
       Slot *slot = held->first;
-      auto entered = slots.find(slot), entering = emission().entering.find(slot);
+      auto entered = slots.find(slot);
+      auto entering = emission().entering.find(slot);
       if (entered != slots.end())
         held->second = entered->second.before;
       else if (entering != emission().entering.end())

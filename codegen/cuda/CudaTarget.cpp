@@ -176,12 +176,14 @@ Operation *loopOf(nn::KernelOp kernel) {
 llvm::DenseMap<Operation *, unsigned> threadsOfLoops(ArrayRef<nn::KernelOp> kernels,
                                                      ArrayRef<Scheduled> scheduled) {
   llvm::DenseMap<Operation *, unsigned> threads;
-  for (auto [kernel, alone] : llvm::zip_equal(kernels, scheduled))
+  for (auto [i, alone] : llvm::enumerate(scheduled)) {
+    nn::KernelOp kernel = kernels[i];
     if (Operation *loop = loopOf(kernel)) {
       unsigned &most = threads[loop];
       if (kernel.getAnchor() == "contraction" || kernel.getAnchor() == "convolution")
         most = std::max(most, alone.threads);
     }
+  }
   for (auto &[loop, most] : threads)
     most = most ? most : 256;
   return threads;
@@ -201,8 +203,9 @@ Result<std::vector<CudaKernel>> emitCuda(ArrayRef<nn::KernelOp> kernels, const C
     all.push_back(std::move(*scheduled));
   }
   llvm::DenseMap<Operation *, unsigned> threads = threadsOfLoops(kernels, all);
-  for (auto [kernel, scheduledAlone] : llvm::zip_equal(kernels, all)) {
-    const Scheduled *scheduled = &scheduledAlone;
+  for (auto [i, alone] : llvm::enumerate(all)) {
+    nn::KernelOp kernel = kernels[i];
+    const Scheduled *scheduled = &alone;
     KernelBody body = describeKernel(kernel);
     Result<std::string> source = sourceOf(body, *scheduled);
     if (!source)
