@@ -166,7 +166,8 @@ std::string makeSymbol(const std::string &name, llvm::StringSet<> &taken) {
 /// The outermost scan around a kernel; null if there is none.
 Operation *loopOf(nn::KernelOp kernel) {
   Operation *found = nullptr;
-  for (Operation *op = kernel->getParentOp(); isa<nn::ScanOp>(op); op = op->getParentOp())
+  for (Operation *op = kernel->getParentOp(); isa_and_nonnull<nn::ScanOp>(op);
+       op = op->getParentOp())
     found = op;
   return found;
 }
