@@ -220,8 +220,9 @@ std::optional<Value> transposedConvolution(PrimitiveCall &call) {
     return std::nullopt;
   for (size_t i = 0; i < axes; ++i) {
     Dim size = window->resultSize(i, x.shape[2 + i]);
-    std::string what = fmt::format("the {} of {}, less 1,", sideName(axes, i), call.quotedName());
-    if (!requireNonNegative(call.context, call.callee, what, size - 1))
+    std::string what =
+        fmt::format("the {} of the result of {}", sideName(axes, i), call.quotedName());
+    if (!requireAtLeast(call.context, call.callee, what, size, 1))
       return std::nullopt;
   }
   return Value::tensor(emitTransposed(call.emit, x, weight, *window, *groups));

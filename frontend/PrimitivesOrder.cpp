@@ -174,11 +174,12 @@ Greatest findGreatest(Emitter &emit, Greatest x, int64_t count, const DimFacts &
 }
 
 /// 0 <= k <= n, for all sizes.
-bool checkCount(PrimitiveCall &call, const Dim &count, const Dim &size) {
-  return requireNonNegative(call.context, call.operand("k").span, "`k` of `topk`", count) &&
-         requireNonNegative(call.context, call.operand("k").span,
-                            fmt::format("the axis of {} less `k` of `topk`", size.str()),
-                            size - count);
+bool checkCount(PrimitiveCall &call, const Dim &count, const Dim &size, size_t axis) {
+  syntax::Span at = call.operand("k").span;
+  std::string what =
+      fmt::format("axis {} of {}", axis, describeOperand(call.context, call.operand("x")));
+  return requireNonNegative(call.context, at, "`k` of `topk`", count) &&
+         requireAtLeast(call.context, at, what, size, count);
 }
 
 std::optional<Value> topk(PrimitiveCall &call) {
@@ -193,7 +194,7 @@ std::optional<Value> topk(PrimitiveCall &call) {
   std::optional<size_t> axis = x->rank() - 1;
   if (call.has("axis"))
     axis = call.axis("axis", x->rank());
-  if (!axis || !checkCount(call, *count, x->shape[*axis]))
+  if (!axis || !checkCount(call, *count, x->shape[*axis], *axis))
     return std::nullopt;
   Shape shape = x->shape;
   shape[*axis] = *count;
@@ -217,20 +218,19 @@ Shape gatheredShape(const TensorValue &x, const TensorValue &ids, size_t axis) {
   return shape;
 }
 
-bool checkValues(PrimitiveCall &call, const Shape &expected) {
-  const Operand &values = call.operand("values");
-  const TensorValue &found = values.value.get<TensorValue>();
-  std::string axes = fmt::format("{}, the axes of `x` with those of `ids` in place of axis",
-                                 formatShape(expected));
+/// Of `values`: the axes of `x`, with those of `ids` in place of one.
+bool checkValues(PrimitiveCall &call, const Shape &expected, size_t axis) {
+  const Operand &values = call.operand("values"), &ids = call.operand("ids");
+  size_t idAxes = ids.value.get<TensorValue>().rank();
   if (!requireRank(call.context, values.span, "`values` of `scatter`", values, expected.size(),
-                   axes))
+                   formatShape(expected)))
     return false;
-  TensorValue wanted = found;
-  wanted.shape = expected;
-  Operand place{Value::tensor(wanted), call.operand("x").span, nullptr};
   SizeCheck check(call.context, values.span, "`values` of `scatter`");
-  for (size_t i = 0; i < expected.size(); ++i)
-    check.expectEqual(values, i, place, i);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    bool isId = i >= axis && i < axis + idAxes;
+    size_t from = isId ? i - axis : i < axis ? i : i + 1 - idAxes;
+    check.expectEqual(values, i, isId ? ids : call.operand("x"), from);
+  }
   return check.finish();
 }
 
@@ -285,7 +285,7 @@ std::optional<Value> scatter(PrimitiveCall &call) {
     return std::nullopt;
   Operand both[] = {call.operand("x"), call.operand("values")};
   if (!commonElement(call.context, call.callee, call.quotedName(), both) ||
-      !checkValues(call, gatheredShape(*x, *ids, *axis)))
+      !checkValues(call, gatheredShape(*x, *ids, *axis), *axis))
     return std::nullopt;
   Emitter &emit = call.emit;
   TensorValue rows = aroundAxis(emit, *x, *axis);

@@ -50,11 +50,12 @@ std::optional<Shape> getSizes(PrimitiveCall &call, const TensorValue &x) {
   }
   if (sizes.empty())
     return std::nullopt;
-  for (size_t i = 0; i < axes; ++i)
-    if (std::string what =
-            fmt::format("the {} of {}, less 1,", sideName(axes, i), call.quotedName());
-        !requireNonNegative(call.context, call.callee, what, sizes[i] - 1))
+  for (size_t i = 0; i < axes; ++i) {
+    std::string what =
+        fmt::format("the {} of the result of {}", sideName(axes, i), call.quotedName());
+    if (!requireAtLeast(call.context, call.callee, what, sizes[i], 1))
       return std::nullopt;
+  }
   return sizes;
 }
 
