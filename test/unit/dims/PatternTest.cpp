@@ -160,6 +160,16 @@ nn.transpose permutation=array<i64: 1, 0> -> f32[4, 3]
 )out");
 }
 
+TEST(Pattern, EinsumOfThree) {
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 3, 4], y: float[4, 5], z: float[5, B]) requires B in 1..=8 = einsum("b i j, j k, k b -> i b", x, y, z))nn"),
+      R"out()out");
+}
+
+TEST(Pattern, EinsumOfADiagonal) {
+  EXPECT_EQ(run(R"nn((x: float[2, 4, 4]) = einsum("b i i -> i b", x))nn"), R"out()out");
+}
+
 TEST(PatternErrors, UnknownAxis) {
   EXPECT_EQ(
       run(R"nn((x: float[B, 4, 6, 6]) requires B in 1..=8 = x |> rearrange("b c h w -> b (c h wd)"))nn"),
