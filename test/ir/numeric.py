@@ -346,6 +346,36 @@ def windows():
         case(f"nn.pool2d avg {{0}} {text}", [x], pool(x, *window, lambda v: sum(v) / len(v), 0.0))
 
 
+def attention(query, key, value, mask=None, causal=False, offset=0):
+    """The definition, with rows that see nothing as NaN."""
+    batch, heads, queries, size = query.shape
+    group = heads // key.shape[1]
+    result = []
+    for b, h, t in itertools.product(range(batch), range(heads), range(queries)):
+        scores = []
+        for j in range(key.shape[2]):
+            score = sum(query[b, h, t, d] * key[b, h // group, j, d] for d in range(size)) / math.sqrt(size)
+            seen = (mask is None or mask[b, h, t, j]) and (not causal or t + offset >= j)
+            scores.append(score if seen else -INF)
+        highest = max(scores, default=0)
+        weights = [math.exp(s - highest) if highest != -INF else NAN for s in scores]
+        for d in range(size):
+            result.append(sum(w * value[b, h // group, j, d] for j, w in enumerate(weights)) / (sum(weights) or 1))
+    return Tensor(query.shape, result)
+
+
+def attentions():
+    q, k, v = ramp(2, 4, 3, 5), ramp(2, 2, 6, 5, scale=0.23), ramp(2, 2, 6, 5, scale=0.51)
+    case("nn.attention {0}, {1}, {2} : ({t0}, {t1}, {t2}) -> {r}", [q, k, v], attention(q, k, v))
+    mask = Tensor([2, 4, 3, 6], [i % 5 != 2 for i in range(144)], "i1")
+    case("nn.attention {0}, {1}, {2} mask {3} : ({t0}, {t1}, {t2}, {t3}) -> {r}", [q, k, v, mask],
+         attention(q, k, v, mask))
+    for offset in (0, 2, -1):
+        place = Tensor([], [offset], "i32")
+        case("nn.attention {0}, {1}, {2} offset {3} {{causal}} : ({t0}, {t1}, {t2}, {t3}) -> {r}", [q, k, v, place],
+             attention(q, k, v, causal=True, offset=offset))
+
+
 def philox(counter, call, stream, seed):
     """Four words of Philox 4x32-10, as in the paper."""
     words = [counter % 2 ** 32, counter >> 32, call % 2 ** 32, stream]

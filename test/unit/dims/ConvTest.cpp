@@ -8,8 +8,9 @@ using nnc::frontend::test::run;
 namespace {
 
 TEST(ConvErrors, Conv1dChannels) {
-  EXPECT_EQ(run(R"nn((x: float[B, 1, 32], w: float[8, 3, 5]) requires B in 1..=8 = conv1d(x, w))nn"),
-            R"out(error[E0301]: `conv1d` takes 3 channels, this value has 1
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 1, 32], w: float[8, 3, 5]) requires B in 1..=8 = conv1d(x, w))nn"),
+      R"out(error[E0301]: `conv1d` takes 3 channels, this value has 1
  --> test.nn:2:75
   |
 2 |   fn forward(x: float[B, 1, 32], w: float[8, 3, 5]) requires B in 1..=8 = conv1d(x, w)
@@ -20,8 +21,9 @@ TEST(ConvErrors, Conv1dChannels) {
 }
 
 TEST(ConvErrors, Conv1dRank) {
-  EXPECT_EQ(run(R"nn((x: float[B, 1, 32, 32], w: float[8, 3, 5]) requires B in 1..=8 = conv1d(x, w))nn"),
-            R"out(error[E0306]: `conv1d` needs 3 axes, [batch, channels, length], this value has 4
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 1, 32, 32], w: float[8, 3, 5]) requires B in 1..=8 = conv1d(x, w))nn"),
+      R"out(error[E0306]: `conv1d` needs 3 axes, [batch, channels, length], this value has 4
  --> test.nn:2:79
   |
 2 |   fn forward(x: float[B, 1, 32, 32], w: float[8, 3, 5]) requires B in 1..=8 = conv1d(x, w)
@@ -30,8 +32,9 @@ TEST(ConvErrors, Conv1dRank) {
 }
 
 TEST(ConvErrors, WeightRank) {
-  EXPECT_EQ(run(R"nn((x: float[B, 1, 32], w: float[8, 1, 5, 5]) requires B in 1..=8 = conv1d(x, w))nn"),
-            R"out(error[E0306]: the weight of `conv1d` needs 3 axes, [out, in / groups, length], this value has 4
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 1, 32], w: float[8, 1, 5, 5]) requires B in 1..=8 = conv1d(x, w))nn"),
+      R"out(error[E0306]: the weight of `conv1d` needs 3 axes, [out, in / groups, length], this value has 4
  --> test.nn:2:78
   |
 2 |   fn forward(x: float[B, 1, 32], w: float[8, 1, 5, 5]) requires B in 1..=8 = conv1d(x, w)
@@ -40,8 +43,9 @@ TEST(ConvErrors, WeightRank) {
 }
 
 TEST(ConvErrors, SameWithStride) {
-  EXPECT_EQ(run(R"nn((x: float[B, 1, 32], w: float[8, 1, 5]) requires B in 1..=8 = conv1d(x, w, stride=2, padding="same"))nn"),
-            R"out(error[E0507]: padding "same" of `conv1d` needs a stride of 1
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 1, 32], w: float[8, 1, 5]) requires B in 1..=8 = conv1d(x, w, stride=2, padding="same"))nn"),
+      R"out(error[E0507]: padding "same" of `conv1d` needs a stride of 1
  --> test.nn:2:106
   |
 2 |   fn forward(x: float[B, 1, 32], w: float[8, 1, 5]) requires B in 1..=8 = conv1d(x, w, stride=2, padding="same")
@@ -52,8 +56,9 @@ TEST(ConvErrors, SameWithStride) {
 }
 
 TEST(ConvErrors, UnknownPadding) {
-  EXPECT_EQ(run(R"nn((x: float[B, 1, 32], w: float[8, 1, 5]) requires B in 1..=8 = conv1d(x, w, padding="full"))nn"),
-            R"out(error[E0507]: the padding of `conv1d` is "full", but must be "same", "valid" or numbers
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 1, 32], w: float[8, 1, 5]) requires B in 1..=8 = conv1d(x, w, padding="full"))nn"),
+      R"out(error[E0507]: the padding of `conv1d` is "full", but must be "same", "valid" or numbers
  --> test.nn:2:96
   |
 2 |   fn forward(x: float[B, 1, 32], w: float[8, 1, 5]) requires B in 1..=8 = conv1d(x, w, padding="full")
@@ -62,8 +67,9 @@ TEST(ConvErrors, UnknownPadding) {
 }
 
 TEST(ConvErrors, NegativePadding) {
-  EXPECT_EQ(run(R"nn((x: float[B, 1, 8, 8], w: float[8, 1, 5, 5]) requires B in 1..=8 = conv2d(x, w, padding=((1, -1), 2)))nn"),
-            R"out(error[E0507]: `padding` of `conv2d` is -1, but must be at least 0
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 1, 8, 8], w: float[8, 1, 5, 5]) requires B in 1..=8 = conv2d(x, w, padding=((1, -1), 2)))nn"),
+      R"out(error[E0507]: `padding` of `conv2d` is -1, but must be at least 0
  --> test.nn:2:106
   |
 2 |   fn forward(x: float[B, 1, 8, 8], w: float[8, 1, 5, 5]) requires B in 1..=8 = conv2d(x, w, padding=((1, -1), 2))
@@ -72,8 +78,9 @@ TEST(ConvErrors, NegativePadding) {
 }
 
 TEST(ConvErrors, PaddingOfThree) {
-  EXPECT_EQ(run(R"nn((x: float[B, 1, 8, 8], w: float[8, 1, 5, 5]) requires B in 1..=8 = conv2d(x, w, padding=(1, 2, 3)))nn"),
-            R"out(error[E0403]: `conv2d` needs an int or a pair of ints, found a tuple of 3
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 1, 8, 8], w: float[8, 1, 5, 5]) requires B in 1..=8 = conv2d(x, w, padding=(1, 2, 3)))nn"),
+      R"out(error[E0403]: `conv2d` needs an int or a pair of ints, found a tuple of 3
  --> test.nn:2:101
   |
 2 |   fn forward(x: float[B, 1, 8, 8], w: float[8, 1, 5, 5]) requires B in 1..=8 = conv2d(x, w, padding=(1, 2, 3))
@@ -82,8 +89,9 @@ TEST(ConvErrors, PaddingOfThree) {
 }
 
 TEST(ConvErrors, NoGroups) {
-  EXPECT_EQ(run(R"nn((x: float[B, 1, 8, 8], w: float[8, 1, 5, 5]) requires B in 1..=8 = conv2d(x, w, groups=0))nn"),
-            R"out(error[E0507]: `conv2d` has 0 groups, but needs at least 1
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 1, 8, 8], w: float[8, 1, 5, 5]) requires B in 1..=8 = conv2d(x, w, groups=0))nn"),
+      R"out(error[E0507]: `conv2d` has 0 groups, but needs at least 1
  --> test.nn:2:100
   |
 2 |   fn forward(x: float[B, 1, 8, 8], w: float[8, 1, 5, 5]) requires B in 1..=8 = conv2d(x, w, groups=0)
@@ -92,8 +100,9 @@ TEST(ConvErrors, NoGroups) {
 }
 
 TEST(ConvErrors, LengthMayBeTooSmall) {
-  EXPECT_EQ(run(R"nn((x: float[B, 1, L], w: float[8, 1, 5]) requires B in 1..=8, L in 1..=64 = conv1d(x, w, dilation=2))nn"),
-            R"out(error[E0304]: cannot prove that the window of `conv1d` fits into the length
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 1, L], w: float[8, 1, 5]) requires B in 1..=8, L in 1..=64 = conv1d(x, w, dilation=2))nn"),
+      R"out(error[E0304]: cannot prove that the window of `conv1d` fits into the length
  --> test.nn:2:87
   |
 2 |   fn forward(x: float[B, 1, L], w: float[8, 1, 5]) requires B in 1..=8, L in 1..=64 = conv1d(x, w, dilation=2)
@@ -108,8 +117,9 @@ help: require what the network relies on
 }
 
 TEST(ConvErrors, TransposedChannels) {
-  EXPECT_EQ(run(R"nn((x: float[B, 4, 8, 8], w: float[8, 4, 2, 2]) requires B in 1..=8 = conv_transpose2d(x, w, 2))nn"),
-            R"out(error[E0301]: `conv_transpose2d` takes 8 channels, this value has 4
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 4, 8, 8], w: float[8, 4, 2, 2]) requires B in 1..=8 = conv_transpose2d(x, w, 2))nn"),
+      R"out(error[E0301]: `conv_transpose2d` takes 8 channels, this value has 4
  --> test.nn:2:80
   |
 2 |   fn forward(x: float[B, 4, 8, 8], w: float[8, 4, 2, 2]) requires B in 1..=8 = conv_transpose2d(x, w, 2)
@@ -120,8 +130,9 @@ TEST(ConvErrors, TransposedChannels) {
 }
 
 TEST(ConvErrors, TransposedGroups) {
-  EXPECT_EQ(run(R"nn((x: float[B, 8, 8, 8], w: float[8, 4, 2, 2]) requires B in 1..=8 = conv_transpose2d(x, w, 2, groups=3))nn"),
-            R"out(error[E0301]: 3 groups do not divide 8 input channels
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 8, 8, 8], w: float[8, 4, 2, 2]) requires B in 1..=8 = conv_transpose2d(x, w, 2, groups=3))nn"),
+      R"out(error[E0301]: 3 groups do not divide 8 input channels
  --> test.nn:2:80
   |
 2 |   fn forward(x: float[B, 8, 8, 8], w: float[8, 4, 2, 2]) requires B in 1..=8 = conv_transpose2d(x, w, 2, groups=3)
@@ -130,8 +141,9 @@ TEST(ConvErrors, TransposedGroups) {
 }
 
 TEST(ConvErrors, OutputPadding) {
-  EXPECT_EQ(run(R"nn((x: float[B, 8, 8, 8], w: float[8, 4, 2, 2]) requires B in 1..=8 = conv_transpose2d(x, w, 2, output_padding=2))nn"),
-            R"out(error[E0507]: `output_padding` of `conv_transpose2d` is 2, but must be less than the stride or the dilation
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 8, 8, 8], w: float[8, 4, 2, 2]) requires B in 1..=8 = conv_transpose2d(x, w, 2, output_padding=2))nn"),
+      R"out(error[E0507]: `output_padding` of `conv_transpose2d` is 2, but must be less than the stride or the dilation
  --> test.nn:2:121
   |
 2 |   fn forward(x: float[B, 8, 8, 8], w: float[8, 4, 2, 2]) requires B in 1..=8 = conv_transpose2d(x, w, 2, output_padding=2)
@@ -142,8 +154,9 @@ TEST(ConvErrors, OutputPadding) {
 }
 
 TEST(ConvErrors, NothingLeft) {
-  EXPECT_EQ(run(R"nn((x: float[B, 8, 8, 2], w: float[8, 4, 2, 2]) requires B in 1..=8 = conv_transpose2d(x, w, 1, padding=2))nn"),
-            R"out(error[E0308]: the width of the result of `conv_transpose2d` is -1, but must be at least 1
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 8, 8, 2], w: float[8, 4, 2, 2]) requires B in 1..=8 = conv_transpose2d(x, w, 1, padding=2))nn"),
+      R"out(error[E0308]: the width of the result of `conv_transpose2d` is -1, but must be at least 1
  --> test.nn:2:80
   |
 2 |   fn forward(x: float[B, 8, 8, 2], w: float[8, 4, 2, 2]) requires B in 1..=8 = conv_transpose2d(x, w, 1, padding=2)
@@ -152,8 +165,9 @@ TEST(ConvErrors, NothingLeft) {
 }
 
 TEST(ConvErrors, MayLeaveNothing) {
-  EXPECT_EQ(run(R"nn((x: float[B, 8, 8, W], w: float[8, 4, 2, 2]) requires B in 1..=8, W in 1..=8 = conv_transpose2d(x, w, 1, padding=1))nn"),
-            R"out(error[E0304]: cannot prove that the width of the result of `conv_transpose2d` is at least 1
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 8, 8, W], w: float[8, 4, 2, 2]) requires B in 1..=8, W in 1..=8 = conv_transpose2d(x, w, 1, padding=1))nn"),
+      R"out(error[E0304]: cannot prove that the width of the result of `conv_transpose2d` is at least 1
  --> test.nn:2:92
   |
 2 |   fn forward(x: float[B, 8, 8, W], w: float[8, 4, 2, 2]) requires B in 1..=8, W in 1..=8 = conv_transpose2d(x, w, 1, padding=1)
@@ -167,8 +181,9 @@ help: require what the network relies on
 }
 
 TEST(ConvErrors, KernelOfUnknownSize) {
-  EXPECT_EQ(run(R"nn((x: float[B, 8, 8, 8], w: float[8, 4, K, K]) requires B in 1..=8, K in 1..=8 = conv_transpose2d(x, w))nn"),
-            R"out(error[E0590]: `conv_transpose2d` needs a window of known size
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 8, 8, 8], w: float[8, 4, K, K]) requires B in 1..=8, K in 1..=8 = conv_transpose2d(x, w))nn"),
+      R"out(error[E0590]: `conv_transpose2d` needs a window of known size
  --> test.nn:2:92
   |
 2 |   fn forward(x: float[B, 8, 8, 8], w: float[8, 4, K, K]) requires B in 1..=8, K in 1..=8 = conv_transpose2d(x, w)

@@ -77,8 +77,9 @@ TEST(OrderErrors, TopkOfANumber) {
 }
 
 TEST(OrderErrors, ScatterShape) {
-  EXPECT_EQ(run(R"nn((x: float[8, 4], ids: i32[3], v: float[3, 5]) = scatter(x, ids, v, axis=0))nn"),
-            R"out(error[E0301]: sizes differ in `values` of `scatter`
+  EXPECT_EQ(
+      run(R"nn((x: float[8, 4], ids: i32[3], v: float[3, 5]) = scatter(x, ids, v, axis=0))nn"),
+      R"out(error[E0301]: sizes differ in `values` of `scatter`
  --> test.nn:2:77
   |
 2 |   fn forward(x: float[8, 4], ids: i32[3], v: float[3, 5]) = scatter(x, ids, v, axis=0)
@@ -116,8 +117,9 @@ help: cast back to the working precision
 }
 
 TEST(OrderErrors, ScatterIds) {
-  EXPECT_EQ(run(R"nn((x: float[8, 4], ids: float[3], v: float[3, 4]) = scatter(x, ids, v, axis=0))nn"),
-            R"out(error[E0403]: `scatter` needs i32 or i64, found float
+  EXPECT_EQ(
+      run(R"nn((x: float[8, 4], ids: float[3], v: float[3, 4]) = scatter(x, ids, v, axis=0))nn"),
+      R"out(error[E0403]: `scatter` needs i32 or i64, found float
  --> test.nn:2:74
   |
 2 |   fn forward(x: float[8, 4], ids: float[3], v: float[3, 4]) = scatter(x, ids, v, axis=0)
@@ -130,8 +132,9 @@ help: cast it to i32
 }
 
 TEST(OrderErrors, ScatterMaybeShape) {
-  EXPECT_EQ(run(R"nn((x: float[8, 4], ids: i32[N], v: float[K, 4]) requires N in 1..=8, K in 1..=8 = scatter(x, ids, v, axis=0))nn"),
-            R"out(error[E0304]: cannot prove that these sizes are equal in `values` of `scatter`
+  EXPECT_EQ(
+      run(R"nn((x: float[8, 4], ids: i32[N], v: float[K, 4]) requires N in 1..=8, K in 1..=8 = scatter(x, ids, v, axis=0))nn"),
+      R"out(error[E0304]: cannot prove that these sizes are equal in `values` of `scatter`
  --> test.nn:2:109
   |
 2 |   fn forward(x: float[8, 4], ids: i32[N], v: float[K, 4]) requires N in 1..=8, K in 1..=8 = scatter(x, ids, v, axis=0)

@@ -8,8 +8,9 @@ using nnc::frontend::test::run;
 namespace {
 
 TEST(PoolErrors, Rank) {
-  EXPECT_EQ(run(R"nn((x: float[B, 28]) requires B in 1..=8 = max_pool(x, 2))nn"),
-            R"out(error[E0306]: `max_pool` needs 3 or 4 axes, [batch, channels, length] or [batch, channels, height, width], this value has 2
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 28]) requires B in 1..=8 = max_pool(x, 2))nn"),
+      R"out(error[E0306]: `max_pool` needs 3 or 4 axes, [batch, channels, length] or [batch, channels, height, width], this value has 2
  --> test.nn:2:53
   |
 2 |   fn forward(x: float[B, 28]) requires B in 1..=8 = max_pool(x, 2)
@@ -38,8 +39,9 @@ TEST(PoolErrors, DilationOfAMean) {
 }
 
 TEST(PoolErrors, PaddingOfASignal) {
-  EXPECT_EQ(run(R"nn((x: float[B, 3, 28]) requires B in 1..=8 = max_pool(x, 2, padding=2))nn"),
-            R"out(error[E0507]: the padding of `max_pool` is 2, but at most half of the window is allowed
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 3, 28]) requires B in 1..=8 = max_pool(x, 2, padding=2))nn"),
+      R"out(error[E0507]: the padding of `max_pool` is 2, but at most half of the window is allowed
  --> test.nn:2:79
   |
 2 |   fn forward(x: float[B, 3, 28]) requires B in 1..=8 = max_pool(x, 2, padding=2)
@@ -80,8 +82,9 @@ TEST(UpsampleErrors, ScaleAndSize) {
 }
 
 TEST(UpsampleErrors, Mode) {
-  EXPECT_EQ(run(R"nn((x: float[B, 3, 8, 8]) requires B in 1..=8 = upsample(x, 2, "linear"))nn"),
-            R"out(error[E0507]: the mode of `upsample` is "linear", but must be "nearest" or "bilinear"
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 3, 8, 8]) requires B in 1..=8 = upsample(x, 2, "linear"))nn"),
+      R"out(error[E0507]: the mode of `upsample` is "linear", but must be "nearest" or "bilinear"
  --> test.nn:2:73
   |
 2 |   fn forward(x: float[B, 3, 8, 8]) requires B in 1..=8 = upsample(x, 2, "linear")
@@ -90,8 +93,9 @@ TEST(UpsampleErrors, Mode) {
 }
 
 TEST(UpsampleErrors, Rank) {
-  EXPECT_EQ(run(R"nn((x: float[B, 3]) requires B in 1..=8 = upsample(x, 2))nn"),
-            R"out(error[E0306]: `upsample` needs 3 or 4 axes, [batch, channels, length] or [batch, channels, height, width], this value has 2
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 3]) requires B in 1..=8 = upsample(x, 2))nn"),
+      R"out(error[E0306]: `upsample` needs 3 or 4 axes, [batch, channels, length] or [batch, channels, height, width], this value has 2
  --> test.nn:2:52
   |
 2 |   fn forward(x: float[B, 3]) requires B in 1..=8 = upsample(x, 2)
@@ -100,8 +104,9 @@ TEST(UpsampleErrors, Rank) {
 }
 
 TEST(UpsampleErrors, Corners) {
-  EXPECT_EQ(run(R"nn((x: float[B, 3, 8]) requires B in 1..=8 = upsample(x, 2, align_corners=true))nn"),
-            R"out(error[E0507]: `align_corners` of `upsample` is for interpolation only
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 3, 8]) requires B in 1..=8 = upsample(x, 2, align_corners=true))nn"),
+      R"out(error[E0507]: `align_corners` of `upsample` is for interpolation only
  --> test.nn:2:84
   |
 2 |   fn forward(x: float[B, 3, 8]) requires B in 1..=8 = upsample(x, 2, align_corners=true)
