@@ -220,10 +220,10 @@ bool PatternBinder::bindPack(const PatternAxis &axis, const TensorValue &x, Patt
   return true;
 }
 
-std::optional<PatternAxes> PatternBinder::bindLeft(const PatternSide &side,
-                                                   const Operand &operand) {
+std::optional<PatternAxes> PatternBinder::bindLeft(const PatternSide &side, const Operand &operand,
+                                                   bool mayRepeat) {
   const TensorValue &x = operand.value.get<TensorValue>();
-  if (!checkRepeats(side) || !checkRank(side, x))
+  if ((!mayRepeat && !checkRepeats(side)) || !checkRank(side, x))
     return std::nullopt;
   PatternAxes axes;
   for (const PatternAxis &axis : side.axes) {

@@ -28,8 +28,9 @@ public:
   bool giveSize(const std::string &name, const Operand &operand, const syntax::Pattern &pattern);
 
   /// Matches a left side with a tensor and learns the sizes of its names. Reports E0301, E0303,
-  /// E0306 or E0303.
-  std::optional<PatternAxes> bindLeft(const syntax::PatternSide &side, const Operand &operand);
+  /// E0304 or E0306. Only with `mayRepeat` may a name stand twice.
+  std::optional<PatternAxes> bindLeft(const syntax::PatternSide &side, const Operand &operand,
+                                      bool mayRepeat = false);
 
   /// Resolves the right side. Names that are on no left side are E0303, unless they may be new:
   /// then they must be ints in scope. Numbers other than 1 are new as well.

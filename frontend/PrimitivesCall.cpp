@@ -206,34 +206,41 @@ std::optional<Element> PrimitiveCall::elementOr(std::string_view formal, Element
   return std::nullopt;
 }
 
-std::optional<std::array<int64_t, 2>> PrimitiveCall::pair(std::string_view formal, int64_t least) {
+std::optional<int64_t> PrimitiveCall::extent(std::string_view formal, const Operand &operand,
+                                             int64_t least) const {
+  std::optional<int64_t> number = toInteger(operand);
+  if (!number || (*number >= least && *number <= INT32_MAX))
+    return number;
+  error("E0507", operand.span,
+        fmt::format("`{}` of {} is {}, but must be at least {}{}", formal, quotedName(), *number,
+                    least, *number > INT32_MAX ? " and of a reasonable size" : ""));
+  return std::nullopt;
+}
+
+std::optional<std::vector<int64_t>> PrimitiveCall::extents(std::string_view formal, size_t axes,
+                                                           int64_t least) {
   const Operand &given = operand(formal);
-  std::vector<Operand> parts;
+  std::vector<Operand> parts(axes, given);
   if (given.value.isSequence())
     parts = elementsOf(given);
-  else
-    parts = {given, given};
-  if (parts.size() != 2)
-    return wrongKind(given, "an int or a pair of ints");
-  std::array<int64_t, 2> result;
-  for (size_t i = 0; i < 2; ++i) {
-    std::optional<int64_t> number = toInteger(parts[i]);
+  if (parts.size() != axes)
+    return wrongKind(given, axes == 1   ? "an int"
+                            : axes == 2 ? "an int or a pair of ints"
+                                        : fmt::format("an int or a list of {} ints", axes));
+  std::vector<int64_t> result;
+  for (const Operand &part : parts) {
+    std::optional<int64_t> number = extent(formal, part, least);
     if (!number)
       return std::nullopt;
-    if (*number < least || *number > INT32_MAX) {
-      error("E0507", parts[i].span,
-            fmt::format("`{}` of {} is {}, but must be at least {}{}", formal, quotedName(),
-                        *number, least, *number > INT32_MAX ? " and of a reasonable size" : ""));
-      return std::nullopt;
-    }
-    result[i] = *number;
+    result.push_back(*number);
   }
   return result;
 }
 
-std::optional<std::array<int64_t, 2>> PrimitiveCall::pairOr(std::string_view formal, int64_t least,
-                                                            std::array<int64_t, 2> otherwise) {
-  return has(formal) ? pair(formal, least) : otherwise;
+std::optional<std::vector<int64_t>> PrimitiveCall::extentsOr(std::string_view formal, size_t axes,
+                                                             int64_t least,
+                                                             std::vector<int64_t> otherwise) {
+  return has(formal) ? extents(formal, axes, least) : std::move(otherwise);
 }
 
 //===- Axes and shapes -----------------------------------------------------------------------===//

@@ -4,7 +4,6 @@
 
 #include "frontend/PrimitivesBroadcast.h"
 
-#include <array>
 #include <cassert>
 
 namespace nnc::frontend {
@@ -29,7 +28,10 @@ std::span<const PrimitiveRow> elementwisePrimitives();
 std::span<const PrimitiveRow> reducePrimitives();
 std::span<const PrimitiveRow> shapePrimitives();
 std::span<const PrimitiveRow> createPrimitives();
-std::span<const PrimitiveRow> windowPrimitives();
+std::span<const PrimitiveRow> convPrimitives();
+std::span<const PrimitiveRow> poolPrimitives();
+std::span<const PrimitiveRow> resizePrimitives();
+std::span<const PrimitiveRow> orderPrimitives();
 std::span<const PrimitiveRow> patternPrimitives();
 std::span<const PrimitiveRow> unsupportedPrimitives();
 
@@ -68,10 +70,13 @@ public:
   std::optional<double> numberOr(std::string_view formal, double otherwise);
   std::optional<bool> booleanOr(std::string_view formal, bool otherwise);
   std::optional<Element> elementOr(std::string_view formal, Element otherwise);
-  /// An int, which counts twice, or two of them; each at least `least`.
-  std::optional<std::array<int64_t, 2>> pair(std::string_view formal, int64_t least);
-  std::optional<std::array<int64_t, 2>> pairOr(std::string_view formal, int64_t least,
-                                               std::array<int64_t, 2> otherwise);
+  /// One int per axis, or one for all of them; each at least `least`.
+  std::optional<std::vector<int64_t>> extents(std::string_view formal, size_t axes, int64_t least);
+  std::optional<std::vector<int64_t>> extentsOr(std::string_view formal, size_t axes, int64_t least,
+                                                std::vector<int64_t> otherwise);
+  /// The same of one argument, or of one element of it.
+  std::optional<int64_t> extent(std::string_view formal, const Operand &operand,
+                                int64_t least) const;
   /// An axis of a tensor of this rank; negative ones count from the end.
   std::optional<size_t> axis(std::string_view formal, size_t rank);
   /// One axis or several, sorted; all of them where no argument is given.

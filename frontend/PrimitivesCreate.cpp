@@ -95,12 +95,6 @@ constexpr PrimitiveRow rows[] = {
 
 /// In the language, but refused (E0590).
 constexpr PrimitiveRow unsupported[] = {
-    {"cumsum", "x axis", nullptr},
-    {"topk", "x k axis", nullptr},
-    {"conv1d", "x weight stride? padding? groups?", nullptr},
-    {"conv_transpose2d", "x weight stride?", nullptr},
-    {"upsample", "x scale", nullptr},
-    {"scatter", "x ids values axis", nullptr},
     {"normal", "mean? std?", nullptr},
     {"uniform", "low? high?", nullptr},
     {"kaiming_uniform", "", nullptr},

@@ -1,6 +1,6 @@
-// `einsum` becomes a matrix product: its axes are those of both operands and the result (batch), of
-// one operand and the result (rows, columns), of both operands only (inner), or of one operand only
-// (summed beforehand).
+// `einsum` becomes matrix products, from left to right: the axes of each are those of both operands
+// and the result (batch), of one operand and the result (rows, columns), of both operands only
+// (inner), or of one operand only (summed beforehand). What a later operand has counts as result.
 #include "frontend/PrimitivesEinsum.h"
 
 #include "frontend/Pattern.h"
@@ -38,40 +38,36 @@ struct NamedTensor {
   Keys keys;
 };
 
+constexpr std::string_view operandFormals[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+
 class Einsum {
 public:
   Einsum(PrimitiveCall &call, const syntax::Pattern &pattern)
       : call(call), emit(call.emit), pattern(pattern), binder(call.context, call.quotedName()) {}
 
   std::optional<Value> run() {
-    std::vector<NamedTensor> operands;
-    std::vector<std::string_view> formals = {"a"};
-    if (call.has("b"))
-      formals.push_back("b");
-    if (!checkSides(formals.size()))
+    std::optional<std::vector<NamedTensor>> operands = bindOperands();
+    if (!operands)
       return std::nullopt;
-    for (size_t i = 0; i < formals.size(); ++i) {
-      std::optional<Keys> keys = bind(formals[i], pattern.left[i]);
-      if (!keys)
-        return std::nullopt;
-      operands.push_back({call.operand(formals[i]).value.get<TensorValue>(), *keys});
-    }
     std::optional<PatternAxes> right = binder.bindRight(pattern.right, false);
     if (!right)
       return std::nullopt;
-    result = flatten(*right);
-    Dim elements = 1;
-    for (const NamedTensor &operand : operands)
-      elements *= binder.sizeOf(operand.keys);
-    if (!requireNonNegative(call.context, call.span, "the number of products", elements))
-      return std::nullopt;
+    Keys result = flatten(*right);
     for (const std::string &key : result)
       if (!binder.isOnLeft(key)) {
         call.error("E0303", pattern.right.span, "`einsum` makes no new axes");
         return std::nullopt;
       }
-    return Value::tensor(operands.size() == 1 ? permuted(summed(operands[0], {}), result)
-                                              : multiply(operands[0], operands[1]));
+    NamedTensor product = operands->front();
+    for (size_t i = 1; i < operands->size(); ++i) {
+      Keys wanted = result;
+      for (size_t later = i + 1; later < operands->size(); ++later)
+        wanted = join(wanted, (*operands)[later].keys);
+      if (!checkProducts(product, (*operands)[i]))
+        return std::nullopt;
+      product = multiply(product, (*operands)[i], wanted);
+    }
+    return Value::tensor(permuted(summed(product, result), result));
   }
 
 private:
@@ -101,27 +97,71 @@ private:
     return true;
   }
 
-  std::optional<Keys> bind(std::string_view formal, const syntax::PatternSide &side) {
-    if (!call.tensor(formal, Elements::Numbers))
+  std::optional<std::vector<NamedTensor>> bindOperands() {
+    std::vector<std::string_view> formals;
+    for (std::string_view formal : operandFormals)
+      if (call.has(formal))
+        formals.push_back(formal);
+    if (!checkSides(formals.size()))
       return std::nullopt;
-    if (formal == "b") {
-      Operand both[] = {call.operand("a"), call.operand("b")};
-      if (!commonElement(call.context, call.callee, call.quotedName(), both))
+    std::vector<NamedTensor> operands;
+    for (size_t i = 0; i < formals.size(); ++i) {
+      std::optional<NamedTensor> operand = bind(formals[i], pattern.left[i]);
+      if (!operand)
         return std::nullopt;
+      operands.push_back(std::move(*operand));
     }
-    std::optional<PatternAxes> axes = binder.bindLeft(side, call.operand(formal));
-    return axes ? std::optional(flatten(*axes)) : std::nullopt;
+    return operands;
   }
 
-  /// Sums the axes that neither the result nor the other operand has.
-  NamedTensor summed(const NamedTensor &x, const Keys &other) const {
+  std::optional<NamedTensor> bind(std::string_view formal, const syntax::PatternSide &side) {
+    std::optional<TensorValue> x = call.tensor(formal, Elements::Numbers);
+    if (!x)
+      return std::nullopt;
+    Operand both[] = {call.operand("a"), call.operand(formal)};
+    if (!commonElement(call.context, call.callee, call.quotedName(), both))
+      return std::nullopt;
+    std::optional<PatternAxes> axes = binder.bindLeft(side, call.operand(formal), true);
+    if (!axes)
+      return std::nullopt;
+    return diagonal({*x, flatten(*axes)});
+  }
+
+  /// Of axes with one name, the elements at equal places.
+  NamedTensor diagonal(NamedTensor x) const {
+    for (size_t second = 1; second < x.keys.size(); ++second) {
+      auto last = x.keys.begin() + second;
+      size_t first = std::find(x.keys.begin(), last, *last) - x.keys.begin();
+      if (first == second)
+        continue;
+      const Shape &shape = x.value.shape;
+      TensorValue isSame = emit.compare(nn::CmpPredicate::Eq, emit.iota(Element::I32, shape, first),
+                                        emit.iota(Element::I32, shape, second));
+      TensorValue zero = isFloating(x.value.element) ? emit.full(0, x.value.element, shape)
+                                                     : emit.fullInt(0, x.value.element, shape);
+      x.value = emit.reduce(nn::ReduceKind::Sum, emit.select(isSame, x.value, zero),
+                            std::span(&second, 1));
+      x.keys.erase(last);
+      --second;
+    }
+    return x;
+  }
+
+  /// The number of products may not overflow.
+  bool checkProducts(const NamedTensor &a, const NamedTensor &b) const {
+    Keys all = join(a.keys, filter(b.keys, [&](auto &key) { return !contains(a.keys, key); }));
+    return requireNonNegative(call.context, call.span, "the number of products",
+                              binder.sizeOf(all));
+  }
+
+  /// Sums the axes that nobody wants.
+  NamedTensor summed(const NamedTensor &x, const Keys &wanted) const {
     std::vector<size_t> axes;
     for (size_t i = 0; i < x.keys.size(); ++i)
-      if (!contains(result, x.keys[i]) && !contains(other, x.keys[i]))
+      if (!contains(wanted, x.keys[i]))
         axes.push_back(i);
-    return {emit.reduce(nn::ReduceKind::Sum, x.value, axes), filter(x.keys, [&](auto &key) {
-              return contains(result, key) || contains(other, key);
-            })};
+    return {emit.reduce(nn::ReduceKind::Sum, x.value, axes),
+            filter(x.keys, [&](auto &key) { return contains(wanted, key); })};
   }
 
   TensorValue permuted(const NamedTensor &x, const Keys &order) const {
@@ -147,24 +187,26 @@ private:
     return emit.reshape(permuted(x, join(batch, rows, columns)), shape);
   }
 
-  TensorValue multiply(const NamedTensor &first, const NamedTensor &second) const {
-    NamedTensor a = summed(first, second.keys), b = summed(second, first.keys);
+  /// The axes of the result are batch, rows and columns, those of `wanted`.
+  NamedTensor multiply(const NamedTensor &first, const NamedTensor &second,
+                       const Keys &wanted) const {
+    NamedTensor a = summed(first, join(wanted, second.keys));
+    NamedTensor b = summed(second, join(wanted, first.keys));
     auto shared = [&](const std::string &key) { return contains(b.keys, key); };
-    Keys batch = filter(a.keys, [&](auto &key) { return shared(key) && contains(result, key); });
-    Keys inner = filter(a.keys, [&](auto &key) { return shared(key) && !contains(result, key); });
+    Keys batch = filter(a.keys, [&](auto &key) { return shared(key) && contains(wanted, key); });
+    Keys inner = filter(a.keys, [&](auto &key) { return shared(key) && !contains(wanted, key); });
     Keys rows = filter(a.keys, [&](auto &key) { return !shared(key); });
     Keys columns = filter(b.keys, [&](auto &key) { return !contains(a.keys, key); });
     TensorValue left = asMatrix(a, batch, rows, inner), right = asMatrix(b, batch, inner, columns);
     NamedTensor product{emit.matmul(left, right), join(batch, rows, columns)};
     product.value = emit.reshape(product.value, sizes(product.keys));
-    return permuted(product, result);
+    return product;
   }
 
   PrimitiveCall &call;
   Emitter &emit;
   const syntax::Pattern &pattern;
   PatternBinder binder;
-  Keys result;
 };
 
 } // namespace

@@ -245,6 +245,13 @@ TensorValue Emitter::gather(const TensorValue &table, const TensorValue &ids, si
                                                    table.value, ids.value, axis));
 }
 
+/// A gather, because slices have no negative steps.
+TensorValue Emitter::flip(const TensorValue &x, size_t axis) {
+  Shape shape = {x.shape[axis]};
+  TensorValue last = size(x.shape[axis] - 1, Element::I32, shape);
+  return gather(x, binary("sub", last, iota(Element::I32, shape, 0)), axis);
+}
+
 //===- Contractions and windows --------------------------------------------------------------===//
 
 TensorValue Emitter::matmul(const TensorValue &a, const TensorValue &b) {
@@ -256,24 +263,25 @@ TensorValue Emitter::matmul(const TensorValue &a, const TensorValue &b) {
                                                    /*transpose_b=*/false));
 }
 
-static llvm::SmallVector<int64_t, 4> sides(const int64_t (&padding)[2]) {
-  return {padding[0], padding[0], padding[1], padding[1]}; // top, bottom, left, right
+/// Top, bottom, left, right.
+static llvm::SmallVector<int64_t, 4> sides(const Emitter::Window &window) {
+  return {window.low[0], window.high[0], window.low[1], window.high[1]};
 }
 
 TensorValue Emitter::conv2d(const TensorValue &x, const TensorValue &weight, const Window &window,
                             int64_t groups, const Shape &shape) {
   return wrap(x.element, shape,
               context.builder.create<nn::Conv2dOp>(location(), type(x.element, shape), x.value,
-                                                   weight.value, window.stride,
-                                                   sides(window.padding), window.dilation, groups));
+                                                   weight.value, window.stride, sides(window),
+                                                   window.dilation, groups));
 }
 
 TensorValue Emitter::pool(nn::PoolKind kind, const TensorValue &x, const int64_t (&kernel)[2],
                           const Window &window, const Shape &shape) {
   return wrap(x.element, shape,
               context.builder.create<nn::Pool2dOp>(location(), type(x.element, shape), kind,
-                                                   x.value, kernel, window.stride,
-                                                   sides(window.padding)));
+                                                   x.value, kernel, window.stride, sides(window),
+                                                   window.dilation));
 }
 
 } // namespace nnc::frontend

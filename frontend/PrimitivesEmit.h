@@ -61,11 +61,14 @@ public:
   TensorValue pad(const TensorValue &x, std::span<const int64_t> low, std::span<const int64_t> high,
                   double value);
   TensorValue gather(const TensorValue &table, const TensorValue &ids, size_t axis);
+  /// Backwards along an axis.
+  TensorValue flip(const TensorValue &x, size_t axis);
 
   /// `[..., M, K] @ [K, N]`, or equal ranks of at least 2.
   TensorValue matmul(const TensorValue &a, const TensorValue &b);
   struct Window {
-    int64_t stride[2] = {1, 1}, padding[2] = {0, 0}, dilation[2] = {1, 1};
+    int64_t stride[2] = {1, 1}, dilation[2] = {1, 1};
+    int64_t low[2] = {0, 0}, high[2] = {0, 0}; ///< padding before and behind
   };
   TensorValue conv2d(const TensorValue &x, const TensorValue &weight, const Window &window,
                      int64_t groups, const Shape &shape);

@@ -115,6 +115,16 @@ bool SizeCheck::finish(bool withLabels) {
   return false;
 }
 
+/// E0304: the claim that `value` is at least `least`, with sizes at which it is not.
+static void reportUnproved(Context &context, syntax::Span at, std::string_view claim,
+                           const Dim &value, const Dim &least) {
+  syntax::Diagnostic &diag = context.error("E0304", at, fmt::format("cannot prove that {}", claim));
+  diag.primaryLabel("it is " + value.str());
+  if (std::optional<DimSizes> sizes = findNegative(value - least, context.facts))
+    diag.note(fmt::format("it is {} when {}", *value.evaluate(*sizes), formatSizes(*sizes)));
+  addGuardFix(context, diag, {formatNonNegative(value - least)});
+}
+
 bool requireNonNegative(Context &context, syntax::Span at, std::string_view what,
                         const Dim &value) {
   if (!value.isValid()) {
@@ -128,12 +138,20 @@ bool requireNonNegative(Context &context, syntax::Span at, std::string_view what
     context.error("E0308", at, fmt::format("{} would be {}", what, value.str()));
     return false;
   }
-  syntax::Diagnostic &diag =
-      context.error("E0304", at, fmt::format("cannot prove that {} is not negative", what));
-  diag.primaryLabel("it is " + value.str());
-  if (std::optional<DimSizes> sizes = findNegative(value, context.facts))
-    diag.note(fmt::format("it is {} when {}", *value.evaluate(*sizes), formatSizes(*sizes)));
-  addGuardFix(context, diag, {formatNonNegative(value)});
+  reportUnproved(context, at, fmt::format("{} is not negative", what), value, 0);
+  return false;
+}
+
+bool requireAtLeast(Context &context, syntax::Span at, std::string_view what, const Dim &value,
+                    const Dim &least) {
+  Dim room = value - least;
+  if (provablyNonNegative(room, context.facts))
+    return true;
+  if (!room.isValid() || room.bounds(context.facts).high < 0)
+    context.error("E0308", at,
+                  fmt::format("{} is {}, but must be at least {}", what, value.str(), least.str()));
+  else
+    reportUnproved(context, at, fmt::format("{} is at least {}", what, least.str()), value, least);
   return false;
 }
 

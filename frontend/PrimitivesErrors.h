@@ -78,7 +78,12 @@ void addGuardFix(const Context &context, syntax::Diagnostic &diag,
 /// E0304; `what` must not be negative ("the size of axis 2").
 bool requireNonNegative(Context &context, syntax::Span at, std::string_view what, const Dim &value);
 
-/// The same for all sizes of a shape, which may also overflow.
+/// True if a dimension is at least `least` at all sizes. Reports otherwise, E0308 if it never is,
+/// else E0304; `what` is the dimension ("the width of the result").
+bool requireAtLeast(Context &context, syntax::Span at, std::string_view what, const Dim &value,
+                    const Dim &least);
+
+/// That they are not negative, for all sizes of a shape, which may also overflow.
 bool requireValidShape(Context &context, syntax::Span at, std::span<const Dim> shape);
 
 /// E0306 unless the tensor has so many axes.

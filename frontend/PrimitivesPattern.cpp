@@ -207,7 +207,7 @@ constexpr PrimitiveRow rows[] = {
     {"rearrange", "x pattern *?", rearrange},
     {"repeat", "x pattern *?", rearrange},
     {"reduce", "x pattern op *?", reduce},
-    {"einsum", "pattern a b?", einsum},
+    {"einsum", "pattern a b? c? d? e? f? g? h?", einsum},
 };
 
 } // namespace

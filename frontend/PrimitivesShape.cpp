@@ -245,7 +245,6 @@ std::optional<Value> pad(PrimitiveCall &call) {
   return Value::tensor(call.emit.pad(*x, widths->low, widths->high, *value));
 }
 
-/// Gathers every axis backwards: there are no negative steps.
 std::optional<Value> flip(PrimitiveCall &call) {
   std::optional<TensorValue> x = call.tensor("x");
   if (!x)
@@ -254,12 +253,8 @@ std::optional<Value> flip(PrimitiveCall &call) {
   if (!axes)
     return std::nullopt;
   TensorValue result = *x;
-  for (size_t axis : *axes) {
-    Shape shape = {x->shape[axis]};
-    TensorValue last = call.emit.size(x->shape[axis] - 1, Element::I32, shape);
-    TensorValue places = call.emit.binary("sub", last, call.emit.iota(Element::I32, shape, 0));
-    result = call.emit.gather(result, places, axis);
-  }
+  for (size_t axis : *axes)
+    result = call.emit.flip(result, axis);
   return Value::tensor(result);
 }
 

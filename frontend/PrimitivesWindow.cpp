@@ -1,21 +1,48 @@
-// Convolution and pooling: windows over the last two of four axes, [batch, channels, height,
-// width].
-#include "frontend/PrimitivesCall.h"
-
-#include "ir/NNOps.h"
+#include "frontend/PrimitivesWindow.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 
 namespace nnc::frontend {
-namespace {
 
-constexpr std::string_view imageAxes = "[batch, channels, height, width]";
+std::string_view describeImage(size_t axes) {
+  return axes == 1 ? "[batch, channels, length]" : "[batch, channels, height, width]";
+}
+
+std::string_view sideName(size_t axes, size_t side) {
+  return axes == 1 ? "length" : side == 0 ? "height" : "width";
+}
+
+TensorValue toImage(Emitter &emit, const TensorValue &x) {
+  Shape shape = x.shape;
+  if (shape.size() == 3)
+    shape.insert(shape.begin() + 2, 1);
+  return emit.reshape(x, shape);
+}
+
+TensorValue fromImage(Emitter &emit, const TensorValue &x, size_t axes) {
+  Shape shape = x.shape;
+  if (axes == 1)
+    shape.erase(shape.begin() + 2);
+  return emit.reshape(x, shape);
+}
+
+Emitter::Window toImage(const Window &window) {
+  Emitter::Window image;
+  size_t first = 2 - window.axes;
+  std::copy(window.stride.begin(), window.stride.end(), image.stride + first);
+  std::copy(window.low.begin(), window.low.end(), image.low + first);
+  std::copy(window.high.begin(), window.high.end(), image.high + first);
+  std::copy(window.dilation.begin(), window.dilation.end(), image.dilation + first);
+  return image;
+}
+
+namespace {
 
 /// A window along one axis of an image.
 struct WindowAxis {
-  std::string_view side; ///< "height" or "width"
-  Dim padded, reach;     ///< sizes of the image with its padding, and of the window
+  std::string_view side;
+  Dim padded, reach; ///< sizes of the image with its padding, and of the window
   int64_t stride;
 };
 
@@ -37,7 +64,6 @@ void reportWindow(PrimitiveCall &call, const WindowAxis &axis, const Dim &room) 
   addGuardFix(call.context, diag, {formatNonNegative(room)});
 }
 
-/// How many places a window has; nothing after E0308 or E0304 where it may not fit at all.
 std::optional<Dim> countWindows(PrimitiveCall &call, const WindowAxis &axis) {
   Dim room = axis.padded - axis.reach;
   if (provablyNonNegative(room, call.context.facts))
@@ -46,127 +72,19 @@ std::optional<Dim> countWindows(PrimitiveCall &call, const WindowAxis &axis) {
   return std::nullopt;
 }
 
-/// The last two sizes of the result, appended to `shape`.
-bool addWindows(PrimitiveCall &call, const TensorValue &x, const Dim &height, const Dim &width,
-                const Emitter::Window &window, Shape &shape) {
-  for (size_t i = 0; i < 2; ++i) {
-    const Dim &kernel = i == 0 ? height : width;
-    std::optional<Dim> places =
-        countWindows(call, {i == 0 ? "height" : "width", x.shape[2 + i] + 2 * window.padding[i],
-                            window.dilation[i] * (kernel - 1) + 1, window.stride[i]});
+} // namespace
+
+bool addWindows(PrimitiveCall &call, const TensorValue &x, std::span<const Dim> kernel,
+                const Window &window, Shape &shape) {
+  for (size_t i = 0; i < window.axes; ++i) {
+    std::optional<Dim> places = countWindows(
+        call, {sideName(window.axes, i), x.shape[2 + i] + window.low[i] + window.high[i],
+               window.dilation[i] * (kernel[i] - 1) + 1, window.stride[i]});
     if (!places)
       return false;
     shape.push_back(*places);
   }
   return true;
 }
-
-bool copyPair(const std::optional<std::array<int64_t, 2>> &from, int64_t (&to)[2]) {
-  if (from)
-    std::copy(from->begin(), from->end(), to);
-  return from.has_value();
-}
-
-//===- Convolution ---------------------------------------------------------------------------===//
-
-bool checkChannels(PrimitiveCall &call, const TensorValue &x, const TensorValue &weight,
-                   int64_t groups) {
-  if (groups < 1) {
-    call.error("E0507", call.operand("groups").span,
-               fmt::format("`conv2d` has {} groups, but needs at least 1", groups));
-    return false;
-  }
-  Dim expected = weight.shape[1] * groups;
-  if (!(x.shape[1] == expected)) {
-    bool different = provablyDifferent(x.shape[1], expected, call.context.facts);
-    std::string_view code = different ? "E0301" : "E0304";
-    call.error(code, call.callee,
-               fmt::format("`conv2d` takes {} channels, this value has {}", expected.str(),
-                           x.shape[1].str()))
-        .primaryLabel("found " + formatTensorType(x))
-        .note(fmt::format("the weight is {}{}", formatTensorType(weight),
-                          groups == 1 ? "" : fmt::format(", in {} groups", groups)));
-    return false;
-  }
-  if (weight.shape[0].exactDiv(groups))
-    return true;
-  call.error(
-      "E0301", call.callee,
-      fmt::format("{} groups do not divide {} output channels", groups, weight.shape[0].str()));
-  return false;
-}
-
-std::optional<Emitter::Window> getConvWindow(PrimitiveCall &call) {
-  Emitter::Window window;
-  if (copyPair(call.pairOr("stride", 1, {1, 1}), window.stride) &&
-      copyPair(call.pairOr("padding", 0, {0, 0}), window.padding) &&
-      copyPair(call.pairOr("dilation", 1, {1, 1}), window.dilation))
-    return window;
-  return std::nullopt;
-}
-
-std::optional<Value> conv2d(PrimitiveCall &call) {
-  std::optional<TensorValue> x = call.tensor("x", Elements::Floats);
-  std::optional<TensorValue> weight = call.tensor("weight", Elements::Floats);
-  if (!x || !weight)
-    return std::nullopt;
-  Operand both[] = {call.operand("x"), call.operand("weight")};
-  if (!commonElement(call.context, call.callee, call.quotedName(), both) ||
-      !requireRank(call.context, call.callee, call.quotedName(), both[0], 4, imageAxes) ||
-      !requireRank(call.context, call.callee, "the weight of `conv2d`", both[1], 4,
-                   "[out, in / groups, height, width]"))
-    return std::nullopt;
-  std::optional<Emitter::Window> window = getConvWindow(call);
-  std::optional<int64_t> groups = call.integerOr("groups", 1);
-  if (!window || !groups || !checkChannels(call, *x, *weight, *groups))
-    return std::nullopt;
-  Shape shape = {x->shape[0], weight->shape[0]};
-  if (!addWindows(call, *x, weight->shape[2], weight->shape[3], *window, shape))
-    return std::nullopt;
-  return Value::tensor(call.emit.conv2d(*x, *weight, *window, *groups, shape));
-}
-
-//===- Pooling -------------------------------------------------------------------------------===//
-
-bool checkPadding(PrimitiveCall &call, const int64_t (&kernel)[2], const Emitter::Window &window) {
-  for (size_t i = 0; i < 2; ++i)
-    if (window.padding[i] > kernel[i] / 2) {
-      call.error("E0507", call.operand("padding").span,
-                 fmt::format("the padding of {} is {}, but at most half of the window is allowed",
-                             call.quotedName(), window.padding[i]))
-          .note(fmt::format("the window is {} x {}", kernel[0], kernel[1]));
-      return false;
-    }
-  return true;
-}
-
-std::optional<Value> pool(PrimitiveCall &call) {
-  std::optional<TensorValue> x = call.tensor("x", Elements::Floats);
-  if (!x ||
-      !requireRank(call.context, call.callee, call.quotedName(), call.operand("x"), 4, imageAxes))
-    return std::nullopt;
-  int64_t kernel[2];
-  Emitter::Window window;
-  std::optional<std::array<int64_t, 2>> size = call.pair("kernel", 1);
-  if (!copyPair(size, kernel) || !copyPair(call.pairOr("stride", 1, *size), window.stride) ||
-      !copyPair(call.pairOr("padding", 0, {0, 0}), window.padding) ||
-      !checkPadding(call, kernel, window))
-    return std::nullopt;
-  Shape shape = {x->shape[0], x->shape[1]};
-  if (!addWindows(call, *x, kernel[0], kernel[1], window, shape))
-    return std::nullopt;
-  nn::PoolKind kind = call.name == "max_pool" ? nn::PoolKind::Max : nn::PoolKind::Avg;
-  return Value::tensor(call.emit.pool(kind, *x, kernel, window, shape));
-}
-
-constexpr PrimitiveRow rows[] = {
-    {"conv2d", "x weight stride? padding? groups? dilation?", conv2d},
-    {"max_pool", "x kernel stride? padding?", pool},
-    {"avg_pool", "x kernel stride? padding?", pool},
-};
-
-} // namespace
-
-std::span<const PrimitiveRow> windowPrimitives() { return rows; }
 
 } // namespace nnc::frontend

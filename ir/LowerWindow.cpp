@@ -74,11 +74,13 @@ Lowered Conv2dOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
 }
 
 /// Maps of a pooling generic: of the image, of the window, of the result.
-static SmallVector<AffineMap> getPoolMaps(MLIRContext *context, ArrayRef<int64_t> strides) {
+static SmallVector<AffineMap> getPoolMaps(Pool2dOp op) {
+  MLIRContext *context = op.getContext();
   SmallVector<AffineExpr> d;
   for (unsigned loop = 0; loop < 6; ++loop)
     d.push_back(getAffineDimExpr(loop, context));
-  AffineExpr row = d[2] * strides[0] + d[4], column = d[3] * strides[1] + d[5];
+  AffineExpr row = d[2] * op.getStrides()[0] + d[4] * op.getDilation()[0];
+  AffineExpr column = d[3] * op.getStrides()[1] + d[5] * op.getDilation()[1];
   return {AffineMap::get(6, 0, {d[0], d[1], row, column}, context),
           AffineMap::get(6, 0, {d[4], d[5]}, context),
           AffineMap::get(6, 0, {d[0], d[1], d[2], d[3]}, context)};
@@ -93,16 +95,15 @@ Lowered Pool2dOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   Value init = lowering.fill(withElementType(getType(), f32), neutral);
   // Only its type is used: it tells linalg how many steps the window's loops take.
   Value window = lowering.empty(RankedTensorType::get(getKernel(), f32));
-  Value result =
-      lowering.reduce(init, {input.value, window}, getPoolMaps(getContext(), getStrides()),
-                      {true, true, true, true, false, false},
-                      [&](OpBuilder &b, Location loc, ValueRange x) -> Value {
-                        Value element = widen(b, loc, x[0]);
-                        if (isMax)
-                          return b.create<arith::MaximumFOp>(loc, element, x[2]);
-                        return b.create<arith::AddFOp>(loc, element, x[2]);
-                      });
-  if (isMax)
+  Value result = lowering.reduce(init, {input.value, window}, getPoolMaps(*this),
+                                 {true, true, true, true, false, false},
+                                 [&](OpBuilder &b, Location loc, ValueRange x) -> Value {
+                                   Value element = widen(b, loc, x[0]);
+                                   if (isMax)
+                                     return b.create<arith::MaximumFOp>(loc, element, x[2]);
+                                   return b.create<arith::AddFOp>(loc, element, x[2]);
+                                 });
+  if (getKind() != PoolKind::Avg)
     return SmallVector<Value>{lowering.convertTo(getType(), result)};
   double count = static_cast<double>(getKernel()[0]) * static_cast<double>(getKernel()[1]);
   Value divisor = lowering.constant(f32, count);

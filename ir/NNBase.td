@@ -80,12 +80,16 @@ def NN_ReduceKind : NN_Enum<"ReduceKind", "how a reduction combines", [
 def NN_ArgReduceKind : NN_Enum<"ArgReduceKind", "which element's place is wanted", [
   I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"Min", 1, "min">]>;
 def NN_PoolKind : NN_Enum<"PoolKind", "how a window combines", [
-  I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"Avg", 1, "avg">]>;
+  I32EnumAttrCase<"Max", 0, "max">, I32EnumAttrCase<"Avg", 1, "avg">,
+  I32EnumAttrCase<"Sum", 2, "sum">]>;
+def NN_RandomKind : NN_Enum<"RandomKind", "how random numbers are distributed", [
+  I32EnumAttrCase<"Bits", 0, "bits">, I32EnumAttrCase<"Normal", 1, "normal">]>;
 
 def NN_CmpPredicateAttr : EnumAttr<NN_Dialect, NN_CmpPredicate, "cmp">;
 def NN_ReduceKindAttr : EnumAttr<NN_Dialect, NN_ReduceKind, "reduce_kind">;
 def NN_ArgReduceKindAttr : EnumAttr<NN_Dialect, NN_ArgReduceKind, "arg_reduce_kind">;
 def NN_PoolKindAttr : EnumAttr<NN_Dialect, NN_PoolKind, "pool_kind">;
+def NN_RandomKindAttr : EnumAttr<NN_Dialect, NN_RandomKind, "random_kind">;
 
 //===- Operations -----------------------------------------------------------------------------===//
 

@@ -109,24 +109,34 @@ FailureOr<RankedTensorType> Conv2dOp::inferResultType() {
   return getTensorType(dims, input.getElementType());
 }
 
+/// (C2) of pools: no window lies in the padding only.
+static LogicalResult verifyPoolPadding(Pool2dOp op, unsigned side, int64_t extent) {
+  int64_t low = op.getPadding()[2 * side], high = op.getPadding()[2 * side + 1];
+  if (low > extent / 2)
+    return op.emitOpError() << "expected padding of at most half of the window of " << extent
+                            << ", found " << low;
+  if (high >= extent)
+    return op.emitOpError() << "expected padding of less than the window of " << extent
+                            << ", found " << high;
+  return success();
+}
+
 FailureOr<RankedTensorType> Pool2dOp::inferResultType() {
   RankedTensorType input = getInput().getType();
-  if (failed(verifyRank4(*this, input, "an input")) ||               // (C1)
-      failed(verifyEntries(*this, "kernel", getKernel(), 2, 1)) ||   // (C2)
-      failed(verifyEntries(*this, "strides", getStrides(), 2, 1)) || // (C2)
-      failed(verifyEntries(*this, "padding", getPadding(), 4, 0)))   // (C2)
+  if (failed(verifyRank4(*this, input, "an input")) ||                 // (C1)
+      failed(verifyEntries(*this, "kernel", getKernel(), 2, 1)) ||     // (C2)
+      failed(verifyEntries(*this, "strides", getStrides(), 2, 1)) ||   // (C2)
+      failed(verifyEntries(*this, "dilation", getDilation(), 2, 1)) || // (C2)
+      failed(verifyEntries(*this, "padding", getPadding(), 4, 0)))     // (C2)
     return failure();
   SmallVector<AffineExpr> dims = {getDim(input, 0), getDim(input, 1)};
   for (unsigned side : {0, 1}) {
-    int64_t low = getPadding()[2 * side], high = getPadding()[2 * side + 1];
-    int64_t kernel = getKernel()[side];
-    if (std::max(low, high) > kernel / 2) // (C2)
-      return emitOpError() << "expected padding of at most half of the kernel " << kernel
-                           << ", found " << std::max(low, high);
-    FailureOr<AffineExpr> windows = // (C3)
-        inferWindows(*this, getDim(input, side + 2), low + high,
-                     getAffineConstantExpr(kernel, getContext()), getStrides()[side],
-                     side ? "width" : "height");
+    int64_t extent = (getKernel()[side] - 1) * getDilation()[side] + 1;
+    if (failed(verifyPoolPadding(*this, side, extent))) // (C2)
+      return failure();
+    FailureOr<AffineExpr> windows = inferWindows( // (C3)
+        *this, getDim(input, side + 2), getPadding()[2 * side] + getPadding()[2 * side + 1],
+        getAffineConstantExpr(extent, getContext()), getStrides()[side], side ? "width" : "height");
     if (failed(windows))
       return failure();
     dims.push_back(*windows);

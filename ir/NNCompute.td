@@ -119,17 +119,18 @@ def NN_Conv2dOp : NN_InferredOp<"conv2d", "Convolution"> {
 }
 
 def NN_Pool2dOp : NN_InferredOp<"pool2d", "Window"> {
-  let summary = "Maximum or mean over windows";
+  let summary = "Maximum, mean or sum over windows";
   let description = [{
-    The input is NCHW; `kernel` and `strides` are `[height, width]`, `padding` is
+    The input is NCHW; `kernel`, `strides` and `dilation` are `[height, width]`, `padding` is
     `[top, bottom, left, right]`. A maximum ignores padding and is NaN if the window holds one; a
     mean counts padding as zeros and divides by the whole window. Accumulates in f32.
 
     1. (C1) the operand has rank 4 and a float element type.
-    2. (C2) `kernel`, `strides` have 2 entries, all at least 1; `padding` 4, none negative and none
-       more than half of the kernel.
-    3. (C3) height and width of the result are `floor((in + pads - kernel) / stride) + 1`, not
-       provably below 1.
+    2. (C2) `kernel`, `strides`, `dilation` have 2 entries, all at least 1; `padding` 4, none
+       negative; top and left are at most half of `dilation * (kernel - 1) + 1`, bottom and right
+       are less than that, so that every window holds an element.
+    3. (C3) height and width of the result are `floor((in + pads - dilation * (kernel - 1) - 1) /
+       stride) + 1`, not provably below 1.
 
     ```mlir
     %y = nn.pool2d max %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>,
@@ -138,7 +139,8 @@ def NN_Pool2dOp : NN_InferredOp<"pool2d", "Window"> {
     ```
   }];
   let arguments = (ins NN_PoolKindAttr:$kind, NN_FloatTensor:$input, DenseI64ArrayAttr:$kernel,
-                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$padding);
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$padding,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$dilation);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = "$kind $input attr-dict `:` type($input) `->` type($result)";
 }

@@ -21,6 +21,18 @@ LogicalResult CastOp::verify() {
   return success();
 }
 
+LogicalResult RandomOp::verify() {
+  if (getDims(getCounter().getType()) != getDims(getType())) // (C2)
+    return emitOpError() << "expected a result of the operands' dimensions "
+                         << toString(getDims(getCounter().getType())) << ", found "
+                         << toString(getDims(getType()));
+  bool isBits = getKind() == RandomKind::Bits;
+  if (getType().getElementType().isF32() == isBits) // (C2)
+    return emitOpError() << "expected a result of " << (isBits ? "i32" : "f32") << ", found "
+                         << getType().getElementType();
+  return success();
+}
+
 void NNDialect::registerElementwiseOps() {
   addOperations<
 #define GET_OP_LIST

@@ -135,4 +135,35 @@ def NN_CastOp : NN_Elementwise<"cast"> {
   let hasVerifier = 1;
 }
 
+def NN_RandomOp : NN_Elementwise<"random", [AllTypesMatch<["counter", "seed", "call"]>]> {
+  let summary = "Random numbers that depend on their place only";
+  let description = [{
+    Every element is made of the first words of Philox 4x32-10 (Salmon, Moraes, Dror, Shaw:
+    Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011) with the key `seed` and the counter
+    `(counter, call mod 2**32, stream)`. All arithmetic is on integers, so that every target gives
+    the same bits.
+
+    - `bits`: the upper 24 bits of the first word, as an i32 in `0 .. 2**24-1`.
+    - `normal`: standard normal f32s by the method of Box and Muller, from the first two words:
+      `sqrt(-2 log(u)) * cos(2 pi v)`, logarithm and cosine in fixed point with absolute errors
+      below 2**-28.
+
+    1. (C1) the operands have the same type.
+    2. (C2) the result has the same dimensions, and is i32 for `bits`, f32 for `normal`.
+
+    ```mlir
+    %r = nn.random bits %i, %seed, %call {stream = 3 : i64} : tensor<4xi64> -> tensor<4xi32>
+    ```
+  }];
+  let arguments = (ins NN_RandomKindAttr:$kind, NN_TensorOf<[I64]>:$counter,
+                       NN_TensorOf<[I64]>:$seed, NN_TensorOf<[I64]>:$call,
+                       DefaultValuedAttr<I64Attr, "0">:$stream);
+  let results = (outs NN_TensorOf<[I32, F32]>:$result);
+  let assemblyFormat = [{
+    $kind $counter `,` $seed `,` $call attr-dict `:` type($counter) `->` type($result)
+  }];
+  let hasFolder = 0;
+  let hasVerifier = 1;
+}
+
 #endif // NNC_IR_NNELEMENTWISE

@@ -114,7 +114,7 @@ bool isSmall(nn::MatmulOp product) {
 bool isCheap(Operation *op) {
   return isPointwise(op) &&
          !isa<nn::ExpOp, nn::LogOp, nn::SqrtOp, nn::RsqrtOp, nn::SinOp, nn::CosOp, nn::TanhOp,
-              nn::ErfOp, nn::PowOp, nn::DivOp, nn::FloorDivOp, nn::ModOp>(op);
+              nn::ErfOp, nn::PowOp, nn::DivOp, nn::FloorDivOp, nn::ModOp, nn::RandomOp>(op);
 }
 
 /// One view of a chain that attention reads by strides. `isMask`: of its mask, of which any axis

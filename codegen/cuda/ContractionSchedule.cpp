@@ -46,6 +46,11 @@ private:
   bool splitAxes();
   std::optional<std::string> classify();
   AffineExpr extentOf(Part part) const;
+  /// Whether the part is known to be much smaller than every tile.
+  bool isFew(Part part) const {
+    std::optional<int64_t> extent = math.constantOf(extentOf(part));
+    return extent && *extent < 4;
+  }
   template <class Tile> Tile choose(Tile (*of)(int64_t, int64_t, int64_t, unsigned)) const;
   std::optional<std::string> tensorCoreType() const;
   Scheduled finish(const std::string &call, unsigned rows, unsigned columns, unsigned threads,
@@ -501,6 +506,9 @@ Result<Scheduled> ContractionWriter::write() {
 
   if (math.constantOf(extentOf(Rows)) == 1 || math.constantOf(extentOf(Columns)) == 1)
     return notOfThisForm("a vector, of which tiles would compute copies");
+  // Depthwise convolutions and those with few results per group.
+  if (body.anchor == "convolution" && (isFew(Rows) || isFew(Columns)))
+    return notOfThisForm("most of every tile would lie outside of the product");
 
   Scheduled scheduled;
   if (std::optional<std::string> type = tensorCoreType()) {

@@ -29,6 +29,10 @@ Result<Scheduled> schedule(const KernelBody &body) {
   if (isProduct)
     if (Result<Scheduled> scheduled = scheduleContraction(body))
       return scheduled;
+  // A convolution that is no product of matrices sums few elements per result, and neighbouring
+  // threads read neighbouring ones.
+  if (body.anchor == "convolution")
+    return schedulePointwise(body);
   if (body.anchor == "reduction" || isProduct)
     if (Result<Scheduled> scheduled = scheduleRows(body))
       return scheduled;

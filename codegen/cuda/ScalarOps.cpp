@@ -54,9 +54,13 @@ constexpr Row Table[] = {
     {"arith.cmpf.uno", "$0 != $0 || $1 != $1"},
     {"arith.cmpf.true", "true"},
 
-    {"arith.addi", "$0 + $1", "0"},
-    {"arith.subi", "$0 - $1"},
-    {"arith.muli", "$0 * $1", "1"},
+    // Unsigned: the sums, differences and products of integers wrap.
+    {"arith.addi", "($t)(($u)$0 + ($u)$1)", "0"},
+    {"arith.subi", "($t)(($u)$0 - ($u)$1)"},
+    {"arith.muli", "($t)(($u)$0 * ($u)$1)", "1"},
+    {"arith.addi->index", "$0 + $1", "0"},
+    {"arith.subi->index", "$0 - $1"},
+    {"arith.muli->index", "$0 * $1", "1"},
     {"arith.divsi", "$0 / $1"},
     {"arith.divui", "($t)(($u)$0 / ($u)$1)"},
     {"arith.remsi", "$0 % $1"},

@@ -53,7 +53,8 @@ def main():
             golden.write_safetensors(checkpoint, {k: golden.draw(k, s, t) for k, (s, t) in case["keys"].items()})
         model = folder / "model.bin"
         source, *options = case["options"]
-        command = [args.bin / "nnc", EXAMPLES / source, *options, "--weights", checkpoint]
+        sources = TEST / "golden" if source.startswith("ops/") else EXAMPLES
+        command = [args.bin / "nnc", sources / source, *options, "--weights", checkpoint]
         command += ["--target", args.target, "-o", model]
         command += ["--arch", args.arch] if args.target == "cuda" else []
         subprocess.run(command, check=True)

@@ -18,6 +18,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import attention_zoo
+import image_zoo
+import ops
 from weights import draw, draw_input, write_safetensors
 
 HERE = pathlib.Path(__file__).parent
@@ -173,7 +175,7 @@ CASES = {
         {"ids": {"shape": [1, 8], "high": 50}},
     ),
     "textclassifier": (TextClassifier, ["textclassifier.nn"], {"ids": {"shape": [3, 17], "high": 1000}}),
-} | attention_zoo.CASES
+} | attention_zoo.CASES | image_zoo.CASES | ops.CASES
 
 
 def make(name, module, options, inputs):
@@ -191,7 +193,8 @@ def make(name, module, options, inputs):
     with torch.no_grad():
         arguments = [torch.tensor(t) for t in tensors.values()]
         outputs = model(*[a.double() if a.is_floating_point() else a.long() for a in arguments])
-    tensors |= {k: v.numpy().astype(np.float32) for k, v in outputs.items()}
+    for key, value in outputs.items():
+        tensors[key] = value.numpy().astype(np.float32 if value.is_floating_point() else np.int32)
     write_safetensors(HERE / f"{name}.safetensors", tensors)
     case = {"options": options, "inputs": list(inputs), "outputs": list(outputs), "keys": keys}
     if name == "lenet":

@@ -307,7 +307,7 @@ func.func @conv_result(%x: tensor<?x3x8x8xf32, affine_map<()[s0] -> (s0, 3, 8, 8
 // -----
 
 func.func @pool_padding(%x: tensor<1x3x8x8xf32>) {
-  // expected-error @+1 {{'nn.pool2d' op expected padding of at most half of the kernel 2, found 2}}
+  // expected-error @+1 {{'nn.pool2d' op expected padding of at most half of the window of 2, found 2}}
   %0 = nn.pool2d max %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, padding = array<i64: 2, 0, 0, 0>}
       : tensor<1x3x8x8xf32> -> tensor<1x3x5x4xf32>
   return

@@ -318,14 +318,15 @@ def windows():
              f"dilation = {array(dilation)}, groups = {groups}}}}} : {{t0}}, {{t1}} -> {{r}}",
              [x, w], conv(x, w, strides, padding, dilation, groups))
 
-    def pool(x, kernel, strides, padding, combine, outside):
-        oh = (x.shape[2] + padding[0] + padding[1] - kernel[0]) // strides[0] + 1
-        ow = (x.shape[3] + padding[2] + padding[3] - kernel[1]) // strides[1] + 1
+    def pool(x, kernel, strides, padding, dilation, combine, outside):
+        oh = (x.shape[2] + padding[0] + padding[1] - dilation[0] * (kernel[0] - 1) - 1) // strides[0] + 1
+        ow = (x.shape[3] + padding[2] + padding[3] - dilation[1] * (kernel[1] - 1) - 1) // strides[1] + 1
 
         def element(n, c, y, z):
             values = []
             for i, j in itertools.product(range(kernel[0]), range(kernel[1])):
-                row, column = y * strides[0] + i - padding[0], z * strides[1] + j - padding[2]
+                row = y * strides[0] + i * dilation[0] - padding[0]
+                column = z * strides[1] + j * dilation[1] - padding[2]
                 inside = 0 <= row < x.shape[2] and 0 <= column < x.shape[3]
                 values.append(x[n, c, row, column] if inside else outside)
             return combine(values)
@@ -333,11 +334,16 @@ def windows():
         return Tensor([*x.shape[:2], oh, ow], element)
 
     x = ramp(1, 2, 5, 7)
-    for kernel, strides, padding in (([2, 2], [2, 2], [0, 0, 0, 0]), ([3, 2], [1, 3], [1, 0, 1, 1])):
-        text = f"{{{{kernel = {array(kernel)}, strides = {array(strides)}, padding = {array(padding)}}}}}"
-        case(f"nn.pool2d max {{0}} {text} : {{t0}} -> {{r}}", [x], pool(x, kernel, strides, padding, max, -INF))
-        case(f"nn.pool2d avg {{0}} {text} : {{t0}} -> {{r}}", [x],
-             pool(x, kernel, strides, padding, lambda v: sum(v) / len(v), 0.0))
+    for kernel, strides, padding, dilation in (
+        ([2, 2], [2, 2], [0, 0, 0, 0], [1, 1]), ([3, 2], [1, 3], [1, 0, 1, 1], [1, 1]),
+        ([2, 3], [2, 1], [0, 2, 1, 1], [2, 2]),
+    ):
+        text = (f"{{{{kernel = {array(kernel)}, strides = {array(strides)}, padding = {array(padding)}, "
+                f"dilation = {array(dilation)}}}}} : {{t0}} -> {{r}}")
+        window = kernel, strides, padding, dilation
+        case(f"nn.pool2d max {{0}} {text}", [x], pool(x, *window, max, -INF))
+        case(f"nn.pool2d sum {{0}} {text}", [x], pool(x, *window, sum, 0.0))
+        case(f"nn.pool2d avg {{0}} {text}", [x], pool(x, *window, lambda v: sum(v) / len(v), 0.0))
 
 
 def attention(query, key, value, mask=None, causal=False, offset=0):
@@ -368,6 +374,32 @@ def attentions():
         place = Tensor([], [offset], "i32")
         case("nn.attention {0}, {1}, {2} offset {3} {{causal}} : ({t0}, {t1}, {t2}, {t3}) -> {r}", [q, k, v, place],
              attention(q, k, v, causal=True, offset=offset))
+
+
+def philox(counter, call, stream, seed):
+    """Four words of Philox 4x32-10, as in the paper."""
+    words = [counter % 2 ** 32, counter >> 32, call % 2 ** 32, stream]
+    key = [seed % 2 ** 32, seed >> 32 & 0xFFFFFFFF]
+    for _ in range(10):
+        first, second = 0xD2511F53 * words[0], 0xCD9E8D57 * words[2]
+        words = [second >> 32 ^ words[1] ^ key[0], second % 2 ** 32, first >> 32 ^ words[3] ^ key[1], first % 2 ** 32]
+        key = [(key[0] + 0x9E3779B9) % 2 ** 32, (key[1] + 0xBB67AE85) % 2 ** 32]
+    return words
+
+
+def random_numbers():
+    # The last known answer of the authors' kat_vectors: the digits of pi.
+    assert philox(0x85A308D3243F6A88, 0x13198A2E, 0x03707344, 0x299F31D0A4093822)[0] == 0xD16CFE09
+    counters = Tensor([7], [0, 1, 2, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 5, 123456789], "i64")
+    for seed, call, stream in (0, 0, 0), (1234567890123456789, 2 ** 32 + 7, 3), (-5, 1, 2 ** 31 + 9):
+        operands = [counters, Tensor([7], [seed] * 7, "i64"), Tensor([7], [call] * 7, "i64")]
+        words = [philox(c, call, stream, seed % 2 ** 64) for c in counters.data]
+        text = f"{{0}}, {{1}}, {{2}} {{{{stream = {stream}}}}} : {{t0}} -> {{r}}"
+        case(f"nn.random bits {text}", operands, Tensor([7], [w[0] >> 8 for w in words], "i32"))
+        normal = [
+            math.sqrt(-2 * math.log((2 * w[0] + 1) / 2 ** 33)) * math.cos(2 * math.pi * w[1] / 2 ** 32) for w in words
+        ]
+        case(f"nn.random normal {text}", operands, Tensor([7], normal))
 
 
 #===- Running ------------------------------------------------------------------------------------===#
@@ -431,7 +463,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--libs", required=True, help="folder of libmlir_runner_utils.so")
     for group in (elementwise, integers, comparisons, casts, movements, gathers, reductions, softmaxes, products,
-                  windows, attentions):
+                  windows, attentions, random_numbers):
         group()
     printed = re.split(r"Unranked Memref[^\n]*\n", run(parser.parse_args().libs))[1:]
     wrong = 0

@@ -595,12 +595,12 @@ TEST(ElementwiseErrors, NoRealNumber) {
 }
 
 TEST(ElementwiseErrors, NotYet) {
-  EXPECT_EQ(run(R"nn((x: float[4]) = cumsum(x, axis=0))nn"),
-            R"out(error[E0590]: `cumsum` is not supported yet
- --> test.nn:2:29
+  EXPECT_EQ(run(R"nn((x: float[4]) = x + kaiming_uniform())nn"),
+            R"out(error[E0590]: `kaiming_uniform` is not supported yet
+ --> test.nn:2:33
   |
-2 |   fn forward(x: float[4]) = cumsum(x, axis=0)
-  |                             ^^^^^^
+2 |   fn forward(x: float[4]) = x + kaiming_uniform()
+  |                                 ^^^^^^^^^^^^^^^
 )out");
 }
 

@@ -160,6 +160,32 @@ nn.transpose permutation=array<i64: 1, 0> -> f32[4, 3]
 )out");
 }
 
+TEST(Pattern, EinsumOfThree) {
+  EXPECT_EQ(
+      run(R"nn((x: float[B, 3, 4], y: float[4, 5], z: float[5, B]) requires B in 1..=8 = einsum("b i j, j k, k b -> i b", x, y, z))nn"),
+      R"out(nn.reshape -> f32[s0 * 3, 4]
+nn.matmul -> f32[s0 * 3, 5]
+nn.reshape -> f32[s0, 3, 5]
+nn.transpose permutation=array<i64: 1, 0> -> f32[s0, 5]
+nn.reshape -> f32[s0, 5, 1]
+nn.matmul -> f32[s0, 3, 1]
+nn.reshape -> f32[s0, 3]
+nn.transpose permutation=array<i64: 1, 0> -> f32[3, s0]
+)out");
+}
+
+TEST(Pattern, EinsumOfADiagonal) {
+  EXPECT_EQ(run(R"nn((x: float[2, 4, 4]) = einsum("b i i -> i b", x))nn"),
+            R"out(nn.iota axis=1 : i64 -> i32[2, 4, 4]
+nn.iota axis=2 : i64 -> i32[2, 4, 4]
+nn.cmp predicate=#nn<cmp eq> -> i1[2, 4, 4]
+nn.full value=0.000000e+00 : f32 -> f32[2, 4, 4]
+nn.select -> f32[2, 4, 4]
+nn.reduce axes=array<i64: 2> kind=#nn<reduce_kind sum> -> f32[2, 4]
+nn.transpose permutation=array<i64: 1, 0> -> f32[4, 2]
+)out");
+}
+
 TEST(PatternErrors, UnknownAxis) {
   EXPECT_EQ(
       run(R"nn((x: float[B, 4, 6, 6]) requires B in 1..=8 = x |> rearrange("b c h w -> b (c h wd)"))nn"),

@@ -1,0 +1,118 @@
+"""PyTorch's side of the models in ops/: every option of the operations that PyTorch has too."""
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class Convolutions(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.grouped = nn.Conv2d(4, 6, (3, 2), (2, 1), (1, 0), (1, 2), 2)
+        self.depthwise = nn.Conv2d(4, 8, 3, 1, 1, 1, 4, bias=False)
+        self.same = nn.Parameter(torch.zeros(3, 4, 4, 3))
+        self.uneven = nn.Parameter(torch.zeros(2, 4, 2, 2))
+        self.signal = nn.Conv1d(4, 6, 3, 2, 2, 2, 2)
+        self.up = nn.ConvTranspose2d(4, 3, 2, 2)
+        self.wide = nn.ConvTranspose2d(4, 6, (3, 4), (2, 3), (1, 2), (1, 2), 2)
+        self.far = nn.ConvTranspose2d(4, 2, 3, 2, bias=False, dilation=(2, 3))
+        self.near = nn.ConvTranspose2d(4, 4, 3, padding=1, groups=4)
+        self.stretched = nn.ConvTranspose1d(4, 2, 5, 3, 1)
+
+    def forward(self, x):
+        row = x[:, :, 0]
+        return {
+            "grouped_y": self.grouped(x),
+            "depthwise_y": self.depthwise(x),
+            "same_y": F.conv2d(x, self.same, padding="same"),
+            "uneven_y": F.conv2d(F.pad(x, (0, 1, 2, 0)), self.uneven),
+            "signal_y": self.signal(row),
+            "up_y": self.up(x),
+            "wide_y": self.wide(x),
+            "far_y": self.far(x),
+            "near_y": self.near(x),
+            "stretched_y": self.stretched(row),
+        }
+
+
+class Pools(nn.Module):
+    def forward(self, x):
+        row = x[:, :, 0]
+        return {
+            "largest": F.max_pool2d(x, (3, 2), 2, (1, 0)),
+            "spread": F.max_pool2d(x, 3, 1, 1, 2),
+            "rounded": F.max_pool2d(x, 2, 3, 1, ceil_mode=True),
+            "mean_y": F.avg_pool2d(x, 3, 2, 1),
+            "inside": F.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
+            "partial": F.avg_pool2d(x, 3, 2, 1, ceil_mode=True),
+            "partial_inside": F.avg_pool2d(x, 3, 2, 1, ceil_mode=True, count_include_pad=False),
+            "signal": F.max_pool1d(row, 2),
+            "global_y": x.mean((2, 3)),
+            "doubled": F.interpolate(x, scale_factor=(2, 3)),
+            "resized": F.interpolate(x, (5, 13)),
+            "smooth": F.interpolate(x, scale_factor=2, mode="bilinear"),
+            "corners": F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True),
+            "shrunk": F.interpolate(x, (4, 5), mode="bilinear"),
+            "longer": F.interpolate(row, scale_factor=2, mode="linear"),
+        }
+
+
+class Order(nn.Module):
+    def forward(self, x, w, ids):
+        v = (w @ w.T).sum(1).expand(x.shape[0], len(ids), -1)
+        greatest, every = x.topk(3), x.topk(6)
+        put = x.clone()
+        for i, row in enumerate(ids):  # the last of equal ones wins
+            put[:, row] = v[:, i]
+        return {
+            "sums": x.cumsum(1),
+            "short_sums": x.cumsum(-1),
+            "greatest": greatest.values,
+            "places": greatest.indices,
+            "sorted": every.values,
+            "order": every.indices,
+            "along": x.topk(2, 1).values,
+            "put": put,
+            "added": x.index_add(1, ids, v),
+            "flipped": x.flip(1, 2),
+            "chain": torch.einsum("bnd,de,fe->bn", x, w, w),
+            "diagonal": torch.einsum("dd->d", w @ w.T),
+            "hot": F.one_hot(ids, 9).float(),
+        }
+
+
+class Norms(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.group = nn.GroupNorm(2, 4)
+        self.instance, self.affine = nn.InstanceNorm2d(4), nn.InstanceNorm2d(4, affine=True)
+        self.batch = nn.BatchNorm1d(4)
+        self.slope, self.slopes = nn.PReLU(), nn.PReLU(4)
+
+    def forward(self, x):
+        functions = [F.relu6, F.leaky_relu, F.elu, F.selu, F.hardsigmoid, F.hardswish, F.softplus, F.mish]
+        functions += [F.silu, F.gelu, nn.GELU("tanh"), torch.sign]
+        return {
+            "group_y": self.group(x),
+            "instance_y": self.instance(x),
+            "affine_y": self.affine(x),
+            "batch_y": self.batch(x[:, :, 0]),
+            "batch_rows": self.batch(x[:, :, 0, 0]),
+            "slope_y": self.slope(x),
+            "slopes_y": self.slopes(x),
+            "activations": torch.stack([f(4 * x) for f in functions]),
+            "parts": F.adaptive_avg_pool2d(x, (2, 3)),
+            "deviation": x.var((0, 2, 3), correction=0)[:, None],
+            "spread": x.amax((0, 1, 3)) - x.amin((0, 1, 3)),
+        }
+
+
+CASES = {
+    "convolutions": (Convolutions, ["ops/convolutions.nn"], {"x": {"shape": [2, 4, 5, 6]}}),
+    "pools": (Pools, ["ops/pools.nn"], {"x": {"shape": [1, 3, 9, 11]}}),
+    "order": (
+        Order,
+        ["ops/order.nn"],
+        {"x": {"shape": [2, 37, 6]}, "w": {"shape": [6, 5]}, "ids": {"shape": [7], "high": 9}},
+    ),
+    "norms": (Norms, ["ops/norms.nn"], {"x": {"shape": [2, 4, 2, 6]}}),
+}
