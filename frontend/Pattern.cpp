@@ -263,6 +263,8 @@ bool PatternBinder::addNew(const PatternAtom &atom, bool mayAddAxes,
     context
         .error("E0303", atom.name.span,
                fmt::format("{} cannot make an axis of {}", what, atom.number))
+        .help(fmt::format("to split an axis, name its parts: `(k c) -> k c` with `k={}`",
+                          atom.number))
         .help("to repeat elements, use `repeat`");
     return false;
   }

@@ -456,6 +456,29 @@ def pool(p, rng):
     return p.add(f"{x.name} |> {kind}_pool(2)", "float", x.shape[:2] + shape_of(*sizes), [x], meaning, exact=x.exact and kind == "max")
 
 
+def attend(p, rng):
+    """The prelude's attention: grouped heads, causal, masked."""
+    x = p.pick(rng, rank=4, last_constant=True)
+    if not x:
+        return None
+    y, z = p.pick(rng, shape=x.shape), p.pick(rng, shape=x.shape)
+    causal = rng.random() < 0.5
+    heads = x.shape[1].constant
+    one = heads and heads > 1 and rng.random() < 0.5  # one head of keys and values for all
+    k, v = (f"{y.name}[:, 0:1]", f"{z.name}[:, 0:1]") if one else (y.name, z.name)
+
+    def meaning(q, k, v):
+        if one:
+            k, v = (np.repeat(t[:, :1], q.shape[1], axis=1) for t in (k, v))
+        s = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+        if causal:
+            s = np.where(np.tril(np.ones(s.shape[-2:], bool)), s, -np.inf)
+        return softmax(s, -1) @ v
+
+    text = f"attention({x.name}, {k}, {v}{', causal=true' if causal else ''})"
+    return p.add(text, "float", x.shape, [x, y, z], meaning)
+
+
 # --- modules -----------------------------------------------------------------------------------------------------
 
 
@@ -509,5 +532,5 @@ def function(p, rng):
 KINDS = [
     unary, unary, unary, binary, binary, binary, broadcast_trailing, broadcast_trailing, broadcast_one, choose, logic, integers, integers, from_integers,
     best, look_up, reduction, reduction, pattern_reduction, soft, permute, permute, merge, unmerge, repeat, index, index, join, pile, part,
-    edge, turn, resize, spread, product, product, self_product, contraction, convolution, convolution, pool, norm, block, function,
+    edge, turn, resize, spread, product, product, self_product, contraction, attend, convolution, convolution, pool, norm, block, function,
 ]
