@@ -89,7 +89,9 @@ public:
     }
     if (!sets.empty())
       builder.setInsertionPoint(sets.front());
-    isOld.insert(old.begin(), old.end());
+    for (Operation *op : old)
+      if (!isa<nn::ScanOp>(op)) // loops stay
+        isOld.insert(op);
     needed.insert(block.getTerminator()->operand_begin(), block.getTerminator()->operand_end());
     for (const PlannedStep &step : plan.steps)
       stepNames.push_back(isNamed(step) ? names.make(step.anchor) : "");
