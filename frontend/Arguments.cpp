@@ -15,7 +15,10 @@ std::nullopt_t Evaluator::unknownArgument(const FormalSource &source, const Argu
       error("E0205", argument.nameSpan.isValid() ? argument.nameSpan : argument.span,
             fmt::format("`{}` has no parameter `{}`", source.name, argument.name));
   diag.note(fmt::format("`{}` is declared", source.name), source.declaration);
-  if (auto similar = closestName(argument.name, names))
+  if (auto local = localName(argument.name, names); local && argument.nameSpan.isValid())
+    diag.fixIt(fmt::format("here it is called `{}`", *local),
+               {{argument.nameSpan, std::string(*local)}});
+  else if (auto similar = closestName(argument.name, names))
     if (argument.nameSpan.isValid())
       diag.fixIt(fmt::format("`{}` has a similar name", *similar),
                  {{argument.nameSpan, std::string(*similar)}});

@@ -103,8 +103,11 @@ std::optional<Value> Evaluator::call(const Value &callee, std::vector<Argument> 
     return callSequence(*list, std::move(arguments), std::move(site));
   if (auto *element = callee.as<Element>())
     return callElement(*element, arguments, site);
-  error("E0508", site.callee, fmt::format("`{}` cannot be called", site.name))
-      .primaryLabel(fmt::format("this is {}", describeKind(callee)));
+  syntax::Diagnostic &diag =
+      error("E0508", site.callee, fmt::format("`{}` cannot be called", site.name))
+          .primaryLabel(fmt::format("this is {}", describeKind(callee)));
+  if (auto *text = callee.as<StringValue>(); text && text->literal && isKnown(text->text))
+    diag.fixIt("functions are named without quotes", {{text->literal->span, text->text}});
   return std::nullopt;
 }
 

@@ -19,10 +19,15 @@ namespace nnc::frontend {
 
 /// What a symbolic dimension stands on. Where a guard says `H % 16 == 4`, H is replaced by
 /// `16 * H' + 4`; then the variable H' is {"H", 16, 4}: it has the user's name, and is printed,
-/// evaluated and emitted as `(H - 4) // 16`.
+/// evaluated and emitted as `(H - 4) // 16`. Where a guard says `H % K == 0`, H is replaced by
+/// `K * H'`; then H' is {"H", 1, 0, "K"}, and stands for `H // K`.
 struct DimVariable {
   std::string name;
   int64_t divisor = 1, remainder = 0;
+  /// Another variable by which it is divided too; empty for none.
+  std::string by = {};
+
+  bool isPlain() const { return divisor == 1 && remainder == 0 && by.empty(); }
   auto operator<=>(const DimVariable &) const = default;
 };
 

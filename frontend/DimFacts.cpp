@@ -10,7 +10,20 @@ namespace {
 
 //===- Values --------------------------------------------------------------------------------===//
 
+/// `H // (c * K)` where that is exact, as its guard demands.
+std::optional<int64_t> evaluateQuotient(const DimVariable &variable, const DimSizes &sizes) {
+  auto whole = sizes.find(variable.name), by = sizes.find(variable.by);
+  if (whole == sizes.end() || by == sizes.end())
+    return std::nullopt;
+  std::optional<int64_t> divisor = checkedMul(by->second, variable.divisor);
+  if (!divisor || *divisor <= 0 || whole->second % *divisor != 0)
+    return std::nullopt;
+  return whole->second / *divisor;
+}
+
 std::optional<int64_t> evaluateAtom(const Dim::Atom &atom, const DimSizes &sizes) {
+  if (atom.variable && !atom.variable->by.empty())
+    return evaluateQuotient(*atom.variable, sizes);
   if (atom.variable) {
     auto found = sizes.find(atom.variable->name);
     int64_t offset;
@@ -70,7 +83,19 @@ DimInterval multiply(DimInterval a, DimInterval b) {
 
 int64_t divideEnd(int64_t end, int64_t by) { return isInfinite(end) ? end : floorDivide(end, by); }
 
+/// A multiple of K that is at least 1 is at least K.
+DimInterval boundQuotient(const DimVariable &variable, const DimFacts &facts) {
+  DimInterval whole = facts.rangeOf(variable.name), by = facts.rangeOf(variable.by);
+  auto divisor = checkedMul(std::max<int64_t>(by.low, 1), variable.divisor);
+  return {whole.low >= 1   ? 1
+          : whole.low >= 0 ? 0
+                           : INT64_MIN,
+          divisor ? divideEnd(whole.high, *divisor) : whole.high};
+}
+
 DimInterval boundVariable(const DimVariable &variable, const DimFacts &facts) {
+  if (!variable.by.empty())
+    return boundQuotient(variable, facts);
   DimInterval range = facts.rangeOf(variable.name);
   if (variable.divisor == 1)
     return range;

@@ -54,6 +54,44 @@ std::optional<DimSubstitution> solveRemainder(const DimRemainder &part, int64_t 
   return DimSubstitution{*variable, modulus * fresh + residue};
 }
 
+/// `variable % (c * by) == 0`, with variables that no guard has replaced: what it is divided by.
+struct SymbolicRemainder {
+  DimVariable variable;
+  int64_t factor;
+  DimVariable by;
+};
+
+/// Of a quotient `H // (c * K)`.
+std::optional<SymbolicRemainder> readQuotient(const Dim::Atom &atom) {
+  if (atom.variable)
+    return std::nullopt;
+  Dim::Terms above = atom.numerator.getTerms(), below = atom.denominator.getTerms();
+  if (above.size() != 1 || below.size() != 1 || above[0].coefficient != 1 ||
+      below[0].coefficient < 1)
+    return std::nullopt;
+  const DimVariable *variable = getLinearVariable(above[0]), *by = getLinearVariable(below[0]);
+  if (!variable || !by || !variable->isPlain() || !by->isPlain() || variable->name == by->name)
+    return std::nullopt;
+  return SymbolicRemainder{*variable, below[0].coefficient, *by};
+}
+
+/// H - c * K * (H // (c * K)) = 0: H is c * K * H'.
+std::optional<DimSubstitution> solveSymbolicRemainder(const Dim &difference) {
+  for (const Dim::Term &term : difference.getTerms())
+    for (const Dim::Factor &factor : term.factors) {
+      std::optional<SymbolicRemainder> part = readQuotient(*factor.atom);
+      if (!part)
+        continue;
+      Dim whole = Dim::variable(part->variable), divisor = Dim::variable(part->by) * part->factor;
+      Dim remainder = whole.mod(divisor);
+      if (difference == remainder || difference == -remainder)
+        return DimSubstitution{
+            part->variable, divisor * Dim::variable(DimVariable{part->variable.name, part->factor,
+                                                                0, part->by.name})};
+    }
+  return std::nullopt;
+}
+
 /// A variable that stands alone in the sum `difference = 0`.
 std::optional<DimSubstitution> solveLinear(const Dim &difference) {
   Dim::Terms terms = difference.getTerms();
@@ -66,6 +104,14 @@ std::optional<DimSubstitution> solveLinear(const Dim &difference) {
       return DimSubstitution{*variable, rest * -term->coefficient};
   }
   return std::nullopt;
+}
+
+/// For every `H // (c * K)` in a formula, the guard that makes it exact.
+void collectSymbolicGuards(const Dim &dim, std::vector<SymbolicRemainder> &guards) {
+  for (const Dim::Term &term : dim.getTerms())
+    for (const Dim::Factor &factor : term.factors)
+      if (std::optional<SymbolicRemainder> part = readQuotient(*factor.atom))
+        guards.push_back(*part);
 }
 
 /// For every `(c * v + ...) // n` in a formula, what v would have to be a multiple of.
@@ -102,6 +148,21 @@ std::vector<std::string> suggestGuards(const Dim &a, const Dim &b) {
     right = right.substitute(guard->variable, guard->by);
     guards.push_back(variable.name + " % " + std::to_string(modulus) + " == 0");
   }
+  std::vector<SymbolicRemainder> symbolic;
+  collectSymbolicGuards(left, symbolic);
+  collectSymbolicGuards(right, symbolic);
+  for (const SymbolicRemainder &part : symbolic) {
+    Dim divisor = Dim::variable(part.by) * part.factor;
+    std::optional<DimSubstitution> guard =
+        solveEquation(Dim::variable(part.variable).mod(divisor), 0);
+    std::string by = part.factor == 1 ? divisor.str() : "(" + divisor.str() + ")";
+    std::string text = part.variable.name + " % " + by + " == 0";
+    if (!guard || std::find(guards.begin(), guards.end(), text) != guards.end())
+      continue;
+    left = left.substitute(guard->variable, guard->by);
+    right = right.substitute(guard->variable, guard->by);
+    guards.push_back(std::move(text));
+  }
   if (left == right)
     return guards;
   bool simple = a.getVariables().size() == 1 && b.getVariables().size() == 1 && moduli.empty();
@@ -114,6 +175,8 @@ std::optional<DimSubstitution> solveEquation(const Dim &a, const Dim &b) {
   Dim difference = a - b;
   if (!difference.isValid() || difference.isConstant())
     return std::nullopt;
+  if (std::optional<DimSubstitution> symbolic = solveSymbolicRemainder(difference))
+    return symbolic;
   DimRemainders parts = splitRemainders(difference);
   if (parts.remainders.size() != 1)
     return solveLinear(difference);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <map>
 
 namespace nnc::frontend {
 namespace {
@@ -89,6 +90,8 @@ Summand printRemainder(const DimRemainder &part) {
 
 /// `c * H'` in terms of H: exactly H where 16 divides c, else a quotient.
 Dim presentVariable(const DimVariable &variable, int64_t &coefficient) {
+  if (!variable.by.empty())
+    return Dim::variable(variable); // presentQuotients() does
   Dim base = Dim::variable(variable.name) - variable.remainder;
   if (variable.divisor == 1)
     return base;
@@ -107,6 +110,46 @@ Dim presentFactor(const Dim::Factor &factor, int64_t &coefficient) {
   return result;
 }
 
+/// Every `K * H'`, where H' is H // (c * K), as H // c, and what is left of H' as that quotient.
+Dim presentQuotients(const Dim::Term &term) {
+  int64_t coefficient = term.coefficient;
+  Dim product = 1;
+  std::map<std::string, unsigned> taken; // powers of plain variables that went into quotients
+  auto powerOf = [&](const std::string &name) -> unsigned {
+    for (const Dim::Factor &factor : term.factors)
+      if (factor.atom->variable && factor.atom->variable->isPlain() &&
+          factor.atom->variable->name == name)
+        return factor.power - taken[name];
+    return 0;
+  };
+  for (const Dim::Factor &factor : term.factors) {
+    const std::optional<DimVariable> &variable = factor.atom->variable;
+    if (!variable || variable->by.empty())
+      continue;
+    Dim whole = Dim::variable(variable->name);
+    unsigned pairs = std::min(factor.power, powerOf(variable->by));
+    taken[variable->by] += pairs;
+    for (unsigned i = 0; i < pairs; ++i) {
+      int64_t common = std::gcd(coefficient, variable->divisor);
+      coefficient /= common;
+      product *= whole.floorDiv(variable->divisor / common);
+    }
+    product *=
+        whole.floorDiv(Dim::variable(variable->by) * variable->divisor).pow(factor.power - pairs);
+  }
+  for (const Dim::Factor &factor : term.factors) {
+    const std::optional<DimVariable> &variable = factor.atom->variable;
+    if (!variable)
+      product *= factor.atom->numerator.presented()
+                     .floorDiv(factor.atom->denominator.presented())
+                     .pow(factor.power);
+    else if (variable->by.empty())
+      product *= DimBuilder::fromAtom(factor.atom)
+                     .pow(factor.power - (variable->isPlain() ? taken[variable->name] : 0));
+  }
+  return product * coefficient;
+}
+
 } // namespace
 
 DimRemainders splitRemainders(const Dim &dim) {
@@ -118,10 +161,20 @@ DimRemainders splitRemainders(const Dim &dim) {
 
 Dim Dim::presented() const {
   std::vector<DimVariable> variables = getVariables();
-  if (std::all_of(variables.begin(), variables.end(),
-                  [](const DimVariable &v) { return v.divisor == 1; }))
+  auto anyVariable = [&](auto property) {
+    return std::any_of(variables.begin(), variables.end(), property);
+  };
+  bool anyMultiple =
+      anyVariable([](const DimVariable &v) { return v.by.empty() && v.divisor != 1; });
+  bool anyQuotient = anyVariable([](const DimVariable &v) { return !v.by.empty(); });
+  if (!anyMultiple && !anyQuotient)
     return *this;
   Dim result = 0;
+  if (!anyMultiple) {
+    for (const Term &term : getTerms())
+      result += presentQuotients(term);
+    return result;
+  }
   for (const Term &term : getTerms()) {
     int64_t coefficient = term.coefficient;
     Dim product = 1;
@@ -129,7 +182,7 @@ Dim Dim::presented() const {
       product *= presentFactor(factor, coefficient);
     result += product * coefficient;
   }
-  return result;
+  return anyQuotient ? result.presented() : result;
 }
 
 std::string Dim::str() const {

@@ -29,6 +29,9 @@ public:
 
   SizeSearch(std::vector<DimVariable> variables, const DimFacts &facts, Property property)
       : facts(facts), property(std::move(property)) {
+    for (size_t i = 0, count = variables.size(); i < count; ++i)
+      if (!variables[i].by.empty())
+        variables.push_back(DimVariable{variables[i].by});
     std::sort(variables.begin(), variables.end());
     for (const DimVariable &variable : variables) {
       // Of H and H', which are rarely seen together, the one with more conditions comes last.

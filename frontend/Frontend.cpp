@@ -3,10 +3,14 @@
 #include "frontend/Frontend.h"
 
 #include "frontend/ModelBuilder.h"
+#include "frontend/Observer.h"
 #include "frontend/Suggest.h"
+#include "frontend/syntax/Lost.h"
 #include "ir/NNDialect.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <iterator>
 
 namespace nnc::frontend {
 
@@ -111,6 +115,47 @@ static bool hasDefaults(const syntax::ModuleStmt &module) {
 
 namespace {
 
+/// Which functions were evaluated; what another observer wants to know is passed on.
+class UseRecorder : public Observer {
+public:
+  explicit UseRecorder(Observer *next) : next(next) {}
+  bool isUsed(const syntax::FnStmt &fn) const { return used.count(&fn); }
+
+  void enterBody(const syntax::FnStmt &fn, const Frame &frame) override {
+    used.insert(&fn);
+    if (next)
+      next->enterBody(fn, frame);
+  }
+  void leaveBody(const syntax::FnStmt &fn, const Value *result) override {
+    if (next)
+      next->leaveBody(fn, result);
+  }
+  void shareBody(const syntax::FnStmt &fn, const Frame &frame) override {
+    if (next)
+      next->shareBody(fn, frame);
+  }
+  void evaluated(const syntax::Expr &expr, const Value &value) override {
+    if (next)
+      next->evaluated(expr, value);
+  }
+  void applied(syntax::Span place, std::string_view name, const Value &value) override {
+    if (next)
+      next->applied(place, name, value);
+  }
+  void bound(const syntax::Ident &name, const Value &value) override {
+    if (next)
+      next->bound(name, value);
+  }
+  void built(const Instance &root, const ModelInfo &info) override {
+    if (next)
+      next->built(root, info);
+  }
+
+private:
+  Observer *next;
+  std::set<const syntax::FnStmt *> used;
+};
+
 /// `nnc check` of one file.
 class FileChecker {
 public:
@@ -118,14 +163,19 @@ public:
               mlir::MLIRContext &context, Files &files, FileScope &file,
               const FrontendOptions &options)
       : sources(sources), diags(diags), context(context), files(files), file(file),
-        options(options) {}
+        options(options), uses(options.observer) {
+    this->options.observer = &uses;
+  }
 
   void checkModels();
   /// The modules that no model has an instance of.
   void checkModules();
+  /// The constants, and the functions that nothing has called.
+  void checkRest();
 
 private:
   void build(const syntax::ModuleStmt &decl);
+  void adopt(const syntax::Diagnostic &diag);
   void checkOpen(const syntax::ModuleStmt &decl);
 
   syntax::SourceManager &sources;
@@ -133,7 +183,8 @@ private:
   mlir::MLIRContext &context;
   Files &files;
   FileScope &file;
-  const FrontendOptions &options;
+  FrontendOptions options;
+  UseRecorder uses;
   std::set<const syntax::ModuleStmt *> checked;
 };
 
@@ -154,8 +205,20 @@ void FileChecker::checkModels() {
 
 /// Errors that do not depend on the sizes that were left open.
 static bool isCertain(std::string_view code) {
-  return code == "E0201" || code == "E0203" || code == "E0204" || code == "E0206" ||
-         code == "E0401" || code == "E0503" || code == "E0505";
+  constexpr std::string_view kCertain[] = {"E0201", "E0202", "E0203", "E0204", "E0205",
+                                           "E0206", "E0208", "E0209", "E0401", "E0402",
+                                           "E0503", "E0505", "E0508", "E0509"};
+  return std::find(std::begin(kCertain), std::end(kCertain), code) != std::end(kCertain);
+}
+
+/// Takes over an error, if no syntax error explains it.
+void FileChecker::adopt(const syntax::Diagnostic &diag) {
+  syntax::Span place = diag.primary.span;
+  bool isFollowing =
+      (diag.code == "E0201" && syntax::mayBeLost(diags, sources, place)) ||
+      (diag.code == "E0208" && syntax::hasSyntaxError(diags, {place.file, 0, UINT32_MAX}));
+  if (!isFollowing)
+    diags.error(diag.code, place, diag.message) = diag;
 }
 
 void FileChecker::checkOpen(const syntax::ModuleStmt &decl) {
@@ -164,7 +227,7 @@ void FileChecker::checkOpen(const syntax::ModuleStmt &decl) {
   builder.checkOpen(decl);
   for (const syntax::Diagnostic &diag : found.all())
     if (isCertain(diag.code))
-      diags.error(diag.code, diag.primary.span, diag.message) = diag;
+      adopt(diag);
 }
 
 void FileChecker::checkModules() {
@@ -179,6 +242,28 @@ void FileChecker::checkModules() {
   }
 }
 
+/// A function stands alone if its build-time parameters have defaults. What it needs to know of its
+/// sizes may be known only where it is called.
+static bool canCheck(const syntax::FnStmt &fn) {
+  return takesTensors(fn) &&
+         std::all_of(fn.params.begin(), fn.params.end(), [](const syntax::Formal &formal) {
+           auto *type = formal.type->as<syntax::TensorType>();
+           return type ? !type->optional : formal.defaultValue != nullptr;
+         });
+}
+
+void FileChecker::checkRest() {
+  syntax::Diagnostics found;
+  ModelBuilder(sources, found, context, files, file, options, /*quiet=*/true).checkConstants();
+  for (const syntax::StmtPtr &item : file.tree->items)
+    if (auto *fn = item->as<syntax::FnStmt>(); fn && canCheck(*fn) && !uses.isUsed(*fn))
+      ModelBuilder(sources, found, context, files, file, options, /*quiet=*/true)
+          .checkFunction(*fn);
+  for (const syntax::Diagnostic &diag : found.all())
+    if (diag.severity == syntax::Severity::Error && diag.code != "E0304")
+      adopt(diag);
+}
+
 bool checkFile(syntax::SourceManager &sources, syntax::FileId file, const FrontendOptions &options,
                syntax::Diagnostics &diags, mlir::MLIRContext &context) {
   loadDialects(context);
@@ -188,8 +273,10 @@ bool checkFile(syntax::SourceManager &sources, syntax::FileId file, const Fronte
     return false;
   FileChecker checker(sources, diags, context, files, *scope, options);
   checker.checkModels();
-  if (options.model.empty())
+  if (options.model.empty()) {
     checker.checkModules();
+    checker.checkRest();
+  }
   return !diags.hasErrors();
 }
 

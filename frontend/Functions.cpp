@@ -1,6 +1,7 @@
 // Calls of functions written in the language: arguments are bound and checked against the
 // signature, then the body is evaluated in place (build time) or emitted once and called (tensors).
 #include "frontend/Evaluator.h"
+#include "frontend/syntax/Lost.h"
 
 #include <fmt/format.h>
 
@@ -95,6 +96,8 @@ std::optional<Value> Evaluator::evalBody(Frame &body, const syntax::FnStmt &fn) 
     body.failed = !body.result;
   } else {
     runBlock(*fn.block);
+    if (!body.returned && syntax::hasSyntaxError(diags, fn.span))
+      return std::nullopt; // what was left out may be the return
     if (!body.returned && !body.failed) {
       error("E0208", fn.name.span, fmt::format("`{}` returns nothing", fn.name.text))
           .note("a function ends with `return`");

@@ -4,10 +4,10 @@
 #include "frontend/Attributes.h"
 #include "frontend/Globals.h"
 #include "frontend/Suggest.h"
+#include "frontend/syntax/Lost.h"
 #include "frontend/syntax/Parser.h"
 #include "mlir/IR/Verifier.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 
 namespace nnc::frontend {
@@ -121,15 +121,6 @@ bool ModelBuilder::reserveSymbols(const Instance &root, const std::vector<SlotIn
   return true;
 }
 
-/// What could not be parsed may have been an entry point.
-static bool hasSyntaxError(const syntax::Diagnostics &diags, syntax::Span span) {
-  return std::ranges::any_of(diags.all(), [&](const syntax::Diagnostic &diag) {
-    const syntax::Span &at = diag.primary.span;
-    return std::string_view(diag.code).starts_with("E01") && at.file == span.file &&
-           at.begin >= span.begin && at.begin <= span.end;
-  });
-}
-
 bool ModelBuilder::emitEntries(Instance &root) {
   EntryEmitter emitter(evaluator, options.dims, quiet);
   bool ok = true, any = false;
@@ -137,7 +128,7 @@ bool ModelBuilder::emitEntries(Instance &root) {
     any = true;
     ok &= checkAttributes(evaluator, *fn) && emitter.emit(root, *fn);
   }
-  if (!any && !quiet && !hasSyntaxError(diags, root.cls->decl->span))
+  if (!any && !quiet && !syntax::hasSyntaxError(diags, root.cls->decl->span))
     diags
         .error("E0210", root.cls->decl->name.span,
                fmt::format("`{}` has no entry point", root.cls->name()))
@@ -166,12 +157,11 @@ mlir::OwningOpRef<mlir::ModuleOp> ModelBuilder::build(const syntax::ModuleStmt &
   InstanceRef root = makeRoot(decl, {});
   if (!root)
     return nullptr;
-  if (emitGlobals(context, *root, info.slots) && reserveSymbols(*root, info.slots)) {
-    if (evaluator.observer)
-      evaluator.observer->built(*root, info);
-    emitEntries(*root);
-  }
-  if (diags.numErrors() != before)
+  bool ok = emitGlobals(context, *root, info.slots) && reserveSymbols(*root, info.slots);
+  if (ok && evaluator.observer)
+    evaluator.observer->built(*root, info);
+  // An error that was reported for another model already, of a constant, is not reported again.
+  if (!ok || !emitEntries(*root) || diags.numErrors() != before)
     return nullptr;
   if (mlir::succeeded(mlir::verify(*module)))
     return module;
@@ -229,6 +219,26 @@ void ModelBuilder::checkOpen(const syntax::ModuleStmt &decl) {
   for (const syntax::StmtPtr &stmt : root->cls->decl->body)
     if (auto *fn = stmt->as<syntax::FnStmt>(); fn && EntryEmitter::isEntry(*fn))
       emitter.emit(*root, *fn);
+}
+
+/// It becomes the only function of a module without members, so that its names are those of the
+/// file.
+void ModelBuilder::checkFunction(const syntax::FnStmt &fn) {
+  syntax::ModuleStmt decl(fn.span);
+  decl.name = fn.name;
+  ModuleClass cls{&decl, &file};
+  auto root = std::make_shared<Instance>();
+  root->cls = &cls;
+  Evaluator::EnterFrame enter(evaluator, top);
+  mlir::OwningOpRef<mlir::ModuleOp> module = startModule(decl);
+  EntryEmitter(evaluator, std::vector<std::string>()).emit(*root, fn);
+}
+
+void ModelBuilder::checkConstants() {
+  Evaluator::EnterFrame enter(evaluator, top);
+  for (std::string_view name : file.names())
+    if (Global *global = file.find(name); global->decl->is<syntax::BindStmt>())
+      evaluator.globalValue(file, *global, global->name.span);
 }
 
 std::set<const syntax::ModuleStmt *> ModelBuilder::usedModules() const {

@@ -31,6 +31,10 @@ public:
   /// Checks a module that cannot be made without arguments, with ints and packs left open. What
   /// depends on sizes is not judged: only errors of names and of elements are meaningful.
   void checkOpen(const syntax::ModuleStmt &decl);
+  /// Checks a function of the file that nothing calls: as an entry point, with packs as one axis.
+  void checkFunction(const syntax::FnStmt &fn);
+  /// Evaluates the constants of the file.
+  void checkConstants();
   /// The modules that build() made instances of.
   std::set<const syntax::ModuleStmt *> usedModules() const;
 

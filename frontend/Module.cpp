@@ -53,36 +53,58 @@ Slot *Slot::canonical() {
 
 //===- Walking --------------------------------------------------------------------------------===//
 
-void appendSlots(const Value &value, std::vector<Slot *> &slots) {
-  if (value.isSequence()) {
-    for (const Value &element : value.elements())
-      appendSlots(element, slots);
-  } else if (auto *instance = value.as<InstanceRef>()) {
-    const std::vector<Slot *> &inner = (*instance)->slots();
-    slots.insert(slots.end(), inner.begin(), inner.end());
-  } else if (auto *function = value.as<FunctionRef>()) {
-    if ((*function)->self) {
-      const std::vector<Slot *> &inner = (*function)->self->slots();
-      slots.insert(slots.end(), inner.begin(), inner.end());
+namespace {
+
+/// Collects slots in order of declaration. A module can reach itself, through a member that holds
+/// one of its own functions: what is being walked already is not entered again.
+class SlotWalk {
+public:
+  explicit SlotWalk(std::vector<Slot *> &slots) : slots(slots) {}
+
+  void visit(const Value &value) {
+    if (value.isSequence()) {
+      for (const Value &element : value.elements())
+        visit(element);
+    } else if (auto *instance = value.as<InstanceRef>()) {
+      visit(**instance);
+    } else if (auto *function = value.as<FunctionRef>()) {
+      if ((*function)->self)
+        visit(*(*function)->self);
+      for (const Argument &argument : (*function)->bound)
+        visit(argument.value);
     }
-    for (const Argument &argument : (*function)->bound)
-      appendSlots(argument.value, slots);
   }
-}
+
+  void visit(const Instance &instance) {
+    if (std::find(path.begin(), path.end(), &instance) != path.end())
+      return;
+    path.push_back(&instance);
+    for (const Hyperparameter &hyper : instance.hyperparameters)
+      visit(hyper.value);
+    for (const Member &member : instance.members) {
+      if (member.slot && member.slot->present)
+        slots.push_back(member.slot.get());
+      else if (member.value)
+        visit(*member.value);
+    }
+    path.pop_back();
+  }
+
+private:
+  std::vector<Slot *> &slots;
+  std::vector<const Instance *> path;
+};
+
+} // namespace
+
+void appendSlots(const Value &value, std::vector<Slot *> &slots) { SlotWalk(slots).visit(value); }
 
 const std::vector<Slot *> &Instance::slots() const {
-  if (allSlots)
-    return *allSlots;
-  std::vector<Slot *> found;
-  for (const Hyperparameter &hyper : hyperparameters)
-    appendSlots(hyper.value, found);
-  for (const Member &member : members) {
-    if (member.slot && member.slot->present)
-      found.push_back(member.slot.get());
-    else if (member.value)
-      appendSlots(*member.value, found);
+  if (!allSlots) {
+    std::vector<Slot *> found;
+    SlotWalk(found).visit(*this);
+    allSlots = std::move(found);
   }
-  allSlots = std::move(found);
   return *allSlots;
 }
 

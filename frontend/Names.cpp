@@ -3,6 +3,7 @@
 #include "frontend/Evaluator.h"
 
 #include "frontend/Suggest.h"
+#include "frontend/syntax/Lost.h"
 
 #include <cctype>
 #include <fmt/format.h>
@@ -42,6 +43,7 @@ static Value functionValue(const syntax::FnStmt &fn, const FileScope *home,
   data.name = fn.name.text;
   data.decl = &fn;
   data.home = home;
+  data.weight += self ? self->weight : 0;
   data.self = std::move(self);
   return Value(std::make_shared<const FunctionData>(std::move(data)));
 }
@@ -185,7 +187,31 @@ static std::string shapeNamesOf(const Frame &frame) {
   return "not a parameter or constant";
 }
 
+/// Words of Python for what is here.
+static void addForeignHelp(syntax::Diagnostic &diag, const syntax::NameExpr &expr) {
+  struct Word {
+    std::string_view foreign, local;
+  };
+  constexpr Word kWords[] = {{"None", "none"},   {"True", "true"}, {"False", "false"},
+                             {"null", "none"},   {"nil", "none"},  {"cat", "concat"},
+                             {"range", "arange"}};
+  constexpr std::string_view kPackages[] = {"torch", "nn", "np", "numpy", "F", "jnp", "tf", "math"};
+  for (const Word &word : kWords)
+    if (word.foreign == expr.name) {
+      diag.fixIt(fmt::format("it is called `{}`", word.local),
+                 {{expr.span, std::string(word.local)}});
+      return;
+    }
+  if (expr.name == "self")
+    diag.help("members are named by themselves: `fc`, not `self.fc`");
+  for (std::string_view package : kPackages)
+    if (package == expr.name)
+      diag.help("the functions of the library are in scope without a prefix: `relu(x)`");
+}
+
 std::nullopt_t Evaluator::unknownName(const syntax::NameExpr &expr) {
+  if (syntax::mayBeLost(diags, context.sources, expr.span))
+    return std::nullopt;
   std::vector<std::string_view> candidates = namesInScope(inShape);
   syntax::Diagnostic &diag =
       error("E0201", expr.span,
@@ -204,6 +230,10 @@ std::nullopt_t Evaluator::unknownName(const syntax::NameExpr &expr) {
             bind && bind->targets.front().name.text == expr.name)
           diag.note("members are evaluated in order; this one comes later", bind->span);
   }
+  size_t fixes = diag.fixIts.size();
+  addForeignHelp(diag, expr);
+  if (diag.fixIts.size() != fixes)
+    return std::nullopt;
   if (std::optional<std::string_view> similar = closestName(expr.name, candidates))
     diag.fixIt(fmt::format("`{}` has a similar name", *similar),
                {{expr.span, std::string(*similar)}});
@@ -292,6 +322,15 @@ std::nullopt_t Evaluator::unknownMember(const Value &base, const syntax::Ident &
   if (auto similar = closestName(name.text, candidates))
     diag.fixIt(fmt::format("`{}` has a similar name", *similar),
                {{name.span, std::string(*similar)}});
+  else if (base.isTensor() && (name.text == "shape" || name.text == "size"))
+    diag.help("sizes have names in the type of the parameter: `x: float[B, T]`, then `T`");
+  else if (base.isTensor() && (name.text == "view" || name.text == "permute" ||
+                               name.text == "transpose" || name.text == "flatten"))
+    diag.help("`x.T` swaps the last two axes, patterns move and join any: "
+              "`x |> rearrange(\"b t d -> b d t\")`");
+  else if (base.isTensor() && isKnown(name.text))
+    diag.help(
+        fmt::format("functions take the tensor: `{0}(x, ...)` or `x |> {0}(...)`", name.text));
   return std::nullopt;
 }
 

@@ -146,7 +146,7 @@ void PatternBinder::reportUneven(const PatternAxis &axis, const Dim &size, const
                           fmt::format("{} does not divide the axis of {}", known.str(), size.str()))
           : context.error("E0304", axis.span,
                           fmt::format("cannot prove that {} divides {}", known.str(), size.str()));
-  if (!never && known.isConstant())
+  if (!never)
     addGuardFix(context, diag, suggestGuards(size.floorDiv(known) * known, size));
 }
 
@@ -263,6 +263,8 @@ bool PatternBinder::addNew(const PatternAtom &atom, bool mayAddAxes,
     context
         .error("E0303", atom.name.span,
                fmt::format("{} cannot make an axis of {}", what, atom.number))
+        .help(fmt::format("to split an axis, name its parts: `(k c) -> k c` with `k={}`",
+                          atom.number))
         .help("to repeat elements, use `repeat`");
     return false;
   }

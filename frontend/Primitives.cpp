@@ -55,7 +55,8 @@ bool requireEmission(Context &context, const PrimitiveRow &row, syntax::Span cal
       .error(
           "E0509", callee,
           fmt::format("`{}` makes a tensor, and tensors exist only in tensor functions", row.name))
-      .primaryLabel("called at build time");
+      .primaryLabel("called at build time")
+      .help("make it in the function that uses it, or declare a `buffer` if checkpoints hold it");
   return false;
 }
 

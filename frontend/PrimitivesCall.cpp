@@ -25,8 +25,12 @@ void PrimitiveCall::reportUnknown(const Argument &argument) const {
   syntax::Span at = argument.nameSpan.isValid() ? argument.nameSpan : argument.span;
   syntax::Diagnostic &diag =
       error("E0205", at, fmt::format("{} has no parameter `{}`", quotedName(), argument.name));
-  auto similar = closestName(argument.name, names);
-  if (similar && argument.nameSpan.isValid())
+  diag.note(fmt::format("its parameters are `{}`", fmt::join(names, "`, `")));
+  auto local = localName(argument.name, names), similar = closestName(argument.name, names);
+  if (local && argument.nameSpan.isValid())
+    diag.fixIt(fmt::format("here it is called `{}`", *local),
+               {{argument.nameSpan, std::string(*local)}});
+  else if (similar && argument.nameSpan.isValid())
     diag.fixIt(fmt::format("`{}` has a similar name", *similar),
                {{argument.nameSpan, std::string(*similar)}});
 }

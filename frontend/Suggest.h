@@ -1,15 +1,15 @@
-// "Did you mean": the known name that a mistyped one resembles most.
+// "Did you mean", for the evaluator.
 #pragma once
 
-#include <optional>
-#include <string_view>
-#include <vector>
+#include "frontend/syntax/Suggest.h"
 
 namespace nnc::frontend {
 
-/// The candidate with the fewest edits (insert, delete, replace, swap of neighbours), if they are
-/// few for the name's length; the first of equals.
-std::optional<std::string_view> closestName(std::string_view name,
-                                            const std::vector<std::string_view> &candidates);
+using syntax::closestName;
+
+/// What a parameter of PyTorch's functions and modules is called here ("dim" is "axis"), if it is
+/// one of `candidates`.
+std::optional<std::string_view> localName(std::string_view foreign,
+                                          const std::vector<std::string_view> &candidates);
 
 } // namespace nnc::frontend

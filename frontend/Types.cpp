@@ -47,9 +47,13 @@ bool Evaluator::wrongKind(const syntax::TypeExpr &type, const Value &value, cons
   std::string wanted = type.is<syntax::TensorType>()
                            ? formatDeclared(type.get<syntax::TensorType>())
                            : typeNoun(type);
-  error("E0403", span,
-        fmt::format("{} {}, this is {}", taker.takes(name), wanted, describeKind(value)))
-      .label(type.span, "declared here");
+  syntax::Diagnostic &diag =
+      error("E0403", span,
+            fmt::format("{} {}, this is {}", taker.takes(name), wanted, describeKind(value)))
+          .label(type.span, "declared here");
+  auto *scalar = type.as<syntax::ScalarType>();
+  if (scalar && scalar->scalar == ScalarKind::Int && value.is<double>())
+    diag.help("`//` divides and rounds down");
   return false;
 }
 
@@ -166,9 +170,12 @@ std::optional<Dim> Evaluator::evalDim(const syntax::Dim &dim) {
   }
   if (size->isValid() && size->getConstant().value_or(0) >= 0)
     return *size;
-  error("E0308", dim.span, "this size is impossible")
-      .primaryLabel(size->isValid() ? fmt::format("it is {}", size->str())
-                                    : "it divides by zero or does not fit 64 bits");
+  syntax::Diagnostic &diag =
+      error("E0308", dim.span, "this size is impossible")
+          .primaryLabel(size->isValid() ? fmt::format("it is {}", size->str())
+                                        : "it divides by zero or does not fit 64 bits");
+  if (const Instance *self = frame->self; self && self->made.file != dim.span.file)
+    diag.label(self->made, fmt::format("of this `{}`", self->cls->name()));
   return std::nullopt;
 }
 

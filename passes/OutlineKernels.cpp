@@ -87,6 +87,7 @@ public:
     }
     if (!sets.empty())
       builder.setInsertionPoint(sets.front());
+    isOld.insert(old.begin(), old.end());
     needed.insert(block.getTerminator()->operand_begin(), block.getTerminator()->operand_end());
     for (const PlannedStep &step : plan.steps)
       stepNames.push_back(step.kind == PlannedStep::Kind::Alias ? "" : names.make(step.anchor));
@@ -122,7 +123,9 @@ private:
     needed.insert(made->operand_begin(), made->operand_end());
     for (auto [output, result] : llvm::zip_equal(outputs, made->getResults())) {
       needed.erase(output);
-      output.replaceAllUsesWith(result);
+      // What is still to be built may compute the value again, before this step.
+      output.replaceUsesWithIf(result,
+                               [&](OpOperand &use) { return !isOld.contains(use.getOwner()); });
     }
     builder.setInsertionPoint(made);
   }
@@ -215,6 +218,7 @@ private:
   const FusionPlan &plan;
   OpBuilder builder;
   SmallVector<Operation *> old;
+  llvm::DenseSet<Operation *> isOld;
   llvm::DenseSet<Value> needed; ///< read by what has been built
   std::vector<std::string> stepNames;
   OutlinedCount count;

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Runs all tests of a build folder and adds up what passed: unit tests, lit tests, format, lint.
 
-    python3 test/run.py build/release [--only unit|lit|format|tidy]
+    python3 test/run.py build/release [--only unit|lit|fuzz|format|tidy]
 
 The last line is `N passed, M failed, K skipped`; the exit status is 1 if anything failed. What was
 skipped is listed with what it needs.
 """
 import argparse
 import collections
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -126,7 +127,32 @@ def run_tidy(build, totals):
             totals.passed += 1
 
 
-SECTIONS = {"unit": run_unit, "lit": run_lit, "format": run_format, "tidy": run_tidy}
+def fuzz(build, name, seconds):
+    """Runs one libFuzzer program on its corpus and on all models; its output if it found something."""
+    folders = [ROOT / "test/fuzz/corpus" / name, ROOT / "examples", ROOT / "frontend/prelude", ROOT / "test/unit/syntax/data"]
+    folders = [folder for folder in (folders if name != "format" else folders[:1]) if folder.exists()]
+    with tempfile.TemporaryDirectory() as found:
+        command = [build / f"bin/{name}-fuzzer", f"-max_total_time={seconds}", "-max_len=2000", "-timeout=30", "-rss_limit_mb=4000"]
+        command += [f"-dict={ROOT / 'test/fuzz/nn.dict'}"] if name == "syntax" else []
+        done = subprocess.run([*command, f"-artifact_prefix={build}/", found, *folders], capture_output=True, text=True, errors="replace")
+    return (done.stdout + done.stderr)[-6000:] if done.returncode else ""
+
+
+def run_fuzz(build, totals):
+    """Every libFuzzer program for FUZZ_SECONDS; inputs that crash one are left in the build folder."""
+    names = [name for name in ("syntax", "check", "format") if (build / f"bin/{name}-fuzzer").exists()]
+    if not names:
+        totals.skipped["fuzzers: need Clang and -DNNC_FUZZERS=ON"] += 1
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, said in zip(names, pool.map(lambda name: fuzz(build, name, FUZZ_SECONDS), names)):
+            if said:
+                totals.fail(f"{name}-fuzzer", said)
+            else:
+                totals.passed += 1
+
+
+FUZZ_SECONDS = 20
+SECTIONS = {"unit": run_unit, "lit": run_lit, "fuzz": run_fuzz, "format": run_format, "tidy": run_tidy}
 
 
 # Debian's LLVM is not instrumented: what its allocators and containers poison or forget to, in

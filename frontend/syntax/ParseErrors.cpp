@@ -2,6 +2,7 @@
 
 #include "frontend/syntax/ParserImpl.h"
 #include "frontend/syntax/Snippet.h"
+#include "frontend/syntax/Suggest.h"
 
 #include <fmt/format.h>
 
@@ -27,6 +28,45 @@ constexpr ForeignWord kForeignWords[] = {{"let", "a name is bound with `=` alone
                                          {"elif", "else if", false},
                                          {"while", "for", false},
                                          {"from", "import", false}};
+
+/// Words with which statements start here.
+const std::vector<std::string_view> kStatementWords = {
+    "import", "module", "model", "train", "fn", "param", "buffer",
+    "state",  "return", "yield", "for",   "if", "scan",  "tie"};
+
+/// Characters that word processors and keyboards put where another one is meant.
+struct LookAlike {
+  std::string_view character, meant, name;
+};
+constexpr LookAlike kLookAlikes[] = {
+    {"\u00a0", " ", "a no-break space"},
+    {"\u200b", "", "a space of no width"},
+    {"\ufeff", "", "a byte-order mark"},
+    {"\u3000", " ", "a wide space"},
+    {"\u201c", "\"", "a curly quote"},
+    {"\u201d", "\"", "a curly quote"},
+    {"\u2018", "\"", "a curly quote"},
+    {"\u2019", "\"", "a curly quote"},
+    {"\u00ab", "\"", "a guillemet"},
+    {"\u00bb", "\"", "a guillemet"},
+    {"\u2212", "-", "a minus sign beyond ASCII"},
+    {"\u2013", "-", "a dash"},
+    {"\u2014", "-", "a dash"},
+    {"\u00d7", "*", "a multiplication sign"},
+    {"\u00b7", "*", "a dot"},
+    {"\u00f7", "/", "a division sign"},
+    {"\u2192", "->", "an arrow"},
+    {"\u2190", "<-", "an arrow"},
+    {"\u2264", "<=", "a sign beyond ASCII"},
+    {"\u2265", ">=", "a sign beyond ASCII"},
+    {"\u2260", "!=", "a sign beyond ASCII"},
+    {"\u2026", "...", "an ellipsis"},
+    {"\uff08", "(", "a wide parenthesis"},
+    {"\uff09", ")", "a wide parenthesis"},
+    {"\uff0c", ",", "a wide comma"},
+    {"\uff1a", ":", "a wide colon"},
+    {"\uff1d", "=", "a wide equals sign"},
+};
 
 bool startsDeclaration(Tok kind) {
   switch (kind) {
@@ -117,7 +157,7 @@ std::string Parser::describe(const Token &token) const {
 
 std::nullptr_t Parser::expected(std::string_view what) {
   skipOnlyLine = false;
-  if (reportSlashComment() || reportBadToken())
+  if (reportSlashComment() || reportBadToken() || reportForeignContinuation(what))
     return nullptr;
   diags.error("E0101", here(), fmt::format("expected {}", what))
       .primaryLabel(fmt::format("found {}", describe(peek())));
@@ -195,8 +235,8 @@ void Parser::reportBadCharacter() {
   struct Operator {
     std::string_view foreign, ours;
   };
-  constexpr Operator kOperators[] = {
-      {"&&", "and"}, {"||", "or"}, {"!", "not "}, {"&", "and"}, {"::", "."}};
+  constexpr Operator kOperators[] = {{"&&", "and"}, {"||", "or"}, {"!", "not "},
+                                     {"&", "and"},  {"::", "."},  {"^", "**"}};
   std::string_view text = textOf(peek());
   for (const Operator &op : kOperators) {
     if (text != op.foreign)
@@ -211,8 +251,55 @@ void Parser::reportBadCharacter() {
         .primaryLabel("it ends a statement, and this one is not complete");
     return;
   }
-  diags.error("E0105", here(), "unexpected character")
-      .primaryLabel("this character has no meaning here");
+  Diagnostic &diag = diags.error("E0105", here(), "unexpected character");
+  for (const LookAlike &alike : kLookAlikes)
+    if (text == alike.character) {
+      diag.primaryLabel(fmt::format("this is {}", alike.name))
+          .fixIt(alike.meant == " " ? std::string("use a space")
+                                    : fmt::format("use `{}`", alike.meant),
+                 {{here(), std::string(alike.meant)}});
+      return;
+    }
+  bool isWide = static_cast<unsigned char>(text.front()) >= 0x80;
+  diag.primaryLabel(isWide ? "outside of strings and comments, all is ASCII"
+                           : "this character has no meaning here");
+}
+
+/// What people of other languages write at the end of a statement, or where a block should start.
+bool Parser::reportForeignContinuation(std::string_view what) {
+  bool isEnd = what == "the end of the statement";
+  if (isEnd && at(Tok::KwIf)) {
+    diags.error("E0101", here(), "expected the end of the statement")
+        .primaryLabel("found `if`")
+        .help("a choice is written `if condition then a else b`");
+    return true;
+  }
+  if (isEnd && at(Tok::Name) && textOf(peek()) == "elif") {
+    diags.error("E0110", here(), "there is no `elif`")
+        .fixIt("use `else if`", {{here(), "else if"}});
+    return true;
+  }
+  bool isAfterName = index > 0 && stream.tokens[index - 1].kind == Tok::Name;
+  if (isEnd && isAfterName && textOf(stream.tokens[index - 1]) == "lambda") {
+    diags.error("E0110", spanOf(stream.tokens[index - 1]), "there is no `lambda`")
+        .help("functions have names: `fn f(x: float[...]) = ...`");
+    return true;
+  }
+  if (what == spelling(Tok::LBrace) && at(Tok::Colon)) {
+    diags.error("E0101", here(), "expected `{`")
+        .primaryLabel("found `:`")
+        .fixIt("what belongs together stands in braces", {{here(), " {"}});
+    return true;
+  }
+  if (!isEnd || !isAfterName || !at(Tok::Name) || !stream.tokens[index - 1].startsLine)
+    return false;
+  Span word = spanOf(stream.tokens[index - 1]);
+  std::optional<std::string_view> similar = closestName(sources.text(word), kStatementWords);
+  if (!similar)
+    return false;
+  diags.error("E0101", word, fmt::format("no statement starts with `{}`", sources.text(word)))
+      .fixIt(fmt::format("did you mean `{}`?", *similar), {{word, std::string(*similar)}});
+  return true;
 }
 
 /// `let x = 1`, `def f(x):`, `x += 1`.

@@ -72,6 +72,7 @@ private:
   bool expect(Tok k);
   bool expectName(Ident &name, std::string_view what);
   bool reportBadToken();
+  bool reportForeignContinuation(std::string_view what);
   void reportBadString();
   void reportBadCharacter();
   bool reportSlashComment();

@@ -3,6 +3,7 @@
 #c = affine_map<()[s0] -> (s0, 4, 8, 8)>
 #p = affine_map<()[s0] -> (s0, 4, 4, 4)>
 #f = affine_map<()[s0] -> (s0, 64)>
+#row = affine_map<() -> (0, 0)>
 
 nn.global @k : tensor<4x4x3x3xf32> {kind = "param"}
 nn.global @kb : tensor<4xf32> {kind = "param"}
@@ -223,4 +224,29 @@ func.func @names(%x: tensor<8xf32>, %y: tensor<9xf32>) -> (tensor<8xf32>, tensor
 func.func private @helper(%x: tensor<8xf32>) -> tensor<8xf32> {
   %0 = nn.exp %x : tensor<8xf32>
   return %0 : tensor<8xf32>
+}
+
+// A kernel that computes a value again may run before the one that stores it for others.
+
+// CHECK-LABEL: func.func @computed_again_before
+// CHECK: nn.kernel "slice"(%arg0 : {{.*}}) -> (tensor<1x3xf32>)
+// CHECK: nn.mul
+// CHECK: nn.slice
+// CHECK: nn.kernel "neg"
+// CHECK: nn.kernel "abs"(%arg0, %{{[^,]*}} :
+// CHECK: nn.kernel "concat"
+func.func @computed_again_before(%x: tensor<4x3xf32>)
+    -> (tensor<4x3xf32>, tensor<4x3x2xf32>) attributes {nn.entry, nn.dims = []} {
+  %two = nn.full 2.0 : f32 -> tensor<4x3xf32>
+  %y = nn.mul %x, %two : tensor<4x3xf32>
+  %row = nn.slice %y start #row step [1, 1] : tensor<4x3xf32> -> tensor<1x3xf32>
+  %flat = nn.reshape %row : tensor<1x3xf32> -> tensor<3xf32>
+  %neg = nn.neg %flat : tensor<3xf32>
+  %rows = nn.broadcast %neg {dims = array<i64: 1>} : tensor<3xf32> -> tensor<4x3xf32>
+  %a = nn.mul %y, %rows : tensor<4x3xf32>
+  %abs = nn.abs %y : tensor<4x3xf32>
+  %p = nn.reshape %y : tensor<4x3xf32> -> tensor<4x3x1xf32>
+  %q = nn.reshape %abs : tensor<4x3xf32> -> tensor<4x3x1xf32>
+  %b = nn.concat %p, %q {axis = 2 : i64} : tensor<4x3x1xf32>, tensor<4x3x1xf32> -> tensor<4x3x2xf32>
+  return %a, %b : tensor<4x3xf32>, tensor<4x3x2xf32>
 }

@@ -126,6 +126,38 @@ TEST(DimGuards, DivisibilitySubstitutes) {
   EXPECT_EQ(*apply(H.floorDiv(2)).evaluate({{"H", 48}}), 24);
 }
 
+TEST(DimGuards, DivisibilityByAVariableSubstitutes) {
+  std::optional<DimSubstitution> guard = solveEquation(H.mod(T), 0);
+  ASSERT_TRUE(guard);
+  auto apply = [&](const Dim &dim) { return dim.substitute(guard->variable, guard->by); };
+  EXPECT_EQ(apply(T * H.floorDiv(T)), apply(H));
+  EXPECT_EQ(apply(H.mod(T)), Dim(0));
+  EXPECT_EQ(apply(H).str(), "H");
+  EXPECT_EQ(apply(H * H).str(), "H ** 2");
+  EXPECT_EQ(apply(H.floorDiv(T)).str(), "H // T");
+  EXPECT_EQ(apply(B * H.floorDiv(T) + 1).str(), "B * (H // T) + 1");
+  EXPECT_EQ(apply(H.floorDiv(2)).str(), "H // 2");
+  EXPECT_EQ(*apply(H).evaluate({{"H", 12}, {"T", 3}}), 12);
+  EXPECT_EQ(*apply(H.floorDiv(T)).evaluate({{"H", 12}, {"T", 3}}), 4);
+  EXPECT_FALSE(apply(H).evaluate({{"H", 12}, {"T", 5}})); // no size that the guard allows
+  DimFacts facts{{{"H", {1, 64}}, {"T", {2, 8}}}, {}};
+  EXPECT_EQ(apply(H.floorDiv(T)).bounds(facts).low, 1);
+  EXPECT_EQ(apply(H.floorDiv(T)).bounds(facts).high, 32);
+  // Sizes at which two dimensions differ meet the guard.
+  std::optional<DimSizes> sizes = findDifference(apply(H.floorDiv(T)), 2, facts);
+  ASSERT_TRUE(sizes);
+  EXPECT_EQ((*sizes)["H"] % (*sizes)["T"], 0);
+
+  std::optional<DimSubstitution> twice = solveEquation(H.mod(2 * T), 0);
+  ASSERT_TRUE(twice);
+  auto applyTwice = [&](const Dim &dim) { return dim.substitute(twice->variable, twice->by); };
+  EXPECT_EQ(applyTwice(H).str(), "H");
+  EXPECT_EQ(applyTwice(H.floorDiv(2)).str(), "H // 2");
+  EXPECT_EQ(applyTwice(H.floorDiv(T)).str(), "2 * (H // (2 * T))");
+  EXPECT_EQ(applyTwice(H.mod(T)), Dim(0));
+  EXPECT_EQ(suggestGuards(T * H.floorDiv(T), H), std::vector<std::string>{"H % T == 0"});
+}
+
 TEST(DimGuards, TwoOnOneVariableCombine) {
   DimSubstitution first = *solveEquation(H.mod(4), 0);
   Dim h = H.substitute(first.variable, first.by);

@@ -568,6 +568,7 @@ TEST(ElementwiseErrors, UnknownArgument) {
 2 |   fn forward(x: float[4]) = softmax(x, axes=0)
   |                                        ^^^^
   |
+  = note: its parameters are `x`, `axis`
 help: `axis` has a similar name
 2 |   fn forward(x: float[4]) = softmax(x, axis=0)
   |                                        ~~~~

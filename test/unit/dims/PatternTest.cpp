@@ -279,6 +279,7 @@ TEST(PatternErrors, NewAxisInRearrange) {
 2 |   fn forward(x: float[B, 10]) requires B in 1..=8 = rearrange(x, "b c -> b c 2")
   |                                                                              ^
   |
+help: to split an axis, name its parts: `(k c) -> k c` with `k=2`
 help: to repeat elements, use `repeat`
 )out");
 }

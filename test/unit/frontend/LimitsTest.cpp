@@ -42,6 +42,33 @@ TEST(Limits, ModulesThatDouble) {
             "error[E0506]: this holds more than 200000 values");
 }
 
+TEST(Limits, FunctionsOfModulesThatDouble) {
+  std::string members = "  m0 = Linear(4, 4)\n";
+  for (int i = 1; i < 60; ++i)
+    members += "  m" + std::to_string(i) + " = Pair(m" + std::to_string(i - 1) + ".forward)\n";
+  EXPECT_EQ(firstLine(compiled("module Pair(f: fn) {\n  b = [f, f]\n"
+                               "  fn forward(x: float[B, 4]) = b(x)\n}\n" +
+                               model(members, "    return m59(x)\n"))),
+            "error[E0506]: this holds more than 200000 values");
+}
+
+/// A member may hold a function of its own module.
+TEST(Limits, ModulesThatReachThemselves) {
+  Compilation run(
+      "model M {\n  fc = Linear(4, 4)\n  stages = [fc, twice, relu]\n"
+      "  fn twice(x: float[B, 4]) -> float[B, 4] = fc(x) * 2\n"
+      "  fn forward(x: float[B, 4]) -> float[B, 4] requires B in 1..=4 = stages(x)\n}\n");
+  run.emit();
+  EXPECT_EQ(run.messages(), "warning[W0901]: `B` of entry point `twice` has no range\n"
+                            " --> model.nn:4:21\n"
+                            "  |\n"
+                            "4 |   fn twice(x: float[B, 4]) -> float[B, 4] = fc(x) * 2\n"
+                            "  |                     ^ 1..=1024 is assumed\n"
+                            "  |\n"
+                            "help: state one: `requires B in 1..=64`\n");
+  EXPECT_EQ(run.info.slots.size(), 2u);
+}
+
 TEST(Limits, LongChainsOfCalls) {
   std::string text = "fn g0(x: float[B, 4]) -> float[B, 4] = x\n";
   for (int i = 1; i < 500; ++i)

@@ -5,6 +5,18 @@
 
 namespace nnc::frontend::testing {
 
+/// A constant is evaluated once, for whatever uses it first.
+TEST(NameErrors, OfAConstantThatTwoModelsUse) {
+  EXPECT_EQ(checked("size = undefined_ + 1\n"
+                    "model One {\n  fn f(x: float[B, 4]) requires B in 1..=2 = x * size\n}\n"
+                    "model Two {\n  fn f(x: float[B, 4]) requires B in 1..=2 = x * size\n}\n"),
+            "error[E0201]: unknown name `undefined_`\n"
+            " --> model.nn:1:8\n"
+            "  |\n"
+            "1 | size = undefined_ + 1\n"
+            "  |        ^^^^^^^^^^ not defined here\n");
+}
+
 TEST(NameErrors, ATypoInAShape) {
   std::string text = Compilation::read("test/unit/frontend/models/bert.nn");
   size_t at = text.find("x: float[B, T, dim], mask: bool[B, 1, 1, T]");
