@@ -146,7 +146,7 @@ void PatternBinder::reportUneven(const PatternAxis &axis, const Dim &size, const
                           fmt::format("{} does not divide the axis of {}", known.str(), size.str()))
           : context.error("E0304", axis.span,
                           fmt::format("cannot prove that {} divides {}", known.str(), size.str()));
-  if (!never && known.isConstant())
+  if (!never)
     addGuardFix(context, diag, suggestGuards(size.floorDiv(known) * known, size));
 }
 

@@ -518,6 +518,33 @@ def block(p, rng):
     return p.add(lines, "float", x.shape, [x], meaning, whole=new)
 
 
+def remember(p, rng):
+    """A state that starts at its initial value, written whole or in part and read before and after."""
+    x = p.pick(rng, least=2, most=3, last_constant=True)
+    if not x:
+        return None
+    d, start = x.shape[-1].constant, rng.choice([0, 2])
+    name = p.state(f"float[{d}]", start)
+    axes = tuple(range(x.rank - 1))
+    mean = f"mean({x.name}, axis={axes[0] if len(axes) == 1 else axes})"
+    new = p.fresh()
+    part = d >= 3 and rng.random() < 0.5
+
+    def meaning(v):
+        before = np.full(d, float(start))
+        after = before * 0.5 + v.mean(axes)
+        if part:
+            after = np.concatenate([before[:1], after[1:d - 1], before[d - 1:]])
+        return v * before + after
+
+    if part:
+        update = f"{name}[1 : {d - 1}] <- {name}[1 : {d - 1}] * 0.5 + ({mean})[1 : {d - 1}]"
+    else:
+        update = f"{name} <- {name} * 0.5 + {mean}"
+    lines = f"{new} = {x.name} * {name}\n    {update}\n    {new} = {new} + {name}"
+    return p.add(lines, "float", x.shape, [x], meaning, whole=new)
+
+
 def function(p, rng):
     """A function of the file, with a pack, a default and a branch at build time."""
     x = p.pick(rng)
@@ -532,5 +559,5 @@ def function(p, rng):
 KINDS = [
     unary, unary, unary, binary, binary, binary, broadcast_trailing, broadcast_trailing, broadcast_one, choose, logic, integers, integers, from_integers,
     best, look_up, reduction, reduction, pattern_reduction, soft, permute, permute, merge, unmerge, repeat, index, index, join, pile, part,
-    edge, turn, resize, spread, product, product, self_product, contraction, attend, convolution, convolution, pool, norm, block, function,
+    edge, turn, resize, spread, product, product, self_product, contraction, attend, convolution, convolution, pool, norm, block, remember, function,
 ]

@@ -58,6 +58,13 @@ class Program:
         self.member_weights[name] = []
         return name, self.more_weight(rng, key.format(name), shape)
 
+    def state(self, type_text, start):
+        """A member that the entry point writes; its name."""
+        name = f"{self.name}{self.fresh()}"
+        self.members[name] = f"state {name}: {type_text} = {start}"
+        self.member_weights[name] = []
+        return name
+
     def more_weight(self, rng, key, shape):
         self.member_weights[key.split(".")[0]].append(key)
         numbers = np.random.RandomState(rng.randrange(2**31))

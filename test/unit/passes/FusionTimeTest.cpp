@@ -32,10 +32,11 @@ protected:
       OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
       func::FuncOp function = build(*module, count, step);
       Clock::time_point start = Clock::now();
-      FailureOr<nnc::FusionPlan> plan = nnc::planFusion(function, nnc::Target::Cuda);
+      FailureOr<nnc::FusionPlan> plan =
+          nnc::planFusion(function.getBody().front(), nnc::Target::Cuda);
       EXPECT_TRUE(succeeded(plan));
       nnc::KernelNames names;
-      nnc::outlineKernels(function, *plan, names);
+      nnc::outlineKernels(function.getBody().front(), *plan, names);
       std::chrono::duration<double, std::milli> time = Clock::now() - start;
       least = std::min(least, time.count());
       EXPECT_TRUE(succeeded(verify(*module)));
