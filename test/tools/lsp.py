@@ -167,8 +167,7 @@ def check_positions(client):
     """Characters beyond ASCII count as UTF-16 code units; CR LF ends a line."""
     uri = uri_of("wide.nn")
     client.open(uri, 'fn f(x: int) = x\r\ns = "\U0001F600é" + dmi  # \u4e2d\r\n')
-    found = client.diagnostics(uri)
-    expect("no diagnostics of constants", found, [])
+    expect("wide, in a constant", [(d["code"], d["range"]) for d in client.diagnostics(uri)], [("E0201", span(1, 12, 1, 15))])
     client.open(uri, 'model M {\r\n  a = len("\U0001F600é") + dmi\r\n  fn forward(x: float[B]) -> float[B] requires B in 1..=2 = x\r\n}\r\n', 2)
     expect("wide", [d["range"] for d in client.diagnostics(uri) if d.get("code") == "E0201"], [span(1, 19, 1, 22)])
     client.change(uri, 3, ((1, 19, 1, 22), "1"), ((1, 11, 1, 13), "a"))
