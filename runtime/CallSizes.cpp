@@ -115,8 +115,11 @@ std::string CallSizes::describe(size_t dim) const {
 Result<void> CallSizes::checkRanges() const {
   for (size_t dim = 0; dim < dimValues.size(); ++dim) {
     const DimT &range = *entry.dims[dim];
+    if (range.kind == SymbolKind::Scalar && dimValues[dim] != static_cast<int32_t>(dimValues[dim]))
+      return Error{fmt::format("`{}`: {} = {} does not fit 32 bits", entry.name, range.name,
+                               dimValues[dim])};
     if (range.kind != SymbolKind::Size)
-      continue; // guards say what must hold of scalars
+      continue; // guards say what else must hold of scalars
     if (dimValues[dim] < range.min || dimValues[dim] > range.max)
       return Error{fmt::format("`{}`: {} is outside {}..={}", entry.name, describe(dim), range.min,
                                range.max)};

@@ -148,7 +148,9 @@ std::vector<std::byte> rt::initialElement(const StateT &state) {
   auto type = static_cast<DType>(state.dtype);
   std::vector<std::byte> element(dtypeBytes(type));
   auto number = static_cast<float>(state.value);
-  auto integer = static_cast<int64_t>(state.value);
+  bool fits =
+      state.value > -0x1p63 && state.value < 0x1p63; // a plan from elsewhere may say anything
+  int64_t integer = fits ? static_cast<int64_t>(state.value) : 0;
   if (type == DType::Bool)
     integer = state.value != 0;
   if (isConvertibleFloat(type))

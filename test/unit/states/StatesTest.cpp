@@ -236,6 +236,19 @@ TEST_P(States, GuardsMayOverflow) {
             "`forward`: a size is too large");
 }
 
+TEST_P(States, ScalarsHave32Bits) {
+  open(R"(
+  fn forward(x: f32[8], at: i64[]) -> f32[2] requires at <= 6, at <= 5_000_000_000 {
+    return x[at : at + 2]
+  })");
+  Result<Tensor> wide = Tensor::empty(DType::I64, {});
+  wide->values<int64_t>()[0] = 6;
+  EXPECT_EQ(call({{"x", counting({8})}, {"at", *wide}}), (Floats{7, 8}));
+  wide->values<int64_t>()[0] = 6'000'000'000;
+  EXPECT_EQ(failure({{"x", counting({8})}, {"at", *wide}}),
+            "`forward`: at = 6000000000 does not fit 32 bits");
+}
+
 TEST_P(States, AreUpdatedInPlace) {
   open(Cache);
   std::string info = engine->info();
