@@ -19,6 +19,8 @@ struct NNInliner : DialectInlinerInterface {
   using DialectInlinerInterface::DialectInlinerInterface;
 
   bool isLegalToInline(Operation *, Region *, bool, IRMapping &) const override { return true; }
+  /// Into the body of a scan.
+  bool isLegalToInline(Region *, Region *, bool, IRMapping &) const override { return true; }
 };
 
 } // namespace

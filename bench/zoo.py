@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""The model zoo at full size: nnc's numbers beside PyTorch's from the same weights, and the time.
+
+    python3 bench/zoo.py [--bin build/release/bin] [--target cuda] [--only bert,vit] [--precision bf16]
+                         [--small] [--sanitize] [--out table.md]
+
+Needs torch, torchvision, transformers and safetensors (PyPI). For each model PyTorch draws random
+weights and writes them as a checkpoint with the library's own keys; nnc compiles the example with
+it and runs it on the same inputs. The reference is PyTorch in f64 (on the GPU where there is one),
+PyTorch's own distance from it is that of its f32, or of `--precision`, without TF32. The table has
+both relative errors (largest difference over largest value), milliseconds of one call with tensors
+on the device, kernels, peak memory and compile time. `--small` uses small batches, for a machine
+without a GPU. The exit status is 1 if an error is above its tolerance.
+"""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "test/golden"))
+TOLERANCES = json.loads((ROOT / "test/tolerances.json").read_text())
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+
+def image(*shape):
+    return torch.randn(*shape)
+
+
+def ids(high, *shape):
+    return torch.randint(0, high, shape, dtype=torch.int32)
+
+
+def lengths(batch, steps):
+    """A mask of tokens whose lengths fall from `steps` to half of it."""
+    last = torch.linspace(steps, steps // 2, batch).long()
+    return torch.arange(steps)[None, :] < last[:, None]
+
+
+class Recurrent(nn.Module):
+    """The classifiers of examples/recurrent.nn."""
+
+    def __init__(self, name, layer, bidirectional):
+        super().__init__()
+        self.embedding = nn.Embedding(20_000, 128)
+        self.name = name
+        setattr(self, name, layer(128, 256, 2, batch_first=True, bidirectional=bidirectional))
+        self.fc = nn.Linear(512 if bidirectional else 256, 2)
+
+    def forward(self, ids):
+        return self.fc(getattr(self, self.name)(self.embedding(ids))[0].mean(1))
+
+
+def torchvision_model(name):
+    def build():
+        import torchvision
+
+        return getattr(torchvision.models, name)()
+
+    return build
+
+
+def bert():
+    from transformers import BertConfig, BertModel
+
+    return BertModel(BertConfig(attn_implementation="eager"))
+
+
+def gpt2():
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    return GPT2LMHeadModel(GPT2Config(attn_implementation="eager"))
+
+
+def llama():
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    return LlamaForCausalLM(LlamaConfig(
+        vocab_size=32_000, hidden_size=2048, intermediate_size=5632, num_hidden_layers=22, num_attention_heads=32,
+        num_key_value_heads=4, max_position_embeddings=2048, rms_norm_eps=1e-5, attn_implementation="eager",
+    ))
+
+
+def from_golden(file, name):
+    def build():
+        return getattr(__import__(file), name)()
+
+    return build
+
+
+def recurrent(name, layer, bidirectional=False):
+    return lambda: Recurrent(name, layer, bidirectional)
+
+
+def last_logits(model, ids):
+    return {"logits": model(input_ids=ids.long(), use_cache=False).logits[:, -1]}
+
+
+def image_logits(model, image):
+    return {"logits": model(image)}
+
+
+def bert_outputs(model, ids, kind, mask):
+    out = model(input_ids=ids.long(), token_type_ids=kind.long(), attention_mask=mask.long())
+    return {"hidden": out.last_hidden_state, "pooled": out.pooler_output}
+
+
+def token_logits(model, ids):
+    return {"logits": model(ids.long())}
+
+
+IMAGENET = ["--dim", "H=224", "--dim", "W=224"]
+CASES = {
+    # name: (module, source and options, batch sizes (GPU, small), inputs of a batch, call)
+    "resnet18": (torchvision_model("resnet18"), ["resnet.nn", "--model", "ResNet18", *IMAGENET], (64, 1),
+                 lambda b: {"image": image(b, 3, 224, 224)}, image_logits),
+    "resnet50": (torchvision_model("resnet50"), ["resnet.nn", "--model", "ResNet50", *IMAGENET], (32, 1),
+                 lambda b: {"image": image(b, 3, 224, 224)}, image_logits),
+    "mobilenet_v2": (torchvision_model("mobilenet_v2"), ["mobilenetv2.nn", *IMAGENET], (32, 1),
+                     lambda b: {"image": image(b, 3, 224, 224)}, image_logits),
+    "vit_b_16": (torchvision_model("vit_b_16"), ["vit.nn"], (32, 1),
+                 lambda b: {"image": image(b, 3, 224, 224)}, image_logits),
+    "bert": (bert, ["bert.nn"], (32, 1),
+             lambda b: {"ids": ids(30522, b, 128), "kind": ids(2, b, 128), "mask": lengths(b, 128)}, bert_outputs),
+    "gpt2": (gpt2, ["gpt2.nn"], (4, 1), lambda b: {"ids": ids(50257, b, 512)}, last_logits),
+    "llama": (llama, ["llama.nn"], (2, 1), lambda b: {"ids": ids(32000, b, 256)}, last_logits),
+    "rnn": (recurrent("rnn", nn.RNN), ["recurrent.nn", "--model", "RNNClassifier"], (64, 2),
+            lambda b: {"ids": ids(20000, b, 100)}, token_logits),
+    "lstm": (recurrent("lstm", nn.LSTM), ["recurrent.nn", "--model", "LSTMClassifier"], (64, 2),
+             lambda b: {"ids": ids(20000, b, 100)}, token_logits),
+    "gru": (recurrent("gru", nn.GRU), ["recurrent.nn", "--model", "GRUClassifier"], (64, 2),
+            lambda b: {"ids": ids(20000, b, 100)}, token_logits),
+    "bilstm": (recurrent("lstm", nn.LSTM, True),
+               ["recurrent.nn", "--model", "LSTMClassifier", "--set", "bidirectional=true"], (64, 2),
+               lambda b: {"ids": ids(20000, b, 100)}, token_logits),
+}
+
+
+def randomize(model):
+    """Statistics of batch norm that matter; the rest as the library draws it."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear) and not module.weight.any():  # heads that begin at zero
+            nn.init.normal_(module.weight, std=0.05)
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(std=0.2)
+            module.running_var.uniform_(0.5, 1.5)
+            nn.init.uniform_(module.weight, 0.5, 1.0)
+            nn.init.normal_(module.bias, std=0.1)
+    return model.eval()
+
+
+def evaluate(model, call, inputs, dtype):
+    """The outputs in f64, computed in `dtype`."""
+    model = model.to(DEVICE, dtype)
+    arguments = {k: v.to(DEVICE, dtype) if v.is_floating_point() else v.to(DEVICE) for k, v in inputs.items()}
+    with torch.no_grad():
+        return {k: v.double().cpu().numpy() for k, v in call(model, **arguments).items()}
+
+
+def error(found, expected):
+    return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
+
+
+class Bench:
+    def __init__(self, args, folder):
+        self.args, self.folder, self.failed = args, folder, False
+
+    def run(self, *command):
+        return subprocess.run([str(c) for c in command], cwd=ROOT, capture_output=True, text=True, timeout=580)
+
+    def source(self, name):
+        """The example, at another precision if one is asked for."""
+        path = ROOT / "examples" / name
+        if not self.args.precision:
+            return path
+        text = re.sub(r"(?m)^model ", f"@precision({self.args.precision})\nmodel ", path.read_text())
+        changed = self.folder / name
+        changed.write_text(text)
+        return changed
+
+    def case(self, name):
+        build, (example, *options), batches, inputs_of, call = CASES[name]
+        torch.manual_seed(0)
+        model = randomize(build())
+        weights = self.folder / f"{name}.safetensors"
+        save_file({k: v.contiguous().clone() for k, v in model.state_dict().items()}, weights)
+        program = self.folder / f"{name}.bin"
+        start = time.perf_counter()
+        done = self.run(self.args.bin / "nnc", self.source(example), *options, "--weights", weights,
+                        "--target", self.args.target, "-o", program)
+        seconds = time.perf_counter() - start
+        if done.returncode:
+            self.failed = True
+            return f"| {name} | does not compile: {done.stderr.strip()[-300:]} |"
+        inputs = inputs_of(batches[self.args.small])
+        arguments = []
+        for key, value in inputs.items():
+            np.save(self.folder / f"{key}.npy", value.numpy())
+            arguments += ["--input", f"{key}={self.folder / key}.npy"]
+        expected = evaluate(model, call, inputs, torch.float64)
+        narrow = {"bf16": torch.bfloat16, "f16": torch.float16}.get(self.args.precision, torch.float32)
+        own = evaluate(model, call, inputs, narrow)
+        outputs = [a for k in expected for a in ("--output", f"{k}={self.folder / k}.npy")]
+        done = self.run(self.args.bin / "nnc-run", program, *arguments, *outputs)
+        if done.returncode:
+            self.failed = True
+            return f"| {name} | does not run: {done.stderr.strip()[-300:]} |"
+        theirs = max(error(own[k], expected[k]) for k in expected)
+        ours = max(error(np.load(self.folder / f"{k}.npy").astype(np.float64), expected[k]) for k in expected)
+        limit = 2 * theirs if self.args.precision in ("bf16", "f16") else TOLERANCES[f"{self.args.target}_f32"]["rtol"]
+        wrong = not ours <= limit
+        self.failed |= wrong
+        info = self.run(self.args.bin / "nnc-run", program, "--info").stdout
+        bench = self.run(self.args.bin / "nnc-run", program, *arguments, "--bench").stdout
+        milliseconds = re.findall(r"median ([\d.]+) ms", bench)
+        kernels = re.search(r"(\d+) (?:distinct )?kernels?", info)
+        memory = re.search(r"peak memory:? +([\d.]+ \w+)", info)
+        if self.args.sanitize:
+            self.sanitize(name, program, arguments)
+        return (f"| {name} | {batches[self.args.small]} | {ours:.1e}{' (wrong)' if wrong else ''} | {theirs:.1e} "
+                f"| {milliseconds[-1] if milliseconds else '?'} | {kernels[1] if kernels else '?'} "
+                f"| {memory[1] if memory else '?'} | {seconds:.1f} |")
+
+    def sanitize(self, name, program, arguments):
+        for tool in ("memcheck", "racecheck"):
+            done = self.run("compute-sanitizer", "--tool", tool, "--error-exitcode", 9,
+                            self.args.bin / "nnc-run", program, *arguments)
+            if done.returncode:
+                self.failed = True
+                print(f"FAILED {name} {tool}: {(done.stdout + done.stderr)[-800:]}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build/release/bin")
+    parser.add_argument("--target", default=DEVICE, choices=["cpu", "cuda"])
+    parser.add_argument("--only")
+    parser.add_argument("--precision", choices=["bf16", "f16", "tf32"])
+    parser.add_argument("--small", action="store_true")
+    parser.add_argument("--sanitize", action="store_true")
+    parser.add_argument("--out", type=pathlib.Path)
+    args = parser.parse_args()
+    args.bin = args.bin.resolve()
+    rows = ["| model | B | error | PyTorch's | ms | kernels | peak memory | compile, s |", "|---|---|---|---|---|---|---|---|"]
+    print("\n".join(rows))
+    with tempfile.TemporaryDirectory() as temporary:
+        bench = Bench(args, pathlib.Path(temporary))
+        for name in args.only.split(",") if args.only else CASES:
+            try:
+                rows.append(bench.case(name))
+            except Exception as problem:  # one model's trouble is not the others'
+                bench.failed = True
+                rows.append(f"| {name} | {type(problem).__name__}: {str(problem)[:300]} |")
+            print(rows[-1], flush=True)
+            for file in pathlib.Path(temporary).iterdir():
+                with contextlib.suppress(OSError):
+                    os.remove(file)
+    if args.out:
+        args.out.write_text("\n".join(rows) + "\n")
+    sys.exit(bench.failed)
+
+
+if __name__ == "__main__":
+    main()
