@@ -5,6 +5,7 @@
 #include "ir/NNDialect.h"
 
 #include <algorithm>
+#include <cctype>
 #include <fmt/format.h>
 
 namespace nnc::frontend {
@@ -17,13 +18,72 @@ bool EntryEmitter::canStandAlone(const syntax::FnStmt &fn) {
     if (!type)
       continue;
     auto isPack = [](const syntax::Dim &dim) { return dim.isPack; };
-    if (type->optional || std::any_of(type->dims.begin(), type->dims.end(), isPack))
+    if (std::any_of(type->dims.begin(), type->dims.end(), isPack))
       return false;
   }
   return isEntry(fn);
 }
 
+//===- Optional inputs ------------------------------------------------------------------------===//
+
+/// An entry point is emitted once for every choice of optional inputs that may be left out: under
+/// one name for the caller, who picks by what is given.
+static constexpr size_t kMaxOptionalInputs = 3;
+
+std::vector<const syntax::Formal *> EntryEmitter::optionalFormals(const syntax::FnStmt &fn) {
+  std::vector<const syntax::Formal *> optional;
+  for (const syntax::Formal &formal : fn.params)
+    if (auto *type = formal.type->as<syntax::TensorType>();
+        type && type->optional && formal.defaultValue)
+      optional.push_back(&formal);
+  return optional;
+}
+
+/// Leaves an optional input out: it is `none`, and the variables that only it has do not exist.
+bool EntryEmitter::takeAbsent(const syntax::Formal &formal) {
+  std::optional<Value> value = evaluator.eval(*formal.defaultValue);
+  if (!value)
+    return false;
+  if (!value->isNone()) {
+    evaluator.error("E0210", formal.defaultValue->span,
+                    "an optional input of an entry point is `none` by default");
+    return false;
+  }
+  evaluator.frame->locals.define(formal.name.text, std::move(value));
+  return true;
+}
+
+/// Whether a guard is about sizes that only inputs which are left out have. What else may be wrong
+/// with it is found where they are given.
+bool EntryEmitter::isAboutAbsent(const syntax::Guard &guard) {
+  std::string_view text = context.sources.text(guard.condition->span);
+  auto isWord = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  for (const syntax::Formal *formal : absent)
+    for (const syntax::Dim &dim : formal->type->get<syntax::TensorType>().dims) {
+      auto *name = dim.isPack ? nullptr : dim.expr->as<syntax::NameExpr>();
+      if (!name || evaluator.isKnown(name->name))
+        continue;
+      for (size_t at = text.find(name->name); at != text.npos; at = text.find(name->name, at + 1)) {
+        size_t end = at + name->name.size();
+        if ((at == 0 || !isWord(text[at - 1])) && (end == text.size() || !isWord(text[end])))
+          return true;
+      }
+    }
+  return false;
+}
+
+std::string EntryEmitter::symbolOf(const syntax::FnStmt &fn) const {
+  std::string symbol(fn.name.text);
+  for (const syntax::Formal *formal : absent)
+    symbol += fmt::format(" without {}", formal->name.text);
+  return symbol;
+}
+
 //===- Formals --------------------------------------------------------------------------------===//
+
+bool EntryEmitter::isAbsent(const syntax::Formal &formal) const {
+  return std::find(absent.begin(), absent.end(), &formal) != absent.end();
+}
 
 bool EntryEmitter::takeBuildTimeFormal(const syntax::Formal &formal) {
   if (!formal.defaultValue) {
@@ -76,8 +136,8 @@ void EntryEmitter::openPack(std::string_view name) {
 bool EntryEmitter::takeFormals(const syntax::FnStmt &fn) {
   for (const syntax::Formal &formal : fn.params) {
     auto *type = formal.type->as<syntax::TensorType>();
-    if (!type) {
-      if (!takeBuildTimeFormal(formal))
+    if (!type || isAbsent(formal)) {
+      if (!(type ? takeAbsent(formal) : takeBuildTimeFormal(formal)))
         return false;
       continue;
     }
@@ -90,11 +150,9 @@ bool EntryEmitter::takeFormals(const syntax::FnStmt &fn) {
         return false;
       }
     }
-    if (type->optional || !context.elementType(type->elem)) {
-      evaluator.refuse(formal.type->span,
-                       type->optional ? "optional inputs of entry points are not supported yet"
-                                      : fmt::format("inputs of {} are not supported yet",
-                                                    syntax::spelling(type->elem)));
+    if (!context.elementType(type->elem)) {
+      evaluator.refuse(formal.type->span, fmt::format("inputs of {} are not supported yet",
+                                                      syntax::spelling(type->elem)));
       return false;
     }
     collectVariables(*type, formal.span);
@@ -204,7 +262,7 @@ void EntryEmitter::takeScalars(const syntax::FnStmt &fn) {
   unsigned input = 0;
   for (const syntax::Formal &formal : fn.params) {
     auto *type = formal.type->as<syntax::TensorType>();
-    if (!type)
+    if (!type || isAbsent(formal))
       continue;
     std::string name(formal.name.text);
     auto &dims = context.dimNames;
@@ -226,7 +284,7 @@ bool EntryEmitter::takeGuards(const syntax::FnStmt &fn) {
     locals.define(name, Value::integer(scalar));
   bool ok = true;
   for (const syntax::Guard &guard : fn.guards)
-    ok &= takeRange(guard) || takeConditions(fn, guard);
+    ok &= isAboutAbsent(guard) || takeRange(guard) || takeConditions(fn, guard);
   locals.leaveBlock(mark);
   return ok && checkRanges(fn);
 }
@@ -266,7 +324,7 @@ bool EntryEmitter::makeArguments(const syntax::FnStmt &fn, mlir::func::FuncOp fu
   mlir::Block &block = func.getBody().front();
   for (const syntax::Formal &formal : fn.params) {
     auto *type = formal.type->as<syntax::TensorType>();
-    if (!type)
+    if (!type || isAbsent(formal))
       continue;
     std::optional<std::vector<Dim>> shape = evaluator.evalShape(*type);
     if (!shape)
@@ -339,13 +397,15 @@ void EntryEmitter::setAttributes(const syntax::FnStmt &fn, mlir::func::FuncOp fu
          builder.getNamedAttr("text", text(guard.text)),
          builder.getNamedAttr("message", text(guard.message)),
          builder.getNamedAttr("line", builder.getI64IntegerAttr(guard.line))}));
-  func->setAttr(nn::kEntryAttr, builder.getUnitAttr());
+  // The name that callers know it by, where that is not the symbol.
+  func->setAttr(nn::kEntryAttr, absent.empty() ? mlir::Attribute(builder.getUnitAttr())
+                                               : text(std::string(fn.name.text)));
   setSymbols(func);
   if (!guards.empty())
     func->setAttr(nn::kGuardsAttr, builder.getArrayAttr(guards));
   unsigned index = 0;
   for (const syntax::Formal &formal : fn.params)
-    if (formal.type->is<syntax::TensorType>())
+    if (formal.type->is<syntax::TensorType>() && !isAbsent(formal))
       func.setArgAttr(index++, nn::kNameAttr, text(std::string(formal.name.text)));
   std::vector<std::string> names = resultNames(fn, func.getNumResults());
   for (size_t i = 0; i < names.size(); ++i)
@@ -363,6 +423,29 @@ static bool isTensorResult(const Value &value) {
 }
 
 bool EntryEmitter::emit(Instance &root, const syntax::FnStmt &fn) {
+  std::vector<const syntax::Formal *> optional = optionalFormals(fn);
+  if (optional.size() > kMaxOptionalInputs) {
+    evaluator.refuse(optional[kMaxOptionalInputs]->span,
+                     fmt::format("more than {} optional inputs of an entry point are not supported "
+                                 "yet",
+                                 kMaxOptionalInputs));
+    return false;
+  }
+  bool wasQuiet = quiet, ok = true;
+  for (unsigned choice = 0; choice < 1u << optional.size() && ok; ++choice) {
+    absent.clear();
+    for (size_t i = 0; i < optional.size(); ++i)
+      if (choice >> i & 1)
+        absent.push_back(optional[i]);
+    ok = emitVariant(root, fn);
+    quiet = true; // all that there is to warn about has been
+  }
+  quiet = wasQuiet;
+  absent.clear();
+  return ok;
+}
+
+bool EntryEmitter::emitVariant(Instance &root, const syntax::FnStmt &fn) {
   evaluator.startEntry();
   evaluator.guards.clear();
   context.facts = {};
@@ -383,9 +466,8 @@ bool EntryEmitter::emit(Instance &root, const syntax::FnStmt &fn) {
   mlir::OpBuilder::InsertionGuard keepPlace(context.builder);
   context.builder.setInsertionPointToEnd(evaluator.module.getBody());
   context.opName.clear();
-  auto func = context.builder.create<mlir::func::FuncOp>(context.location(fn.name.span),
-                                                         std::string(fn.name.text),
-                                                         context.builder.getFunctionType({}, {}));
+  auto func = context.builder.create<mlir::func::FuncOp>(
+      context.location(fn.name.span), symbolOf(fn), context.builder.getFunctionType({}, {}));
   context.builder.setInsertionPointToEnd(func.addEntryBlock());
   FunctionEmission emission{func, /*isEntry=*/true};
   body.emission = &emission;

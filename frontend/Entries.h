@@ -36,6 +36,12 @@ public:
   const std::set<std::string> &usedDims() const { return used; }
 
 private:
+  static std::vector<const syntax::Formal *> optionalFormals(const syntax::FnStmt &fn);
+  bool emitVariant(Instance &root, const syntax::FnStmt &fn);
+  bool isAbsent(const syntax::Formal &formal) const;
+  bool takeAbsent(const syntax::Formal &formal);
+  bool isAboutAbsent(const syntax::Guard &guard);
+  std::string symbolOf(const syntax::FnStmt &fn) const;
   bool takeFormals(const syntax::FnStmt &fn);
   bool takeBuildTimeFormal(const syntax::Formal &formal);
   void openPack(std::string_view name);
@@ -64,6 +70,8 @@ private:
   std::set<std::string> used;
   /// Run-time integers among the inputs of the entry point.
   std::map<std::string_view, Dim> scalars;
+  /// The optional inputs that the variant being emitted does without.
+  std::vector<const syntax::Formal *> absent;
   /// Where each dimension after the open ones is named first.
   std::vector<syntax::Span> namedAt;
 };

@@ -197,6 +197,10 @@ LogicalResult NNDialect::verifyOperationAttribute(Operation *op, NamedAttribute 
       (name == kEntryAttr || name == kPrepareAttr || name == kDimsAttr || name == kRangesAttr ||
        name == kGuardsAttr || name == kKindsAttr || name == kSourcesAttr))
     return op->emitOpError() << "expected '" << name << "' on a function only";
+  if (name == kEntryAttr && !isa<UnitAttr, StringAttr>(attribute.getValue()))
+    return op->emitOpError() << "expected '" << kEntryAttr
+                             << "' to be a unit or the name for callers, found "
+                             << attribute.getValue();
   if (name == kEntryAttr)
     return verifyEntryType(function);
   if (name == kDimsAttr)

@@ -3,7 +3,9 @@
 #include "runtime/cpu/CpuExecutor.h"
 #include "runtime/cuda/CudaExecutor.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <optional>
 
 using namespace nnc;
 using namespace nnc::format;
@@ -30,11 +32,25 @@ Result<std::shared_ptr<EngineState>> EngineState::make(Container container,
   return state;
 }
 
-Result<size_t> EngineState::findEntry(std::string_view entry) const {
-  std::vector<std::string_view> names;
-  for (size_t i = 0; i < plan->entries.size(); ++i)
-    if (plan->entries[i]->name == entry)
+static bool takesExactly(const EntryT &entry, const TensorMap &inputs) {
+  return entry.inputs.size() == inputs.size() &&
+         std::ranges::all_of(entry.inputs, [&](const std::unique_ptr<PortT> &port) {
+           return inputs.find(port->name) != nullptr;
+         });
+}
+
+Result<size_t> EngineState::findEntry(std::string_view entry, const TensorMap &inputs) const {
+  std::optional<size_t> first;
+  for (size_t i = 0; i < plan->entries.size(); ++i) {
+    if (plan->entries[i]->name != entry)
+      continue;
+    if (takesExactly(*plan->entries[i], inputs))
       return i;
+    first = first.value_or(i);
+  }
+  if (first)
+    return *first;
+  std::vector<std::string_view> names;
   for (const std::unique_ptr<EntryT> &known : plan->entries)
     names.push_back(known->name);
   return Error{fmt::format("{} has no entry point `{}`{}", title, entry, suggestion(entry, names))};

@@ -21,8 +21,10 @@ public:
   const format::Container &container() const { return file; }
   const std::string &name() const { return title; }
 
-  /// The position in Model.entries, or an error that lists what there is.
-  Result<size_t> findEntry(std::string_view entry) const;
+  /// The position in Model.entries, or an error that lists what there is. Of several of that name
+  /// (with and without optional inputs) the one that takes exactly `inputs`, else the first, which
+  /// takes all.
+  Result<size_t> findEntry(std::string_view entry, const TensorMap &inputs) const;
   /// Memory and code for one session. The executor keeps this state alive.
   static Result<std::unique_ptr<Executor>> makeExecutor(std::shared_ptr<EngineState> state,
                                                         Device device);

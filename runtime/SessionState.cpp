@@ -162,7 +162,7 @@ Result<void> SessionState::readScalars(EntryState &state) {
 }
 
 Result<size_t> SessionState::begin(std::string_view entry, const TensorMap &inputs) {
-  Result<size_t> index = engine->findEntry(entry);
+  Result<size_t> index = engine->findEntry(entry, inputs);
   if (!index)
     return index;
   if (Result<void> bound = bindInputs(entries[*index], inputs); !bound)

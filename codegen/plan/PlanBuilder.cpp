@@ -73,7 +73,8 @@ public:
         pool(entry->exprs, function.getContext()), states(function.getBody().front()) {}
 
   Result<std::unique_ptr<format::EntryT>> build() {
-    entry->name = function.getName().str();
+    auto name = function->getAttrOfType<StringAttr>("nn.entry");
+    entry->name = (name ? name.getValue() : function.getName()).str();
     addDims();
     addGuards();
     addInputs();

@@ -40,6 +40,20 @@ template <typename T> Result<void> requireUniqueNames(const std::vector<std::uni
   return {};
 }
 
+/// Entries of one name, which are the same function without some of its inputs, differ in these.
+Result<void> requireDifferentEntries(const ModelT &model) {
+  std::set<std::pair<std::string_view, std::set<std::string_view>>> signatures;
+  for (const std::unique_ptr<EntryT> &entry : model.entries) {
+    std::set<std::string_view> inputs;
+    NNC_TRY(requireAll(entry->inputs));
+    for (const std::unique_ptr<PortT> &input : entry->inputs)
+      inputs.insert(input->name);
+    NNC_TRY(require(signatures.emplace(entry->name, std::move(inputs)).second,
+                    "the plan has two things of one name"));
+  }
+  return {};
+}
+
 /// A dense tensor of constant shape has exactly `bytes` bytes.
 Result<void> verifyStored(unsigned dtype, std::span<const int64_t> shape, uint64_t bytes) {
   NNC_TRY(require(dtype < NumDTypes, "the plan has an unknown element type"));
@@ -373,7 +387,7 @@ Result<void> format::verifyModel(const ModelT &model, const SectionSizes &sizes)
   NNC_TRY(verifyWeights(model, sizes));
   NNC_TRY(verifyCode(model, sizes));
   NNC_TRY(requireAll(model.entries));
-  NNC_TRY(requireUniqueNames(model.entries));
+  NNC_TRY(requireDifferentEntries(model));
   for (const std::unique_ptr<EntryT> &entry : model.entries) {
     Result<void> verified = EntryVerifier(model, *entry).verify();
     if (!verified)

@@ -98,4 +98,8 @@ CASES = {
                                  "--set", "dim=32", "--set", "heads=4", "--set", "ffn=48", "--set", "depth=2"],
                     {"source_ids": {"shape": [2, 9], "high": 61}, "mask": {"shape": [2, 9], "lengths": [9, 5]},
                      "target_ids": {"shape": [2, 7], "high": 61}}),
+    "attention": (CrossAttention, ["../test/golden/ops/attention.nn"],
+                  {"query": {"shape": [2, 4, 24]}, "key": {"shape": [2, 9, 24]}, "value": {"shape": [2, 9, 24]},
+                   "shown": {"shape": [2, 9], "lengths": [9, 5]},
+                   "mask": {"shape": [2, 4, 9], "lengths": [[1, 9, 3, 4], [6, 2, 9, 5]]}}),
 }

@@ -42,7 +42,7 @@ def draw_input(name, spec):
     if "high" in spec:
         return random.randint(0, spec["high"], spec["shape"]).astype(np.int32)
     if "lengths" in spec:
-        return np.arange(spec["shape"][-1]) < np.array(spec["lengths"])[:, None]
+        return np.arange(spec["shape"][-1]) < np.array(spec["lengths"])[..., None]
     return random.standard_normal(spec["shape"]).astype(np.float32)
 
 

@@ -7,6 +7,7 @@
 #include "tools/nnc-run/Options.h"
 #include "tools/nnc-run/TensorFiles.h"
 
+#include <algorithm>
 #include <csignal>
 #include <fmt/format.h>
 
@@ -17,11 +18,15 @@ using namespace nnc::run;
 static Result<const format::EntryT *> chooseEntry(const format::ModelT &model,
                                                   const std::string &asked) {
   std::vector<std::string_view> names;
+  auto isFirst = [&](const std::unique_ptr<format::EntryT> &entry) {
+    return entry->name == model.entries.front()->name; // with or without optional inputs
+  };
+  bool isOnly = asked.empty() && std::ranges::all_of(model.entries, isFirst);
   for (const std::unique_ptr<format::EntryT> &entry : model.entries) {
-    bool isOnly = asked.empty() && model.entries.size() == 1;
     if (isOnly || entry->name == (asked.empty() ? "forward" : asked))
       return entry.get();
-    names.push_back(entry->name);
+    if (names.empty() || names.back() != entry->name)
+      names.push_back(entry->name);
   }
   if (asked.empty())
     return Error{fmt::format("choose an entry point with --entry: `{}`", fmt::join(names, "`, `"))};

@@ -190,4 +190,44 @@ TEST(Entries, LocationsCarryTheModulePath) {
     EXPECT_NE(text.find(part), std::string::npos) << part;
 }
 
+TEST(Entries, OptionalInputsMakeVariants) {
+  Compilation compilation(
+      "model Net {\n  fn forward(x: f32[4], y: f32[S]? = none, z: f32[4]? = none)"
+      " -> (out: f32[4])\n  requires S in 1..=9 {\n"
+      "    if y != none { x = x + mean(y, axis=0) }\n"
+      "    return if z == none then x else x * z\n  }\n}\n");
+  compilation.emit();
+  EXPECT_EQ(compilation.messages(), "");
+  std::string ir = compilation.ir();
+  for (const char *part :
+       {"@forward(%arg0: tensor<4xf32> {nn.name = \"x\"}, %arg1: tensor<?xf32",
+        "@\"forward without y\"(%arg0: tensor<4xf32> {nn.name = \"x\"}, %arg1: tensor<4xf32> "
+        "{nn.name "
+        "= \"z\"})",
+        "@\"forward without y without z\"(%arg0: tensor<4xf32> {nn.name = \"x\"})",
+        "nn.dims = [], nn.entry = \"forward\"", "nn.dims = [\"S\"], nn.entry,"})
+    EXPECT_NE(ir.find(part), std::string::npos) << part << "\n" << ir;
+}
+
+TEST(Entries, OptionalInputsAreNoneByDefault) {
+  EXPECT_EQ(compiled("model Net {\n  fn forward(x: f32[4], y: f32[4]? = 1) -> f32[4] = x\n}\n"),
+            R"(error[E0210]: an optional input of an entry point is `none` by default
+ --> model.nn:2:38
+  |
+2 |   fn forward(x: f32[4], y: f32[4]? = 1) -> f32[4] = x
+  |                                      ^
+)");
+}
+
+TEST(Entries, OptionalInputsAreFew) {
+  EXPECT_EQ(compiled("model Net {\n  fn forward(x: f32[1], a: f32[1]? = none, b: f32[1]? = none,\n"
+                     "             c: f32[1]? = none, d: f32[1]? = none) -> f32[1] = x\n}\n"),
+            R"(error[E0590]: more than 3 optional inputs of an entry point are not supported yet
+ --> model.nn:3:32
+  |
+3 |              c: f32[1]? = none, d: f32[1]? = none) -> f32[1] = x
+  |                                ^^^^^^^^^^^^^^^^^^
+)");
+}
+
 } // namespace nnc::frontend::testing
