@@ -13,31 +13,37 @@ OpFoldResult ReduceOp::fold(FoldAdaptor) {
                                                                 : OpFoldResult();
 }
 
-/// The operand of a transpose that swaps the last two axes and nothing else; null otherwise.
-static Value getSwapped(Value value) {
+/// If `value` is a transpose that moves the last axis to the last but one: the same elements with
+/// these two swapped, so that the last axis stays the last. Null otherwise.
+static Value swapBack(Value value, PatternRewriter &rewriter) {
   auto transpose = value.getDefiningOp<TransposeOp>();
   if (!transpose)
     return {};
-  ArrayRef<int64_t> permutation = transpose.getPermutation();
+  SmallVector<int64_t> permutation(transpose.getPermutation());
   int64_t rank = permutation.size();
-  if (rank < 2 || permutation[rank - 1] != rank - 2 || permutation[rank - 2] != rank - 1)
+  if (rank < 2 || permutation[rank - 2] != rank - 1)
     return {};
-  for (int64_t axis = 0; axis < rank - 2; ++axis)
-    if (permutation[axis] != axis)
-      return {};
-  return transpose.getInput();
+  std::swap(permutation[rank - 2], permutation[rank - 1]);
+  if (llvm::is_sorted(permutation))
+    return transpose.getInput();
+  RankedTensorType type = transpose.getType();
+  SmallVector<AffineExpr> dims = nn::getDims(type);
+  std::swap(dims[rank - 2], dims[rank - 1]);
+  return rewriter.create<TransposeOp>(transpose.getLoc(),
+                                      getTensorType(dims, type.getElementType()),
+                                      transpose.getInput(), permutation);
 }
 
 namespace {
 
-/// A transposed operand is the operand with its flag flipped.
+/// An operand with its last two axes swapped is the operand with its flag flipped.
 struct TransposeIntoMatmul : OpRewritePattern<MatmulOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
-    Value lhs = getSwapped(op.getLhs()), rhs = getSwapped(op.getRhs());
+    Value lhs = swapBack(op.getLhs(), rewriter), rhs = swapBack(op.getRhs(), rewriter);
     if (!lhs && !rhs)
-      return rewriter.notifyMatchFailure(op, "no operand is transposed in its last two axes");
+      return rewriter.notifyMatchFailure(op, "no operand has its last axis before the last");
     rewriter.replaceOpWithNewOp<MatmulOp>(op, op.getType(), lhs ? lhs : op.getLhs(),
                                           rhs ? rhs : op.getRhs(), op.getTransposeA() != !!lhs,
                                           op.getTransposeB() != !!rhs);

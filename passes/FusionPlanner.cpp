@@ -322,11 +322,16 @@ Operation *FusionPlanner::makerOf(Value value) const {
 }
 
 bool FusionPlanner::mustLieInMemory(Operation *op) {
+  // Products of the cpu target read transposed operands by strides.
+  auto isStrided = [&](OpOperand &use) {
+    return target == Target::Cpu && isa<nn::MatmulOp>(use.getOwner()) && isReadByStrides(op, 0);
+  };
   if (inMemory.try_emplace(op, false).second)
     inMemory[op] = llvm::any_of(op->getUses(), [&](OpOperand &use) {
       auto reshape = dyn_cast<nn::ReshapeOp>(use.getOwner());
       bool readThrough = reshape && makerOf(reshape.getResult()) && mayReadThrough(reshape);
-      return use.getOwner()->getBlock() != &block || (needsMemory(use) && !readThrough);
+      return use.getOwner()->getBlock() != &block ||
+             (needsMemory(use) && !readThrough && !isStrided(use));
     });
   return inMemory[op];
 }

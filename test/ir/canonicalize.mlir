@@ -178,6 +178,19 @@ func.func @transpose_into_matmul(%x: !t, %w: tensor<5x8xf32>) -> (tensor<4x5xf32
   return %1, %3 : tensor<4x5xf32>, tensor<8x8xf32>
 }
 
+// The last axis stays the last, whatever happens to the others.
+// CHECK-LABEL: @part_of_transpose_into_matmul
+// CHECK-SAME: (%[[X:.*]]: tensor<2x4x3x8xf32>)
+func.func @part_of_transpose_into_matmul(%x: tensor<2x4x3x8xf32>) -> tensor<2x3x4x4xf32> {
+  // CHECK: nn.transpose %[[X]] {permutation = array<i64: 0, 2, 1, 3>}
+  // CHECK-NOT: permutation = array<i64: 0, 2, 3, 1>
+  // CHECK: nn.matmul %{{.*}}, %{{.*}} {transpose_b} : tensor<2x3x4x8xf32>, tensor<2x3x4x8xf32> -> tensor<2x3x4x4xf32>
+  %0 = nn.transpose %x {permutation = array<i64: 0, 2, 1, 3>} : tensor<2x4x3x8xf32> -> tensor<2x3x4x8xf32>
+  %1 = nn.transpose %x {permutation = array<i64: 0, 2, 3, 1>} : tensor<2x4x3x8xf32> -> tensor<2x3x8x4xf32>
+  %2 = nn.matmul %0, %1 : tensor<2x3x4x8xf32>, tensor<2x3x8x4xf32> -> tensor<2x3x4x4xf32>
+  return %2 : tensor<2x3x4x4xf32>
+}
+
 // CHECK-LABEL: @unused
 func.func @unused(%x: !t, %w: tensor<8x8xf32>) {
   %0 = nn.matmul %x, %w : !t, tensor<8x8xf32> -> !t

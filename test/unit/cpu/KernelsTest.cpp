@@ -53,6 +53,27 @@ TEST(CpuKernels, ScalarsAndOneElement) {
     })");
 }
 
+TEST(CpuKernels, ProductsOfTransposedOperands) {
+  checkModel(R"(
+    #x = affine_map<()[s0] -> (2, s0, 3, 20)>
+    #h = affine_map<()[s0] -> (2, 3, s0, 20)>
+    #s = affine_map<()[s0] -> (2, 3, s0, s0)>
+    func.func @f(%x: tensor<2x?x3x20xf32, #x>, %y: tensor<2x?x3x20xf32, #x>)
+        -> (tensor<2x3x?x?xf32, #s>, tensor<2x3x?x20xf32, #h>)
+        attributes {nn.entry, nn.dims = ["T"]} {
+      %q = nn.transpose %x {permutation = array<i64: 0, 2, 1, 3>}
+          : tensor<2x?x3x20xf32, #x> -> tensor<2x3x?x20xf32, #h>
+      %k = nn.transpose %y {permutation = array<i64: 0, 2, 1, 3>}
+          : tensor<2x?x3x20xf32, #x> -> tensor<2x3x?x20xf32, #h>
+      %s = nn.matmul %q, %k {transpose_b}
+          : tensor<2x3x?x20xf32, #h>, tensor<2x3x?x20xf32, #h> -> tensor<2x3x?x?xf32, #s>
+      %r = nn.matmul %s, %k
+          : tensor<2x3x?x?xf32, #s>, tensor<2x3x?x20xf32, #h> -> tensor<2x3x?x20xf32, #h>
+      return %s, %r : tensor<2x3x?x?xf32, #s>, tensor<2x3x?x20xf32, #h>
+    })",
+             {{1}, {5}, {33}, {130}});
+}
+
 TEST(CpuKernels, BoolsAndIntegers) {
   checkModel(R"(
     #x = affine_map<()[s0] -> (s0, 19)>

@@ -223,10 +223,10 @@ TEST(Entries, OptionalInputsAreFew) {
   EXPECT_EQ(compiled("model Net {\n  fn forward(x: f32[1], a: f32[1]? = none, b: f32[1]? = none,\n"
                      "             c: f32[1]? = none, d: f32[1]? = none) -> f32[1] = x\n}\n"),
             R"(error[E0590]: more than 3 optional inputs of an entry point are not supported yet
- --> model.nn:3:32
+ --> model.nn:3:33
   |
 3 |              c: f32[1]? = none, d: f32[1]? = none) -> f32[1] = x
-  |                                ^^^^^^^^^^^^^^^^^^
+  |                                 ^^^^^^^^^^^^^^^^^
 )");
 }
 
