@@ -33,6 +33,46 @@ template <class Index> struct AttentionSizes {
   Index keyHeads, groups, queries, keys;
 };
 
+/// Which rows a block has: a tile of the queries of all heads that share one head of keys.
+template <int Rows, class Index> struct AttentionBlock {
+  AttentionSizes<Index> sizes;
+  Index row0, head, batch;
+  int count; ///< of rows that exist
+  NNC_INLINE AttentionBlock(Index block, AttentionSizes<Index> sizes) : sizes(sizes) {
+    const Index rows = sizes.queries * sizes.groups, tiles = (rows + Rows - 1) / Rows;
+    row0 = block % tiles * Rows;
+    head = block / tiles % sizes.keyHeads;
+    batch = block / tiles / sizes.keyHeads;
+    count = (int)minimum(rows - row0, (Index)Rows);
+  }
+  /// The query's position and its head.
+  NNC_INLINE Index positionOf(int row) const { return (row0 + row) / sizes.groups; }
+  NNC_INLINE Index headOf(int row) const {
+    return head * sizes.groups + (row0 + row) % sizes.groups;
+  }
+  /// How many of the keys from `first` on are there, of a tile.
+  template <int Keys> NNC_INLINE int keysFrom(Index first) const {
+    return (int)minimum(sizes.keys - first, (Index)Keys);
+  }
+  /// What a row's sum is divided by: 0 / 0 where every key is hidden, 0 / 1 where there are none.
+  NNC_INLINE float divisorOf(float sum) const { return sizes.keys > 0 ? sum : 1.0f; }
+};
+
+/// A row's softmax so far.
+struct RunningSoftmax {
+  float highest, sum;
+  /// Takes the maximum of more scores in: they are to be lowered by `shift`, and what has been
+  /// summed up is to be multiplied by the result. `power` is the exponential function.
+  template <class Power> NNC_INLINE float raise(float most, float &shift, Power power) {
+    most = maximum(highest, most);
+    shift = most == -infinity() ? 0.0f : most; // of -inf alone, differences are NaN
+    const float correction = power(highest - shift);
+    highest = most;
+    sum *= correction;
+    return correction;
+  }
+};
+
 /// `count` rows of D elements to shared memory as floats, zeros behind them; `row(i)` points to the
 /// elements of row i.
 template <class Tile, int Rows, class Row>
@@ -58,103 +98,125 @@ NNC_INLINE void loadAttentionRows(float *shared, int count, Row row) {
              i % (Tile::PaddedD - Tile::D)] = 0;
 }
 
-/// Combines the values of the 16 threads of a row.
-template <class Combine> NNC_INLINE float attentionRowReduce(float value, Combine combine) {
+/// Combines the values of `Lanes` neighbouring lanes.
+template <int Lanes, class Combine> NNC_INLINE float lanesReduce(float value, Combine combine) {
   NNC_UNROLL
-  for (int lanes = 8; lanes > 0; lanes >>= 1)
+  for (int lanes = Lanes / 2; lanes > 0; lanes >>= 1)
     value = combine(value, shuffleXor(value, lanes));
   return value;
 }
+NNC_INLINE float largerOf(float a, float b) { return maximum(a, b); }
+NNC_INLINE float sumOf(float a, float b) { return a + b; }
 
-/// The tile of rows number `block`. `seen(t)` is the number of keys that query t may see; it does
+/// The products of the thread's rows of queries and of keys `column`, `column` + 16, ...
+template <class Tile>
+NNC_INLINE void attentionScores(float (&scores)[Tile::RowsPerThread][Tile::KeysPerThread],
+                                const float *queries, const float *keys) {
+  constexpr int TM = Tile::RowsPerThread, TN = Tile::KeysPerThread;
+  NNC_UNROLL_BY(4)
+  for (int place = 0; place < Tile::PaddedD; place += 4) {
+    Vector<float, 4> left[TM], right[TN];
+    NNC_UNROLL
+    for (int i = 0; i < TM; ++i)
+      left[i] = loadVector<4>(queries + i * Tile::Stride + place);
+    NNC_UNROLL
+    for (int j = 0; j < TN; ++j)
+      right[j] = loadVector<4>(keys + 16 * j * Tile::Stride + place);
+    NNC_UNROLL
+    for (int i = 0; i < TM; ++i) {
+      NNC_UNROLL
+      for (int j = 0; j < TN; ++j) {
+        NNC_UNROLL
+        for (int lane = 0; lane < 4; ++lane)
+          scores[i][j] += left[i][lane] * right[j][lane];
+      }
+    }
+  }
+}
+
+/// Adds weights times values to the thread's sums: groups of four places from `place` on.
+template <class Tile>
+NNC_INLINE void attentionSums(float (&sums)[Tile::RowsPerThread][Tile::Columns][4],
+                              const float *weights, const float *values, int firstPlace) {
+  constexpr int TM = Tile::RowsPerThread;
+  NNC_UNROLL_BY(2)
+  for (int k = 0; k < Tile::Keys; k += 4) {
+    Vector<float, 4> left[TM];
+    NNC_UNROLL
+    for (int i = 0; i < TM; ++i)
+      left[i] = loadVector<4>(weights + i * Tile::WeightStride + k);
+    NNC_UNROLL
+    for (int c = 0; c < Tile::Columns; ++c) {
+      const int place = firstPlace + 64 * c;
+      if (place >= Tile::PaddedD)
+        break;
+      NNC_UNROLL
+      for (int step = 0; step < 4; ++step) {
+        const auto right = loadVector<4>(values + (k + step) * Tile::Stride + place);
+        NNC_UNROLL
+        for (int i = 0; i < TM; ++i) {
+          NNC_UNROLL
+          for (int lane = 0; lane < 4; ++lane)
+            sums[i][c][lane] += left[i][step] * right[lane];
+        }
+      }
+    }
+  }
+}
+
+/// The tile of rows number `number`. `seen(t)` is the number of keys that query t may see; it does
 /// not decrease with t. `mask(b, h, t, j)` says whether it may see key j.
 template <class Tile, class T, class Index, class Seen, class Mask>
 NNC_INLINE void
-attention(Index block, AttentionSizes<Index> sizes, AttentionTensor<const T, Index> query,
+attention(Index number, AttentionSizes<Index> sizes, AttentionTensor<const T, Index> query,
           AttentionTensor<const T, Index> key, AttentionTensor<const T, Index> value,
           AttentionTensor<T, Index> result, float scale, Seen seen, Mask mask) {
   constexpr int TM = Tile::RowsPerThread, TN = Tile::KeysPerThread, Stride = Tile::Stride;
   float *queries = dynamicShared<float>(), *keys = queries + Tile::Rows * Stride;
   float *values = keys + Tile::Keys * Stride, *weights = values + Tile::Keys * Stride;
-
-  const Index rows = sizes.queries * sizes.groups;
-  const Index tiles = (rows + Tile::Rows - 1) / Tile::Rows;
-  const Index row0 = block % tiles * Tile::Rows, head = block / tiles % sizes.keyHeads;
-  const Index batch = block / tiles / sizes.keyHeads;
-  const int count = (int)minimum(rows - row0, (Index)Tile::Rows);
-  auto positionOf = [&](int row) { return (row0 + row) / sizes.groups; };
-  auto headOf = [&](int row) { return head * sizes.groups + (row0 + row) % sizes.groups; };
-  loadAttentionRows<Tile, Tile::Rows>(
-      queries, count, [&](int r) { return query.at(batch, headOf(r), positionOf(r)); });
+  const AttentionBlock<Tile::Rows, Index> block(number, sizes);
+  loadAttentionRows<Tile, Tile::Rows>(queries, block.count, [&](int r) {
+    return query.at(block.batch, block.headOf(r), block.positionOf(r));
+  });
 
   const int column = threadIdx.x % 16, firstRow = threadIdx.x / 16 * TM;
-  float highest[TM], sum[TM], sums[TM][Tile::Columns][4];
+  RunningSoftmax softmax[TM];
+  float sums[TM][Tile::Columns][4] = {};
   NNC_UNROLL
-  for (int i = 0; i < TM; ++i) {
-    highest[i] = -infinity();
-    sum[i] = 0;
-    NNC_UNROLL
-    for (int c = 0; c < Tile::Columns; ++c) {
-      NNC_UNROLL
-      for (int lane = 0; lane < 4; ++lane)
-        sums[i][c][lane] = 0;
-    }
-  }
+  for (int i = 0; i < TM; ++i)
+    softmax[i] = {-infinity(), 0};
 
-  const Index end = seen(positionOf(count - 1));
+  const Index end = seen(block.positionOf(block.count - 1));
   for (Index key0 = 0; key0 < end; key0 += Tile::Keys) {
-    const int present = (int)minimum(sizes.keys - key0, (Index)Tile::Keys);
+    const int present = block.template keysFrom<Tile::Keys>(key0);
     barrier(); // the step before has been worked on
-    loadAttentionRows<Tile, Tile::Keys>(keys, present,
-                                        [&](int r) { return key.at(batch, head, key0 + r); });
-    loadAttentionRows<Tile, Tile::Keys>(values, present,
-                                        [&](int r) { return value.at(batch, head, key0 + r); });
+    loadAttentionRows<Tile, Tile::Keys>(
+        keys, present, [&](int r) { return key.at(block.batch, block.head, key0 + r); });
+    loadAttentionRows<Tile, Tile::Keys>(
+        values, present, [&](int r) { return value.at(block.batch, block.head, key0 + r); });
     barrier();
-
     float scores[TM][TN] = {};
-    NNC_UNROLL_BY(4)
-    for (int place = 0; place < Tile::PaddedD; place += 4) {
-      Vector<float, 4> left[TM], right[TN];
-      NNC_UNROLL
-      for (int i = 0; i < TM; ++i)
-        left[i] = loadVector<4>(queries + (firstRow + i) * Stride + place);
-      NNC_UNROLL
-      for (int j = 0; j < TN; ++j)
-        right[j] = loadVector<4>(keys + (column + 16 * j) * Stride + place);
-      NNC_UNROLL
-      for (int i = 0; i < TM; ++i) {
-        NNC_UNROLL
-        for (int j = 0; j < TN; ++j) {
-          NNC_UNROLL
-          for (int lane = 0; lane < 4; ++lane)
-            scores[i][j] += left[i][lane] * right[j][lane];
-        }
-      }
-    }
+    attentionScores<Tile>(scores, queries + firstRow * Stride, keys + column * Stride);
 
     NNC_UNROLL
     for (int i = 0; i < TM; ++i) {
       const int row = firstRow + i;
-      const Index position = row < count ? positionOf(row) : 0;
-      const Index visible = row < count ? seen(position) : 0;
-      float most = -infinity();
+      const Index position = row < block.count ? block.positionOf(row) : 0;
+      const Index visible = row < block.count ? seen(position) : 0;
+      float most = -infinity(), shift;
       NNC_UNROLL
       for (int j = 0; j < TN; ++j) {
         const Index other = key0 + column + 16 * j;
-        const bool shown = other < visible && mask(batch, headOf(row), position, other);
+        const bool shown = other < visible && mask(block.batch, block.headOf(row), position, other);
         scores[i][j] = shown ? scores[i][j] * scale : -infinity();
         most = maximum(most, scores[i][j]);
       }
-      auto larger = [](float a, float b) { return maximum(a, b); };
-      most = maximum(highest[i], attentionRowReduce(most, larger));
-      const float shift = most == -infinity() ? 0.0f : most; // of -inf alone, differences are NaN
-      const float correction = expf(highest[i] - shift);
-      highest[i] = most;
-      sum[i] *= correction;
+      most = lanesReduce<16>(most, largerOf);
+      const float correction = softmax[i].raise(most, shift, [](float x) { return expf(x); });
       NNC_UNROLL
       for (int j = 0; j < TN; ++j) {
         const float weight = expf(scores[i][j] - shift);
-        sum[i] += weight;
+        softmax[i].sum += weight;
         weights[row * Tile::WeightStride + column + 16 * j] = weight;
       }
       NNC_UNROLL
@@ -165,40 +227,16 @@ attention(Index block, AttentionSizes<Index> sizes, AttentionTensor<const T, Ind
       }
     }
     barrier();
-
-    NNC_UNROLL_BY(2)
-    for (int k = 0; k < Tile::Keys; k += 4) {
-      Vector<float, 4> left[TM];
-      NNC_UNROLL
-      for (int i = 0; i < TM; ++i)
-        left[i] = loadVector<4>(weights + (firstRow + i) * Tile::WeightStride + k);
-      NNC_UNROLL
-      for (int c = 0; c < Tile::Columns; ++c) {
-        const int place = column * 4 + 64 * c;
-        if (place >= Tile::PaddedD)
-          break;
-        NNC_UNROLL
-        for (int step = 0; step < 4; ++step) {
-          const auto right = loadVector<4>(values + (k + step) * Stride + place);
-          NNC_UNROLL
-          for (int i = 0; i < TM; ++i) {
-            NNC_UNROLL
-            for (int lane = 0; lane < 4; ++lane)
-              sums[i][c][lane] += left[i][step] * right[lane];
-          }
-        }
-      }
-    }
+    attentionSums<Tile>(sums, weights + firstRow * Tile::WeightStride, values, column * 4);
   }
 
   NNC_UNROLL
   for (int i = 0; i < TM; ++i) {
     const int row = firstRow + i;
-    const float total = attentionRowReduce(sum[i], [](float a, float b) { return a + b; });
-    if (row >= count)
+    const float divisor = block.divisorOf(lanesReduce<16>(softmax[i].sum, sumOf));
+    if (row >= block.count)
       continue;
-    const float divisor = sizes.keys > 0 ? total : 1.0f; // 0 / 0 where every key is hidden
-    T *to = result.at(batch, headOf(row), positionOf(row));
+    T *to = result.at(block.batch, block.headOf(row), block.positionOf(row));
     NNC_UNROLL
     for (int c = 0; c < Tile::Columns; ++c) {
       NNC_UNROLL

@@ -34,121 +34,129 @@ NNC_INLINE void fetchAttentionRows(T *shared, int count, Row row) {
   }
 }
 
-/// Combines the values of the four lanes of a row.
-template <class Combine> NNC_INLINE float attentionLanesReduce(float value, Combine combine) {
-  value = combine(value, shuffleXor(value, 1));
-  return combine(value, shuffleXor(value, 2));
-}
-
 template <class T> NNC_INLINE unsigned packPair(float low, float high) {
   return T(low).bits | (unsigned)T(high).bits << 16;
+}
+
+/// The warp's 16 rows of queries times the tile's keys.
+template <class Tile, class T>
+NNC_INLINE void attentionMmaScores(float (&scores)[Tile::Keys / 8][4], const T *queries,
+                                   const T *keys) {
+  const int lane = threadIdx.x % 32;
+  NNC_UNROLL
+  for (int depth = 0; depth < Tile::Depths; ++depth) {
+    unsigned a[4];
+    loadMatrices(a, queries + lane % 16 * Tile::Stride + (depth * 2 + lane / 16) * 8);
+    NNC_UNROLL
+    for (int j = 0; j < Tile::Keys / 16; ++j) {
+      unsigned b[4];
+      loadMatrices(b, keys + (j * 16 + lane % 8 + lane / 16 * 8) * Tile::Stride +
+                          (depth * 2 + lane / 8 % 2) * 8);
+      multiplyAdd<T>(scores[2 * j], a, {b[0], b[1]});
+      multiplyAdd<T>(scores[2 * j + 1], a, {b[2], b[3]});
+    }
+  }
+}
+
+/// Adds weights times values: sums of a product are laid out as the left operand of the next one.
+template <class Tile, class T>
+NNC_INLINE void attentionMmaSums(float (&sums)[Tile::Depths * 2][4],
+                                 const float (&weights)[Tile::Keys / 8][4], const T *values) {
+  const int lane = threadIdx.x % 32;
+  NNC_UNROLL
+  for (int k = 0; k < Tile::Keys / 16; ++k) {
+    const float(&low)[4] = weights[2 * k], (&high)[4] = weights[2 * k + 1];
+    const unsigned a[4] = {packPair<T>(low[0], low[1]), packPair<T>(low[2], low[3]),
+                           packPair<T>(high[0], high[1]), packPair<T>(high[2], high[3])};
+    NNC_UNROLL
+    for (int p = 0; p < Tile::Depths; ++p) {
+      unsigned b[4];
+      loadMatricesTransposed(b, values + (k * 16 + lane % 16) * Tile::Stride +
+                                    (2 * p + lane / 16) * 8);
+      multiplyAdd<T>(sums[2 * p], a, {b[0], b[1]});
+      multiplyAdd<T>(sums[2 * p + 1], a, {b[2], b[3]});
+    }
+  }
 }
 
 /// As `attention`. Lane l of a warp has rows l / 4 and l / 4 + 8 of the warp's 16, and of every
 /// 8 columns those at 2 * (l % 4).
 template <class Tile, class T, class Index, class Seen, class Mask>
 NNC_INLINE void
-attentionMma(Index block, AttentionSizes<Index> sizes, AttentionTensor<const T, Index> query,
+attentionMma(Index number, AttentionSizes<Index> sizes, AttentionTensor<const T, Index> query,
              AttentionTensor<const T, Index> key, AttentionTensor<const T, Index> value,
              AttentionTensor<T, Index> result, float scale, Seen seen, Mask mask) {
-  constexpr int Stride = Tile::Stride, Depths = Tile::Depths;
-  constexpr int KeyTiles = Tile::Keys / 8, PlaceTiles = Depths * 2;
+  constexpr int Stride = Tile::Stride, KeyTiles = Tile::Keys / 8, PlaceTiles = Tile::Depths * 2;
   T *queries = dynamicShared<T>(), *keys = queries + Tile::Rows * Stride;
   T *values = keys + Tile::Keys * Stride;
-
-  const Index rows = sizes.queries * sizes.groups;
-  const Index tiles = (rows + Tile::Rows - 1) / Tile::Rows;
-  const Index row0 = block % tiles * Tile::Rows, head = block / tiles % sizes.keyHeads;
-  const Index batch = block / tiles / sizes.keyHeads;
-  const int count = (int)minimum(rows - row0, (Index)Tile::Rows);
-  auto positionOf = [&](int row) { return (row0 + row) / sizes.groups; };
-  auto headOf = [&](int row) { return head * sizes.groups + (row0 + row) % sizes.groups; };
-  auto fetchKeys = [&](Index first) {
-    const int present = (int)minimum(sizes.keys - first, (Index)Tile::Keys);
-    fetchAttentionRows<Tile, Tile::Keys>(keys, present,
-                                         [&](int r) { return key.at(batch, head, first + r); });
-  };
-  auto fetchValues = [&](Index first) {
-    const int present = (int)minimum(sizes.keys - first, (Index)Tile::Keys);
-    fetchAttentionRows<Tile, Tile::Keys>(values, present,
-                                         [&](int r) { return value.at(batch, head, first + r); });
+  const AttentionBlock<Tile::Rows, Index> block(number, sizes);
+  auto fetchTile = [&](T *to, const AttentionTensor<const T, Index> &from, Index first) {
+    fetchAttentionRows<Tile, Tile::Keys>(
+        to, block.template keysFrom<Tile::Keys>(first),
+        [&](int r) { return from.at(block.batch, block.head, first + r); });
   };
 
   const int lane = threadIdx.x % 32, warpRow = threadIdx.x / 32 * 16;
-  int ownRows[2];
+  int rows[2];
   Index positions[2], heads[2], visible[2];
-  float highest[2], sum[2] = {};
+  RunningSoftmax softmax[2];
   NNC_UNROLL
   for (int i = 0; i < 2; ++i) {
-    ownRows[i] = warpRow + lane / 4 + 8 * i;
-    const int row = ownRows[i] < count ? ownRows[i] : 0;
-    positions[i] = positionOf(row);
-    heads[i] = headOf(row);
-    visible[i] = ownRows[i] < count ? seen(positions[i]) : 0;
-    highest[i] = -infinity();
+    rows[i] = warpRow + lane / 4 + 8 * i;
+    const bool exists = rows[i] < block.count;
+    positions[i] = block.positionOf(exists ? rows[i] : 0);
+    heads[i] = block.headOf(exists ? rows[i] : 0);
+    visible[i] = exists ? seen(positions[i]) : 0;
+    softmax[i] = {-infinity(), 0};
   }
   float sums[PlaceTiles][4] = {};
   const float toLog2 = scale * 1.44269504f; // weights are powers of two
 
-  const Index end = seen(positionOf(count - 1));
-  fetchAttentionRows<Tile, Tile::Rows>(
-      queries, count, [&](int r) { return query.at(batch, headOf(r), positionOf(r)); });
+  const Index end = seen(block.positionOf(block.count - 1));
+  fetchAttentionRows<Tile, Tile::Rows>(queries, block.count, [&](int r) {
+    return query.at(block.batch, block.headOf(r), block.positionOf(r));
+  });
   if (end > 0)
-    fetchKeys(0);
+    fetchTile(keys, key, 0);
   commitCopies();
   if (end > 0)
-    fetchValues(0);
+    fetchTile(values, value, 0);
   commitCopies();
 
   for (Index key0 = 0; key0 < end; key0 += Tile::Keys) {
+    const Index next = key0 + Tile::Keys;
     waitForCopies<1>(); // all but the values
     barrier();
     float scores[KeyTiles][4] = {};
-    NNC_UNROLL
-    for (int depth = 0; depth < Depths; ++depth) {
-      unsigned a[4];
-      loadMatrices(a, queries + (warpRow + lane % 16) * Stride + (depth * 2 + lane / 16) * 8);
-      NNC_UNROLL
-      for (int j = 0; j < KeyTiles / 2; ++j) {
-        unsigned b[4];
-        loadMatrices(b, keys + (j * 16 + lane % 8 + lane / 16 * 8) * Stride +
-                            (depth * 2 + lane / 8 % 2) * 8);
-        multiplyAdd<T>(scores[2 * j], a, {b[0], b[1]});
-        multiplyAdd<T>(scores[2 * j + 1], a, {b[2], b[3]});
-      }
-    }
+    attentionMmaScores<Tile>(scores, queries + warpRow * Stride, keys);
     barrier(); // the keys have been read
-    if (key0 + Tile::Keys < end)
-      fetchKeys(key0 + Tile::Keys);
+    if (next < end)
+      fetchTile(keys, key, next);
     commitCopies();
 
     NNC_UNROLL
     for (int i = 0; i < 2; ++i) {
-      float most = -infinity();
+      float most = -infinity(), shift;
       NNC_UNROLL
       for (int j = 0; j < KeyTiles; ++j) {
         NNC_UNROLL
         for (int part = 0; part < 2; ++part) {
           const Index other = key0 + j * 8 + lane % 4 * 2 + part;
-          const bool shown = other < visible[i] && mask(batch, heads[i], positions[i], other);
+          const bool shown = other < visible[i] && mask(block.batch, heads[i], positions[i], other);
           float &score = scores[j][i * 2 + part];
           score = shown ? score * toLog2 : -infinity();
           most = maximum(most, score);
         }
       }
-      auto larger = [](float a, float b) { return maximum(a, b); };
-      most = maximum(highest[i], attentionLanesReduce(most, larger));
-      const float shift = most == -infinity() ? 0.0f : most; // of -inf alone, differences are NaN
-      const float correction = exp2f(highest[i] - shift);
-      highest[i] = most;
-      sum[i] *= correction;
+      most = lanesReduce<4>(most, largerOf);
+      const float correction = softmax[i].raise(most, shift, [](float x) { return exp2f(x); });
       NNC_UNROLL
       for (int j = 0; j < KeyTiles; ++j) {
         NNC_UNROLL
         for (int part = 0; part < 2; ++part) {
           float &score = scores[j][i * 2 + part];
           score = exp2f(score - shift);
-          sum[i] += score;
+          softmax[i].sum += score;
         }
       }
       NNC_UNROLL
@@ -160,32 +168,19 @@ attentionMma(Index block, AttentionSizes<Index> sizes, AttentionTensor<const T, 
 
     waitForCopies<1>(); // all but the next keys
     barrier();
-    NNC_UNROLL
-    for (int k = 0; k < Tile::Keys / 16; ++k) {
-      const float(&low)[4] = scores[2 * k], (&high)[4] = scores[2 * k + 1];
-      const unsigned a[4] = {packPair<T>(low[0], low[1]), packPair<T>(low[2], low[3]),
-                             packPair<T>(high[0], high[1]), packPair<T>(high[2], high[3])};
-      NNC_UNROLL
-      for (int p = 0; p < PlaceTiles / 2; ++p) {
-        unsigned b[4];
-        loadMatricesTransposed(b, values + (k * 16 + lane % 16) * Stride + (2 * p + lane / 16) * 8);
-        multiplyAdd<T>(sums[2 * p], a, {b[0], b[1]});
-        multiplyAdd<T>(sums[2 * p + 1], a, {b[2], b[3]});
-      }
-    }
+    attentionMmaSums<Tile>(sums, scores, values);
     barrier(); // the values have been read
-    if (key0 + Tile::Keys < end)
-      fetchValues(key0 + Tile::Keys);
+    if (next < end)
+      fetchTile(values, value, next);
     commitCopies();
   }
 
   NNC_UNROLL
   for (int i = 0; i < 2; ++i) {
-    const float total = attentionLanesReduce(sum[i], [](float a, float b) { return a + b; });
-    if (ownRows[i] >= count)
+    const float divisor = block.divisorOf(lanesReduce<4>(softmax[i].sum, sumOf));
+    if (rows[i] >= block.count)
       continue;
-    const float divisor = sizes.keys > 0 ? total : 1.0f; // 0 / 0 where every key is hidden
-    T *to = result.at(batch, heads[i], positions[i]);
+    T *to = result.at(block.batch, heads[i], positions[i]);
     NNC_UNROLL
     for (int p = 0; p < PlaceTiles; ++p) {
       const int place = p * 8 + lane % 4 * 2;
