@@ -20,6 +20,18 @@ bool isView(Operation *op) {
   return fusable && fusable.getFusionRole() == nn::FusionRole::View;
 }
 
+/// Whether attention reads `op` through views.
+bool feedsAttention(Operation *op, unsigned depth = MaxViewDepth) {
+  return depth > 0 && llvm::any_of(op->getUsers(), [&](Operation *user) {
+           auto fusable = dyn_cast<nn::FusionInterface>(user);
+           if (!fusable)
+             return false;
+           nn::FusionRole role = fusable.getFusionRole();
+           return role == nn::FusionRole::Attention ||
+                  (role == nn::FusionRole::View && feedsAttention(user, depth - 1));
+         });
+}
+
 } // namespace
 
 FailureOr<FusionPlan> FusionPlanner::run() {
@@ -203,17 +215,13 @@ bool FusionPlanner::mayEndIn(const Reference &value, Operation *op) {
 bool FusionPlanner::mayReadThrough(nn::ReshapeOp reshape) {
   Operation *maker = makerOf(reshape.getInput());
   return maker && maker->getNumOperands() == 1 && !isa<nn::ReshapeOp>(maker) && isView(maker) &&
-         matchDroppedAxes(reshape) && !mustLieInMemory(reshape);
+         matchDroppedAxes(reshape) && !mustLieInMemory(reshape) && !feedsAttention(reshape);
 }
 
 bool FusionPlanner::mayReindex(Operation *op, const Reference &reference) {
   Group &group = groups[reference.group];
   bool repeats = isa<nn::BroadcastOp>(op);
-  auto isStrided = [](Operation *user) {
-    return isa<nn::FusionInterface>(user) &&
-           cast<nn::FusionInterface>(user).getFusionRole() == nn::FusionRole::Attention;
-  };
-  if (repeats && llvm::any_of(op->getUsers(), isStrided))
+  if (repeats && feedsAttention(op))
     return false; // strides of 0 are better than copies
   return reference.direct && reference.map && group.isElementwise() && !group.closed &&
          group.openUses == 1 && group.ops.size() < MaxGroupOps &&

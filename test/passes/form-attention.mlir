@@ -78,3 +78,19 @@ func.func @other_views(%x: tensor<1x4x8x7xf32>, %y: tensor<1x4x8x8xf32>) -> tens
   %a = nn.attention %p, %t, %y : (tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>, tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>
   return %a : tensor<1x4x8x8xf32>
 }
+
+// One of three stacked projections: what drops its axis renames memory, the rest gives strides.
+// CHECK-LABEL: func.func @stacked
+// CHECK: %[[PART:.*]] = nn.kernel "slice
+// CHECK: %[[Q:.*]] = nn.reshape %[[PART]]
+// CHECK: nn.kernel "attention{{.*}}"(%[[Q]] :
+// CHECK-NEXT: ^bb0
+// CHECK-NEXT: nn.transpose
+// CHECK-NEXT: nn.attention
+func.func @stacked(%x: tensor<2x3x5x4x8xf32>) -> tensor<2x4x5x8xf32> attributes {nn.entry, nn.dims = []} {
+  %s = nn.slice %x start affine_map<() -> (0, 1, 0, 0, 0)> step [1, 1, 1, 1, 1] : tensor<2x3x5x4x8xf32> -> tensor<2x1x5x4x8xf32>
+  %r = nn.reshape %s : tensor<2x1x5x4x8xf32> -> tensor<2x5x4x8xf32>
+  %q = nn.transpose %r {permutation = array<i64: 0, 2, 1, 3>} : tensor<2x5x4x8xf32> -> tensor<2x4x5x8xf32>
+  %a = nn.attention %q, %q, %q : (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>) -> tensor<2x4x5x8xf32>
+  return %a : tensor<2x4x5x8xf32>
+}
