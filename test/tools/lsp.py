@@ -83,10 +83,7 @@ def check_hover(client):
     expect("hover of a binding", hover(10, 4), "```nn\nx: float[B, 400]\n```")
     expect("hover of a parameter", hover(9, 9), "```nn\nimage: float[B, 1, 28, 28]\n```")
     expect("hover of a hyperparameter", hover(6, 20), "```nn\nclasses: int = 10\nclasses: 10\n```")
-    expect("hover of a module", hover(2, 11).splitlines()[:2],
-           ["```nn", "module Conv2d(c_in: int, c_out: int, kernel: (int, int), stride: (int, int) = 1, "
-                     "padding: (int, int) = 0, groups: int = 1, bias: bool = true) "
-                     "requires c_in % groups == 0, c_out % groups == 0"])
+    expect("hover of a module", hover(2, 11).startswith("```nn\nmodule Conv2d(c_in: int, c_out: int, kernel: (int, int)"), True)
     expect("hover of a primitive", hover(9, 29), "```nn\ntanh(x)\n-> float[B, 6, 28, 28]\n```")
     expect("hover of the library's slots", "conv1.weight" in hover(9, 19), True)
     expect("hover of a bracket", hover(1, 31), None)
