@@ -545,6 +545,38 @@ def remember(p, rng):
     return p.add(lines, "float", x.shape, [x], meaning, whole=new)
 
 
+def loop(p, rng):
+    """A scan: carried values, a product with a weight in the body, what is yielded stacked; both directions."""
+    x = p.pick(rng, least=2, most=4)
+    if not x:
+        return None
+    axis = rng.randrange(x.rank)
+    rest = x.shape[:axis] + x.shape[axis + 1:]
+    backwards, final = rng.random() < 0.4, rng.random() < 0.3
+    d = rest[-1].constant
+    weight = None
+    if d and rng.random() < 0.5:
+        name, weight = p.weight(rng, (d, d), "{}")
+    h, c, item, new = (p.fresh() for _ in range(4))
+    step = f"{h} @ {name}.T + {item}" if weight is not None else f"{h} * 0.5 + {item}"
+    lines = "\n    ".join([
+        f"{h} = zeros([{', '.join(map(str, rest))}])", f"{c} = {h}",
+        f"{new} = scan {item} in {x.name} axis {axis}{' reverse' if backwards else ''} {{",
+        f"  {c} = {c} + {h}", f"  {h} = tanh({step})", f"  yield {h} + 0.25 * {item}", "}",
+        *([f"{new} = {h} - {c}"] if final else [])])
+
+    def meaning(v):
+        state, total, made = np.zeros(v.shape[:axis] + v.shape[axis + 1:]), 0, [None] * v.shape[axis]
+        for i in reversed(range(v.shape[axis])) if backwards else range(v.shape[axis]):
+            each = np.take(v, i, axis)
+            total = total + state
+            state = np.tanh((state @ weight.T if weight is not None else state * 0.5) + each)
+            made[i] = state + 0.25 * each
+        return state - total if final else np.stack(made, axis)
+
+    return p.add(lines, "float", rest if final else x.shape, [x], meaning, whole=new)
+
+
 def function(p, rng):
     """A function of the file, with a pack, a default and a branch at build time."""
     x = p.pick(rng)
@@ -559,5 +591,5 @@ def function(p, rng):
 KINDS = [
     unary, unary, unary, binary, binary, binary, broadcast_trailing, broadcast_trailing, broadcast_one, choose, logic, integers, integers, from_integers,
     best, look_up, reduction, reduction, pattern_reduction, soft, permute, permute, merge, unmerge, repeat, index, index, join, pile, part,
-    edge, turn, resize, spread, product, product, self_product, contraction, attend, convolution, convolution, pool, norm, block, remember, function,
+    edge, turn, resize, spread, product, product, self_product, contraction, attend, convolution, convolution, pool, norm, block, remember, loop, loop, function,
 ]
