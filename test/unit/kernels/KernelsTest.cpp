@@ -4,6 +4,7 @@
 #include "codegen/plan/PlanBuilder.h"
 #include "frontend/syntax/Render.h"
 #include "ir/Dims.h"
+#include "ir/EntryAttrs.h"
 #include "ir/NNOps.h"
 #include "passes/KernelKey.h"
 #include "runtime/format/Plan.h"
@@ -49,31 +50,49 @@ Tolerance readTolerance() {
 }
 
 /// A module whose entry point is `kernel` alone. Its first argument, which nothing reads, has the
-/// dimensions as its sizes: those of the operands are formulas of them.
+/// dimensions as its sizes: those of the operands are formulas of them. Run-time scalars follow,
+/// then the operands.
 OwningOpRef<ModuleOp> wrap(nn::KernelOp kernel, func::FuncOp entry) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());
   OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
-  auto names = entry->getAttrOfType<ArrayAttr>("nn.dims");
-  llvm::SmallVector<AffineExpr> symbols;
-  for (unsigned i = 0; names && i < names.size(); ++i)
-    symbols.push_back(builder.getAffineSymbolExpr(i));
-  llvm::SmallVector<Type> arguments = {nn::getTensorType(symbols, builder.getI1Type())};
+  llvm::SmallVector<AffineExpr> sizes;
+  llvm::SmallVector<Type> arguments(1);
+  llvm::SmallVector<Attribute> sources;
+  for (auto [i, symbol] : llvm::enumerate(nn::getEntrySymbols(entry))) {
+    llvm::SmallVector<NamedAttribute> source;
+    if (symbol.kind == nn::SymbolKind::Dim) {
+      sizes.push_back(builder.getAffineSymbolExpr(i));
+    } else {
+      source.push_back(builder.getNamedAttr("input", builder.getI64IntegerAttr(arguments.size())));
+      arguments.push_back(RankedTensorType::get({}, symbol.element));
+    }
+    sources.push_back(builder.getDictionaryAttr(source));
+  }
+  size_t first = arguments.size();
+  arguments[0] = nn::getTensorType(sizes, builder.getI1Type());
   llvm::append_range(arguments, kernel->getOperandTypes());
   auto type = builder.getFunctionType(arguments, kernel->getResultTypes());
   auto function = builder.create<func::FuncOp>(kernel.getLoc(), "forward", type);
-  for (StringRef name : {"nn.entry", "nn.dims", "nn.ranges"})
+  for (StringRef name : {"nn.entry", "nn.dims", "nn.kinds", "nn.ranges"})
     if (Attribute attribute = entry->getAttr(name))
       function->setAttr(name, attribute);
+  if (entry->hasAttr("nn.kinds"))
+    function->setAttr("nn.sources", builder.getArrayAttr(sources));
   builder.setInsertionPointToEnd(function.addEntryBlock());
   Operation *copy = builder.clone(*kernel);
-  copy->setOperands(function.getArguments().drop_front());
+  copy->setOperands(function.getArguments().drop_front(first));
   builder.create<func::ReturnOp>(kernel.getLoc(), copy->getResults());
   return module;
 }
 
-/// Normal floats, small integers that are valid indices, coin flips.
+/// Normal floats, small integers that are valid indices, coin flips; 1 for scalars, which may be
+/// positions.
 void fillRandom(const Tensor &tensor, std::mt19937 &random) {
   std::normal_distribution<float> normal;
+  if (tensor.rank() == 0 && tensor.dtype() == DType::I32) {
+    tensor.values<int32_t>()[0] = 1;
+    return;
+  }
   for (size_t i = 0; i < tensor.elements(); ++i) {
     switch (tensor.dtype()) {
     case DType::F32:
@@ -175,6 +194,7 @@ TEST_P(Kernels, agreeWithTheCpuTarget) {
   std::vector<int64_t> dims;
   for (const auto &[name, size] : example.sizes)
     dims.push_back(size);
+  dims.resize(dims.size() + 1); // a run-time scalar, if there is one
   std::set<std::string> seen;
   for (auto entry : compilation.module().getOps<func::FuncOp>())
     entry.walk([&](nn::KernelOp kernel) {
@@ -186,16 +206,32 @@ TEST_P(Kernels, agreeWithTheCpuTarget) {
 
 INSTANTIATE_TEST_SUITE_P(
     Examples, Kernels,
-    testing::Values(Example{"lenet.nn", "LeNet", {}, {{"B", 3}}},
-                    Example{"mlp.nn", "MLP", {}, {{"B", 5}}},
-                    Example{"cifarnet.nn", "CifarNet", {}, {{"B", 2}}},
-                    Example{"textclassifier.nn", "TextClassifier", {}, {{"B", 3}, {"T", 11}}},
-                    Example{"bert.nn",
-                            "BertBase",
-                            {},
-                            {{"B", 2}, {"T", 19}},
-                            {{"depth", "1"}, {"dim", "48"}, {"heads", "3"}, {"ffn", "40"}}},
-                    Example{"resnet.nn", "ResNet18", {}, {{"B", 1}, {"H", 37}, {"W", 45}}},
-                    Example{"resnet.nn", "ResNet50", {{"H", 33}, {"W", 33}}, {{"B", 1}}}));
+    testing::Values(
+        Example{"lenet.nn", "LeNet", {}, {{"B", 3}}}, Example{"mlp.nn", "MLP", {}, {{"B", 5}}},
+        Example{"cifarnet.nn", "CifarNet", {}, {{"B", 2}}},
+        Example{"textclassifier.nn", "TextClassifier", {}, {{"B", 3}, {"T", 11}}},
+        Example{"bert.nn",
+                "BertBase",
+                {},
+                {{"B", 2}, {"T", 19}},
+                {{"depth", "1"}, {"dim", "48"}, {"heads", "3"}, {"ffn", "40"}}},
+        Example{"llama.nn",
+                "Llama",
+                {},
+                {{"B", 2}, {"T", 5}},
+                {{"vocab", "50"},
+                 {"dim", "48"},
+                 {"ffn", "40"},
+                 {"depth", "1"},
+                 {"heads", "4"},
+                 {"kv_heads", "2"},
+                 {"max_len", "9"}}},
+        Example{"gpt2.nn",
+                "GPT2",
+                {},
+                {{"B", 2}, {"T", 5}},
+                {{"vocab", "50"}, {"dim", "48"}, {"depth", "1"}, {"heads", "4"}, {"max_len", "9"}}},
+        Example{"resnet.nn", "ResNet18", {}, {{"B", 1}, {"H", 37}, {"W", 45}}},
+        Example{"resnet.nn", "ResNet50", {{"H", 33}, {"W", 33}}, {{"B", 1}}}));
 
 } // namespace
