@@ -185,7 +185,7 @@ private:
     if (auto scan = dyn_cast_or_null<nn::ScanOp>(op))
       return cast<OpResult>(root).getResultNumber() >= scan.getNumCarried();
     auto kernel = dyn_cast_or_null<nn::KernelOp>(op);
-    bool isElsewhere = (kernel && states.isInPlace(kernel)) || !states.targetOf(root).empty();
+    bool isElsewhere = (kernel && states.isInPlace(kernel)) || states.targetOf(root);
     return isa_and_nonnull<nn::KernelOp, nn::GemmOp>(op) && !isElsewhere;
   }
 
@@ -244,8 +244,8 @@ private:
   }
 
   uint32_t define(Value value, StringRef name) {
-    if (StringRef state = states.targetOf(value); !state.empty())
-      return addStateBuffer(value, state);
+    if (nn::SetOp set = states.targetOf(value))
+      return addStateBuffer(value, set.getName(), set.getValue().getType());
     auto output = outputOf.find(value);
     if (output != outputOf.end())
       return addBuffer(value, format::BufferKind::Output, output->second,
@@ -286,18 +286,18 @@ private:
   void addGlobal(nn::GetOp get) {
     StringRef symbol = get.getName();
     if (context.states.contains(symbol))
-      addStateBuffer(get.getResult(), symbol);
+      addStateBuffer(get.getResult(), symbol, get.getType());
     else if (auto weight = context.weights.find(symbol); weight != context.weights.end())
       addBuffer(get.getResult(), format::BufferKind::Weight, weight->second, symbol.str());
     else
       fail(fmt::format("`{}` has no data", symbol.str()));
   }
 
-  /// A value that lies in a state's memory. The session plans it at the largest sizes of all.
-  uint32_t addStateBuffer(Value value, StringRef symbol) {
+  /// A value that lies in the memory of a state, whose type in this entry point is given: the value
+  /// may be a reshape of that. The session plans states at the largest sizes of all entry points.
+  uint32_t addStateBuffer(Value value, StringRef symbol, RankedTensorType type) {
     uint32_t index = context.states.lookup(symbol);
     format::StateT &state = *model.states[index];
-    auto type = cast<RankedTensorType>(value.getType());
     state.shape.resize(type.getRank());
     state.bytes = dtypeBytes(DType(state.dtype));
     for (auto [axis, dim] : llvm::enumerate(nn::getDims(type))) {
@@ -306,7 +306,9 @@ private:
       if (!bounds || __builtin_mul_overflow(state.bytes, uint64_t(state.shape[axis]), &state.bytes))
         fail(fmt::format("the state `{}` is too large: declare smaller ranges", symbol.str()));
     }
-    return addBuffer(value, format::BufferKind::State, index, symbol.str());
+    uint32_t buffer = addBuffer(value, format::BufferKind::State, index, symbol.str());
+    entry->buffers[buffer]->shape = pool.addAll(nn::getDims(type));
+    return buffer;
   }
 
   template <typename Step> void finish(Step step, StringRef name, Location loc) {
@@ -466,7 +468,7 @@ void EntryBuilder::copyStates() {
     nn::SetOp set = states.copies()[index];
     Value value = set.getValue();
     uint32_t known = buffers.lookup(withoutReshapes(value));
-    uint32_t target = addStateBuffer(value, set.getName());
+    uint32_t target = addStateBuffer(value, set.getName(), set.getValue().getType());
     buffers[withoutReshapes(value)] = known;
     addCopy(source, target, set.getName(), set.getLoc());
   }

@@ -58,16 +58,17 @@ Value StatePlan::memoryOf(Value value) const {
   return value;
 }
 
-/// Whether the step that makes `root` may do so in the memory of `state`: whatever lies there is
+/// Whether the step that makes `root` may do so in the memory of the state: whatever lies there is
 /// not read by that step or later, and no other value was given that memory.
-bool StatePlan::mayCompute(Value root, StringRef state) const {
+bool StatePlan::mayCompute(Value root, nn::SetOp set) const {
+  StringRef state = set.getName();
   Operation *maker = root.getDefiningOp();
-  bool isScalar = cast<RankedTensorType>(root.getType()).getRank() == 0;
+  bool isScalar = cast<RankedTensorType>(set.getValue().getType()).getRank() == 0;
   // Kernels read scalars from the memory of states all the time, so those are stored last.
   if (!isa_and_nonnull<nn::KernelOp, nn::GemmOp>(maker) || isScalar || targets.contains(root))
     return false;
   for (const auto &target : targets)
-    if (target.second == state)
+    if (nn::SetOp(target.second).getName() == state)
       return false;
   for (Operation &op : block)
     for (Value value : op.getResults()) {
@@ -83,8 +84,8 @@ void StatePlan::placeSet(nn::SetOp set) {
   auto get = root.getDefiningOp<nn::GetOp>();
   if (get && get.getName() == set.getName())
     return; // it is there already
-  if (mayCompute(root, set.getName()))
-    targets[root] = set.getName();
+  if (mayCompute(root, set))
+    targets[root] = set;
   else
     copied.push_back(set);
 }

@@ -18,8 +18,9 @@ public:
   /// Whether the update may write into its operand's memory: nothing reads the operand afterwards,
   /// and it is memory of the session. Else it works on a copy.
   bool isInPlace(nn::KernelOp update) const { return inPlace.contains(update); }
-  /// The state in whose memory a kernel may put its result; empty if there is none.
-  llvm::StringRef targetOf(mlir::Value result) const { return targets.lookup(result); }
+  /// The set that is done by the step that makes `result` in the state's memory; null if there is
+  /// none. What is set may be a reshape of the result.
+  nn::SetOp targetOf(mlir::Value result) const { return targets.lookup(result); }
   /// The sets that are left to do by copying, in order.
   llvm::ArrayRef<nn::SetOp> copies() const { return copied; }
 
@@ -28,13 +29,13 @@ private:
   bool isOwned(mlir::Value value) const;
   mlir::Value memoryOf(mlir::Value value) const;
   void placeSet(nn::SetOp set);
-  bool mayCompute(mlir::Value root, llvm::StringRef state) const;
+  bool mayCompute(mlir::Value root, nn::SetOp set) const;
 
   mlir::Block &block;
   llvm::DenseSet<llvm::StringRef> written;
   llvm::DenseMap<mlir::Operation *, unsigned> order;
   llvm::DenseSet<mlir::Operation *> inPlace;
-  llvm::DenseMap<mlir::Value, llvm::StringRef> targets;
+  llvm::DenseMap<mlir::Value, nn::SetOp> targets;
   llvm::SmallVector<nn::SetOp> copied;
 };
 

@@ -3,6 +3,7 @@
 #include "runtime/cuda/CudaDevice.h"
 #include "tools/compiler/Compile.h"
 
+#include <array>
 #include <cstdlib>
 #include <gtest/gtest.h>
 #include <numeric>
@@ -127,6 +128,20 @@ TEST_P(States, AreSwapped) {
   EXPECT_EQ(call(zero), (Floats{2, 2, 1, 1}));
   EXPECT_EQ(call(zero), (Floats{1, 1, 2, 2}));
   EXPECT_EQ(call(zero), (Floats{2, 2, 1, 1}));
+}
+
+TEST_P(States, TakeOnlyAReshapeOfWhatAStepMakes) {
+  open(R"(
+  state row: f32[4]
+  state count: i32[]
+  fn forward(x: f32[2, 4], n: i32[3]) -> f32[4] {
+    row <- (x * 2)[1]
+    count <- (n + 1)[1]
+    return x[0] + row * f32(count)
+  })");
+  Result<Tensor> n = Tensor::empty(DType::I32, std::array<int64_t, 1>{3});
+  std::iota(n->values<int32_t>().begin(), n->values<int32_t>().end(), 1);
+  EXPECT_EQ(call({{"x", counting({2, 4})}, {"n", *n}}), (Floats{31, 38, 45, 52}));
 }
 
 TEST_P(States, ShiftWithinThemselves) {
