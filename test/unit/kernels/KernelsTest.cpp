@@ -226,11 +226,6 @@ INSTANTIATE_TEST_SUITE_P(
                  {"heads", "4"},
                  {"kv_heads", "2"},
                  {"max_len", "9"}}},
-        Example{"gpt2.nn",
-                "GPT2",
-                {},
-                {{"B", 2}, {"T", 5}},
-                {{"vocab", "50"}, {"dim", "48"}, {"depth", "1"}, {"heads", "4"}, {"max_len", "9"}}},
         Example{"resnet.nn", "ResNet18", {}, {{"B", 1}, {"H", 37}, {"W", 45}}},
         Example{"resnet.nn", "ResNet50", {{"H", 33}, {"W", 33}}, {{"B", 1}}}));
 
