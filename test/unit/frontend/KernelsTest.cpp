@@ -59,7 +59,7 @@ TEST(Kernels, TheBodyIsStillChecked) {
 3 |     attention(q, k, k)
   |     ^^^^^^^^^ H = 3, K = 2
   |
-  = note: required at std.nn:262:10
+  = note: required at std.nn:462:10
 )");
 }
 
