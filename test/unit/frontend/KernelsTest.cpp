@@ -1,6 +1,7 @@
 // `@kernel`: which calls become the kernel's operation, and what is refused.
 #include "Compiling.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 namespace nnc::frontend::testing {
@@ -50,17 +51,20 @@ TEST(Kernels, TheBodyDoesSizesWithoutAKernel) {
 }
 
 TEST(Kernels, TheBodyIsStillChecked) {
-  EXPECT_EQ(
+  std::string messages =
       compiled("model Net {\n  fn forward(q: float[1, 3, T, 8], k: float[1, 2, T, 8]) "
-               "requires T in 1..=9 =\n    attention(q, k, k)\n}\n"),
+               "requires T in 1..=9 =\n    attention(q, k, k)\n}\n");
+  // Where in the library it is required changes with the library.
+  messages.erase(std::min(messages.find("std.nn:"), messages.size()));
+  EXPECT_EQ(
+      messages,
       R"(error[E0501]: `attention` requires `H % K == 0`: query heads must be a multiple of key/value heads, but 3 % 2 is 1
  --> model.nn:3:5
   |
 3 |     attention(q, k, k)
   |     ^^^^^^^^^ H = 3, K = 2
   |
-  = note: required at std.nn:462:10
-)");
+  = note: required at )");
 }
 
 const std::string kParameters = "(q: float[B, H, T, D], k: float[B, H, S, D], v: float[B, H, S, D],"
