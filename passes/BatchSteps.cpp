@@ -100,6 +100,8 @@ private:
     if (scan.isCounterUsedBy(op) ||
         !llvm::all_of(op->getOperands(), [&](Value v) { return isKnown(v); }))
       return false;
+    if (llvm::none_of(op->getOperands(), [&](Value v) { return batchable.contains(v); }))
+      return false;
     switch (roleOf(op)) {
     case nn::FusionRole::Pointwise:
       return llvm::all_of(op->getOperandTypes(), [&](Type type) {
