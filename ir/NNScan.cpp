@@ -5,7 +5,6 @@
 
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/PatternMatch.h"
-#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 
@@ -15,7 +14,12 @@ YieldOp ScanOp::getYield() { return cast<YieldOp>(getBody()->getTerminator()); }
 
 llvm::SetVector<Value> ScanOp::getCaptured() {
   llvm::SetVector<Value> captured;
-  getUsedValuesDefinedAbove(getBodyRegion(), captured);
+  Region &region = getBodyRegion();
+  region.walk([&](Operation *op) {
+    for (Value operand : op->getOperands())
+      if (!region.isAncestor(operand.getParentRegion()))
+        captured.insert(operand);
+  });
   return captured;
 }
 

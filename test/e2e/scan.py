@@ -48,7 +48,7 @@ model M() {
     s = zeros([3])
     t = full([3], 1)
     p, q = scan xt, gt in x, g.T axis 0 {
-      s, t = t, s + xt * sum(gt)
+      s, t = (t, s + xt * sum(gt))
       yield sum(s * xt), t
     }
     return p, q.T, s, t
