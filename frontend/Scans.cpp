@@ -530,9 +530,10 @@ void Evaluator::runYield(const syntax::YieldStmt &stmt) {
   if (!ok) {
     error("E0602", stmt.span, "`yield` stands only in a `scan`");
   } else if (frame->scan->yielded) {
-    error("E0602", stmt.span, "a step of a `scan` yields once")
-        .label(frame->scan->yieldSpan, "it has yielded here")
-        .help("several values are yielded together: `yield a, b`");
+    syntax::Diagnostic &diag = error("E0602", stmt.span, "a step of a `scan` yields once");
+    if (frame->scan->yieldSpan != stmt.span)
+      diag.label(frame->scan->yieldSpan, "it has yielded here");
+    diag.help("several values are yielded together: `yield a, b`");
     ok = false;
   } else {
     frame->scan->yielded = true;

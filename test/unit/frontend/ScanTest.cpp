@@ -125,7 +125,7 @@ model Sentiment(vocab: int = 20_000, dim: int = 128, hidden: int = 256, classes:
 14 |       h = concat([h, sigmoid(o) * tanh(c)], axis=-1)
    |       - leaves as float[B, 512]
    |
-   = note: in lstm.0; a carried value keeps its type in every step
+   = note: in lstm.0, lstm.1; a carried value keeps its type in every step
 )");
 }
 
@@ -138,67 +138,169 @@ TEST(Scan, E0601BuildTimeValues) {
     }
     return h
 )nn")),
-            "");
+            R"(error[E0601]: `h` changes type in this scan
+ --> model.nn:5:5
+  |
+3 |     h = 0
+  |     - enters as 0
+5 |     scan xt in x axis 1 {
+  |     ^^^^ carries `h`
+6 |       h = h + xt
+  |       - leaves as float[B, 4]
+  |
+  = note: a carried value keeps its type in every step
+help: begin with a tensor: `h = full([B, 4], 0)`
+)");
 }
 
 TEST(Scan, E0602Yields) {
   EXPECT_EQ(compiled(scanning(R"nn(    y = scan xt in x axis 1 { h = xt }
     return y
 )nn")),
-            "");
+            R"(error[E0602]: this `scan` has no value
+ --> model.nn:3:9
+  |
+3 |     y = scan xt in x axis 1 { h = xt }
+  |         ^^^^ it yields nothing
+  |
+help: `yield y` in its body gives the value of each step
+)");
   EXPECT_EQ(compiled(scanning(R"nn(    scan xt in x axis 1 { yield xt }
     return x
 )nn")),
-            "");
+            R"(error[E0602]: nothing is done with what this `scan` yields
+ --> model.nn:3:27
+  |
+3 |     scan xt in x axis 1 { yield xt }
+  |     ----                  ^^^^^^^^
+  |     |
+  |     its value is bound to no name
+  |
+help: bind it to a name
+3 |     result = scan xt in x axis 1 { yield xt }
+  |     ++++++++
+)");
   EXPECT_EQ(compiled(scanning(R"nn(    y = scan xt in x axis 1 {
       for i in 0..2 { yield xt * i }
     }
     return y
 )nn")),
-            "");
+            R"(error[E0602]: a step of a `scan` yields once
+ --> model.nn:4:23
+  |
+4 |       for i in 0..2 { yield xt * i }
+  |                       ^^^^^^^^^^^^ in iteration 1
+  |
+help: several values are yielded together: `yield a, b`
+)");
   EXPECT_EQ(compiled(scanning(R"nn(    y = scan xt in x axis 1 {
       yield 1
     }
     return y
 )nn")),
-            "");
+            R"(error[E0403]: `scan` stacks tensors
+ --> model.nn:4:13
+  |
+4 |       yield 1
+  |             ^ this is an int
+)");
   EXPECT_EQ(compiled(scanning(R"nn(    y = scan xt in x axis 1 {
       yield sum(xt)
     }
     return y
 )nn")),
-            "");
+            R"(error[E0306]: float[] cannot be stacked along axis 1
+ --> model.nn:4:7
+  |
+3 |     y = scan xt in x axis 1 {
+  |                           - the axis of this scan
+4 |       yield sum(xt)
+  |       ^^^^^^^^^^^^^
+  |
+help: scan along axis 0, or yield a value with more axes
+)");
   EXPECT_EQ(compiled(scanning(R"nn(    scan xt in x axis 1 { return xt }
 )nn")),
-            "");
+            R"(error[E0602]: `return` cannot leave a `scan`
+ --> model.nn:3:27
+  |
+3 |     scan xt in x axis 1 { return xt }
+  |                           ^^^^^^^^^
+  |
+  = note: every step runs; return after it, or give values with `yield`
+)");
 }
 
 TEST(Scan, Sequences) {
   EXPECT_EQ(compiled(scanning(R"nn(    y = scan xt in x axis 3 { yield xt }
     return y
 )nn")),
-            "");
+            R"(error[E0306]: axis 3 does not exist
+ --> model.nn:3:27
+  |
+3 |     y = scan xt in x axis 3 { yield xt }
+  |                    -      ^ the tensor has 3 axes
+  |                    |
+  |                    float[B, T, 4]
+)");
   EXPECT_EQ(compiled(scanning(R"nn(    y = scan xt in [x, x] axis 0 { yield xt }
     return y
 )nn")),
-            "");
+            R"(error[E0403]: `scan` walks over tensors
+ --> model.nn:3:20
+  |
+3 |     y = scan xt in [x, x] axis 0 { yield xt }
+  |                    ^^^^^^ this is a list
+  |
+help: `for` walks over a list or a range, at build time
+)");
   EXPECT_EQ(compiled(scanning(R"nn(    y = scan a, b in x, x[:, 1:] axis 1 { yield a + b }
     return y
 )nn")),
-            "");
+            R"(error[E0301]: sizes differ in `scan` along axis 1
+ --> model.nn:3:9
+  |
+3 |     y = scan a, b in x, x[:, 1:] axis 1 { yield a + b }
+  |         ^^^^         -  -------- float[B, T - 1, 4]
+  |                      |
+  |                      float[B, T, 4]
+  |
+  = note: axis 1 of `x` is T, of `x[:, 1:]` is T - 1
+)");
   EXPECT_EQ(compiled(scanning(R"nn(    y = scan a, b, c in x, x axis 1 { yield a + b }
     return y
 )nn")),
-            "");
+            R"(error[E0207]: 3 names are bound to 2 values
+ --> model.nn:3:25
+  |
+3 |     y = scan a, b, c in x, x axis 1 { yield a + b }
+  |              -------    ^^^^
+  |              |
+  |              these names
+)");
 }
 
 TEST(Scan, OnlyInTensorFunctions) {
   EXPECT_EQ(checked("y = scan a in [1, 2] axis 0 { yield a }\nmodel M() {\n  z = y\n  fn "
                     "forward(x: float[4]) = x * z\n}\n"),
-            "");
+            R"(error[E0502]: `scan` runs in a tensor function only
+ --> model.nn:1:5
+  |
+1 | y = scan a in [1, 2] axis 0 { yield a }
+  |     ^^^^ there are no tensors here
+  |
+help: `for` and list comprehensions walk build-time values
+)");
   EXPECT_EQ(checked("model M() {\n  y = scan a in [1, 2] axis 0 { yield a }\n  fn forward(x: "
                     "float[4]) = x\n}\n"),
-            "");
+            R"(error[E0502]: `scan` runs in a tensor function only
+ --> model.nn:2:7
+  |
+2 |   y = scan a in [1, 2] axis 0 { yield a }
+  |       ^^^^ there are no tensors here
+  |
+help: `for` and list comprehensions walk build-time values
+)");
 }
 
 /// An error in the body is said once, and what the scan would have bound is silent.
@@ -210,7 +312,12 @@ TEST(Scan, ErrorsInBodies) {
     }
     return y + h
 )nn")),
-            "");
+            R"(error[E0201]: unknown name `xyz`
+ --> model.nn:5:15
+  |
+5 |       h = h + xyz
+  |               ^^^ not defined here
+)");
 }
 
 } // namespace nnc::frontend::testing
