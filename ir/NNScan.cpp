@@ -5,6 +5,7 @@
 
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 
@@ -14,12 +15,7 @@ YieldOp ScanOp::getYield() { return cast<YieldOp>(getBody()->getTerminator()); }
 
 llvm::SetVector<Value> ScanOp::getCaptured() {
   llvm::SetVector<Value> captured;
-  Region &region = getBodyRegion();
-  region.walk([&](Operation *op) {
-    for (Value operand : op->getOperands())
-      if (!region.isAncestor(operand.getParentRegion()))
-        captured.insert(operand);
-  });
+  getUsedValuesDefinedAbove(getBodyRegion(), captured);
   return captured;
 }
 
