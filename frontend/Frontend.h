@@ -56,6 +56,8 @@ struct DefaultWeights {
   syntax::Span name;
   /// Where the second argument starts; invalid if there is none.
   syntax::Span afterFile;
+  /// The value of `prefix=`; invalid if there is none.
+  syntax::Span prefixValue;
 };
 
 struct ModelInfo {

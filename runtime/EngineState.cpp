@@ -16,13 +16,17 @@ EngineState::EngineState(Container container, std::string name)
 
 EngineState::~EngineState() = default;
 
-Result<std::shared_ptr<EngineState>> EngineState::make(Container container,
-                                                       const std::string &name) {
+Result<std::shared_ptr<EngineState>> EngineState::make(Container container, const std::string &name,
+                                                       std::vector<WeightData::Bytes> given) {
   std::shared_ptr<EngineState> state(new EngineState(std::move(container), name));
   Result<std::unique_ptr<ModelT>> model = readModel(state->file, name);
   if (!model)
     return model.error();
   state->plan = std::move(*model);
+  Result<WeightData> weights = WeightData::open(*state->plan, state->file, name, std::move(given));
+  if (!weights)
+    return weights.error();
+  state->weights = std::move(*weights);
   if (state->plan->target == Target::Cpu) {
     Result<std::shared_ptr<CpuModel>> code = CpuModel::load(*state->plan, state->file);
     if (!code)
@@ -75,7 +79,7 @@ Result<std::shared_ptr<CudaModel>> EngineState::cudaModel(int index) {
   for (const auto &[gpu, model] : gpus)
     if (gpu == index)
       return model;
-  Result<std::shared_ptr<CudaModel>> made = CudaModel::load(*plan, file, title, index);
+  Result<std::shared_ptr<CudaModel>> made = CudaModel::load(*plan, file, weights, title, index);
   if (made)
     gpus.push_back({index, *made});
   return made;

@@ -3,6 +3,7 @@
 #define NNC_RUNTIME_ENGINESTATE_H
 
 #include "runtime/Executor.h"
+#include "runtime/WeightData.h"
 
 #include <mutex>
 
@@ -14,12 +15,15 @@ class CudaModel;
 class EngineState {
 public:
   static Result<std::shared_ptr<EngineState>> make(format::Container container,
-                                                   const std::string &name);
+                                                   const std::string &name,
+                                                   std::vector<WeightData::Bytes> given = {});
   ~EngineState();
 
   const format::ModelT &model() const { return *plan; }
   const format::Container &container() const { return file; }
   const std::string &name() const { return title; }
+  /// The numbers of Model.weights[index].
+  WeightData::Bytes weight(size_t index) const { return weights[index]; }
 
   /// The position in Model.entries, or an error that lists what there is. Of several of that name
   /// (with and without optional inputs) the one that takes exactly `inputs`, else the first, which
@@ -38,6 +42,7 @@ private:
   format::Container file;
   std::string title;
   std::unique_ptr<format::ModelT> plan;
+  WeightData weights;
   std::shared_ptr<CpuModel> cpu;                                // of the cpu target: its code
   std::mutex mutex;                                             // guards `gpus`
   std::vector<std::pair<int, std::shared_ptr<CudaModel>>> gpus; // weights and code per GPU

@@ -154,8 +154,7 @@ void *CpuExecutor::addressOf(const BufferT &buffer, const Call &call) {
   case BufferKind::Arena:
     return arena.writable().data() + buffer.offset;
   case BufferKind::Weight:
-    return mutableAddress(engine->container().section(section::Weights).data() +
-                          model().weights[buffer.index]->offset);
+    return mutableAddress(engine->weight(buffer.index).data());
   case BufferKind::Input:
     return call.inputs[buffer.index].data();
   case BufferKind::Output:

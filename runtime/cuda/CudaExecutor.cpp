@@ -179,7 +179,7 @@ CUdeviceptr CudaExecutor::addressOf(const BufferT &buffer) {
   case BufferKind::Arena:
     return arena.get() + buffer.offset;
   case BufferKind::Weight:
-    return shared->weight(*engine->model().weights[buffer.index]);
+    return shared->weight(buffer.index);
   case BufferKind::Input:
     return inputs[buffer.index];
   case BufferKind::Output:

@@ -69,11 +69,18 @@ Result<void> verifyStored(unsigned dtype, std::span<const int64_t> shape, uint64
 
 Result<void> verifyWeights(const ModelT &model, const SectionSizes &sizes) {
   NNC_TRY(requireAll(model.weights));
+  NNC_TRY(requireAll(model.weight_files));
   for (const std::unique_ptr<WeightT> &weight : model.weights) {
     NNC_TRY(verifyStored(weight->dtype, weight->shape, weight->bytes));
-    NNC_TRY(require(weight->offset % 64 == 0, "the plan has a misaligned weight"));
-    NNC_TRY(requireWithin(weight->offset, weight->bytes, sizes.weights,
-                          "the plan has a weight outside its section"));
+    bool isInside = weight->file < 0;
+    auto file = static_cast<size_t>(weight->file);
+    NNC_TRY(require(isInside || file < model.weight_files.size(), "the plan lacks a weight file"));
+    size_t alignment = isInside ? 64 : dtypeBytes(static_cast<DType>(weight->dtype));
+    NNC_TRY(require(weight->offset % alignment == 0, "the plan has a misaligned weight"));
+    NNC_TRY(requireWithin(weight->offset, weight->bytes,
+                          isInside ? sizes.weights : model.weight_files[file]->size,
+                          isInside ? "the plan has a weight outside its section"
+                                   : "the plan has a weight outside its file"));
   }
   NNC_TRY(requireAll(model.states));
   for (const std::unique_ptr<StateT> &state : model.states) {

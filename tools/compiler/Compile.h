@@ -28,8 +28,12 @@ struct CompileOptions {
   std::vector<std::string> archs;
   /// cpu: LLVM's name of the processor ("x86-64-v3"), or "native" for this machine's.
   std::string cpu = "native";
-  /// A .safetensors file; empty: the model's @weights, or fresh weights.
+  /// A .safetensors file, the index of a sharded one, or a folder with either; empty: the model's
+  /// @weights, or fresh weights.
   std::string weights;
+  /// Leaves weights in the checkpoint's files where they can be used as they are; model.bin then
+  /// refers to these by relative path and hash.
+  bool externalWeights = false;
   /// The model to compile, of several in the file.
   std::string model;
   /// Hyperparameters by name, as on the command line: {{"classes", "100"}}.

@@ -37,6 +37,9 @@ cl::opt<std::string> cpu("cpu", cl::init("native"), cl::cat(category),
                          cl::desc("Processor for the target cpu, e.g. x86-64-v3"));
 cl::opt<std::string> weights("weights", cl::value_desc("file.safetensors"), cl::cat(category),
                              cl::desc("Checkpoint (default: @weights, else fresh weights)"));
+cl::opt<bool>
+    externalWeights("external-weights", cl::cat(category),
+                    cl::desc("Leave weights in the checkpoint, which model.bin refers to"));
 cl::opt<std::string> model("model", cl::desc("Which model of the file"), cl::cat(category));
 cl::list<std::string> dims("dim", cl::desc("Fix a dimension: B=64"), cl::cat(category));
 cl::list<std::string> sets("set", cl::desc("Set a hyperparameter: classes=10"), cl::cat(category));
@@ -137,6 +140,7 @@ std::optional<CompileOptions> readOptions(syntax::Diagnostics &diags) {
   options.archs.assign(archs.begin(), archs.end());
   options.cpu = cpu;
   options.weights = weights;
+  options.externalWeights = externalWeights;
   options.model = model;
   options.seed = seed;
   if (!addSets(sets, options, diags) || !addDims(dims, options, diags))
