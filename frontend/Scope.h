@@ -33,7 +33,8 @@ class FileScope {
 public:
   syntax::FileId id;
   std::unique_ptr<syntax::File> tree;
-  bool isPrelude = false;
+  /// Of the prelude or a package: users are not shown errors in it that are theirs.
+  bool isLibrary = false;
 
   Global *find(std::string_view name) const;
   /// All names, in order of the text.

@@ -25,10 +25,13 @@ public:
   /// The numbers of Model.weights[index].
   WeightData::Bytes weight(size_t index) const { return weights[index]; }
 
-  /// The position in Model.entries, or an error that lists what there is. Of several of that name
-  /// (with and without optional inputs) the one that takes exactly `inputs`, else the first, which
-  /// takes all.
+  /// The position in Model.entries of a general entry, or an error that lists what there is. Of
+  /// several of that name (with and without optional inputs) the one that takes exactly `inputs`,
+  /// else the first, which takes all.
   Result<size_t> findEntry(std::string_view entry, const TensorMap &inputs) const;
+  /// The position of the variant of a general entry that serves the sizes of these inputs, else of
+  /// itself.
+  size_t chooseVariant(size_t general, const TensorMap &inputs) const;
   /// Memory and code for one session. The executor keeps this state alive.
   static Result<std::unique_ptr<Executor>> makeExecutor(std::shared_ptr<EngineState> state,
                                                         Device device);

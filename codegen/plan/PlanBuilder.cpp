@@ -6,6 +6,7 @@
 #include "codegen/plan/StatePlan.h"
 #include "ir/Dims.h"
 #include "ir/EntryAttrs.h"
+#include "ir/NNDialect.h"
 #include "ir/NNOps.h"
 #include "runtime/format/Plan.h"
 
@@ -75,6 +76,8 @@ public:
   Result<std::unique_ptr<format::EntryT>> build() {
     auto name = function->getAttrOfType<StringAttr>("nn.entry");
     entry->name = (name ? name.getValue() : function.getName()).str();
+    if (auto variant = function->getAttrOfType<StringAttr>(nn::kVariantAttr))
+      entry->variant = variant.str();
     addDims();
     addGuards();
     addInputs();

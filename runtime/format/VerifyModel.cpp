@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 using namespace nnc;
@@ -37,20 +38,6 @@ template <typename T> Result<void> requireUniqueNames(const std::vector<std::uni
   std::set<std::string_view> names;
   for (const std::unique_ptr<T> &item : list)
     NNC_TRY(require(names.insert(item->name).second, "the plan has two things of one name"));
-  return {};
-}
-
-/// Entries of one name, which are the same function without some of its inputs, differ in these.
-Result<void> requireDifferentEntries(const ModelT &model) {
-  std::set<std::pair<std::string_view, std::set<std::string_view>>> signatures;
-  for (const std::unique_ptr<EntryT> &entry : model.entries) {
-    std::set<std::string_view> inputs;
-    NNC_TRY(requireAll(entry->inputs));
-    for (const std::unique_ptr<PortT> &input : entry->inputs)
-      inputs.insert(input->name);
-    NNC_TRY(require(signatures.emplace(entry->name, std::move(inputs)).second,
-                    "the plan has two things of one name"));
-  }
   return {};
 }
 
@@ -388,13 +375,46 @@ private:
   std::vector<bool> isPlaced; // by buffer: whether steps may use it now
 };
 
+/// Whether two lists of ports have the same names, types and ranks.
+bool haveSamePorts(const std::vector<std::unique_ptr<PortT>> &a,
+                   const std::vector<std::unique_ptr<PortT>> &b) {
+  return std::ranges::equal(a, b, [](const auto &x, const auto &y) {
+    return x && y && x->name == y->name && x->dtype == y->dtype &&
+           x->shape.size() == y->shape.size();
+  });
+}
+
+/// Entries of one name differ in their inputs (the same function without some of them) or are
+/// variants for some sizes, which follow the general entry that they are called like.
+Result<void> verifyVariants(const std::vector<std::unique_ptr<EntryT>> &entries) {
+  using Signature = std::pair<std::string_view, std::set<std::string_view>>;
+  std::map<Signature, const EntryT *> general;
+  std::set<std::pair<Signature, std::string_view>> known;
+  for (const std::unique_ptr<EntryT> &entry : entries) {
+    NNC_TRY(requireAll(entry->inputs));
+    Signature signature{entry->name, {}};
+    for (const std::unique_ptr<PortT> &input : entry->inputs)
+      signature.second.insert(input->name);
+    NNC_TRY(require(known.insert({signature, entry->variant}).second,
+                    "the plan has two things of one name"));
+    const EntryT *&first = general[signature];
+    if (entry->variant.empty())
+      first = entry.get();
+    else
+      NNC_TRY(require(first && haveSamePorts(first->inputs, entry->inputs) &&
+                          haveSamePorts(first->outputs, entry->outputs),
+                      "the plan has a variant that is called otherwise"));
+  }
+  return {};
+}
+
 } // namespace
 
 Result<void> format::verifyModel(const ModelT &model, const SectionSizes &sizes) {
   NNC_TRY(verifyWeights(model, sizes));
   NNC_TRY(verifyCode(model, sizes));
   NNC_TRY(requireAll(model.entries));
-  NNC_TRY(requireDifferentEntries(model));
+  NNC_TRY(verifyVariants(model.entries));
   for (const std::unique_ptr<EntryT> &entry : model.entries) {
     Result<void> verified = EntryVerifier(model, *entry).verify();
     if (!verified)

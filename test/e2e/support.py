@@ -10,7 +10,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "examples"
-KINDS = {"<f4": ("f", "F32"), "<i4": ("i", "I32"), "<i8": ("q", "I64"), "<f8": ("d", "F64")}
+KINDS = {"<f4": ("f", "F32"), "<f2": ("e", "F16"), "<i4": ("i", "I32"), "<i8": ("q", "I64"), "<f8": ("d", "F64")}
 
 
 class Tools:

@@ -179,7 +179,7 @@ private:
 
   Result<void> addCpuCode() {
     Result<codegen::CpuObject> object =
-        codegen::compileForCpu(kernels, codegen::CpuOptions{options.cpu});
+        codegen::compileForCpu(kernels, codegen::CpuOptions{options.cpu, options.cache});
     if (!object)
       return object.error();
     for (auto [kernel, code] : llvm::zip(kernels, object->kernels)) {
@@ -267,7 +267,8 @@ private:
   Result<void> addImages(std::span<const std::string> sources) {
     if (options.archs.empty())
       return {};
-    Result<std::vector<codegen::Cubin>> cubins = codegen::compileCubins(sources, options.archs);
+    Result<std::vector<codegen::Cubin>> cubins =
+        codegen::compileCubins(sources, options.archs, options.cache);
     if (!cubins)
       return cubins.error();
     for (auto [index, cubin] : llvm::enumerate(*cubins)) {

@@ -117,7 +117,12 @@ bool Compilation::chooseTarget() {
 }
 
 bool Compilation::check(syntax::FileId file) {
-  frontend::FrontendOptions request{options.model, options.set, options.dims};
+  frontend::FrontendOptions request;
+  request.model = options.model;
+  request.sets = options.set;
+  request.config = options.config;
+  request.dims = options.dims;
+  request.variants = options.variants;
   moduleRef = frontend::emitModel(sources, file, request, diags, *context, &modelInfo);
   return moduleRef && !diags.hasErrors();
 }
@@ -228,7 +233,10 @@ Result<TensorMap> Compilation::runOnce(ModuleOp program, const std::string &func
   auto executor = rt::EngineState::makeExecutor(*engine, Device::cpu());
   if (!executor)
     return executor.error();
-  return rt::SessionState(*engine, std::move(*executor)).run(function, {});
+  auto session = rt::SessionState::open(*engine, std::move(*executor), {});
+  if (!session)
+    return session.error();
+  return (*session)->run(function, {});
 }
 
 void Compilation::adoptPrepared(const TensorMap &outputs) {

@@ -38,8 +38,15 @@ struct CompileOptions {
   std::string model;
   /// Hyperparameters by name, as on the command line: {{"classes", "100"}}.
   std::vector<std::pair<std::string, std::string>> set;
+  /// A JSON file with hyperparameters, by name or by the name after `as`.
+  std::string config;
   /// Dimensions to fix: {{"B", 64}}.
   std::map<std::string, int64_t> dims;
+  /// Sizes to specialise for, beside the general code: {{"B", {1, 8, 32}}}.
+  std::map<std::string, std::vector<int64_t>> variants;
+  /// Takes code that was compiled before from the user's cache (`~/.cache/nnc`), and keeps new
+  /// code.
+  bool cache = true;
   /// Seed of fresh weights.
   uint64_t seed = 0;
 };

@@ -144,16 +144,19 @@ bool listKeys(syntax::SourceManager &sources, syntax::Diagnostics &diags, const 
 bool documentSource(syntax::SourceManager &sources, syntax::Diagnostics &diags,
                     const std::string &path) {
   bool isPrelude = path == "std";
+  const frontend::Package *package = nullptr;
+  if (isPrelude || path.starts_with("std."))
+    package = frontend::findPackage(isPrelude ? "std" : std::string_view(path).substr(4));
   std::optional<syntax::FileId> file =
-      isPrelude ? sources.addText(std::string(frontend::kPreludeName),
-                                  std::string(frontend::preludeText()), diags)
-                : sources.load(path, diags);
+      package ? sources.addText(std::string(package->file), std::string(package->text), diags)
+              : sources.load(path, diags);
   if (!file)
     return false;
   std::unique_ptr<syntax::File> tree = syntax::parseFile(sources, *file, diags);
   if (diags.hasErrors())
     return false;
   std::string title = isPrelude ? "The library that is always in scope"
+                      : package ? path
                                 : std::filesystem::path(path).filename().string();
   fmt::print("{}", syntax::referenceMarkdown(sources, *tree, title));
   return true;
