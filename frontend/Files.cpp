@@ -17,7 +17,9 @@ FileScope *Files::open(syntax::FileId file) {
     return scope.get();
   scope = std::make_unique<FileScope>();
   scope->id = file;
+  size_t before = diags.numErrors();
   scope->tree = syntax::parseFile(sources, file, diags);
+  scope->isBroken = diags.numErrors() != before;
   FileScope *opened = scope.get();
   enterNames(*opened);
   return opened;
@@ -155,7 +157,8 @@ FileScope *Files::resolve(const syntax::ImportStmt &import, const FileScope &fro
 bool Files::findImported(FileScope &scope, const syntax::ImportStmt &import, FileScope &target) {
   bool ok = true;
   for (const syntax::Ident &name : import.names) {
-    if (name.isEmpty() || reportMissing(target, name))
+    bool isLost = target.isBroken && !target.find(name.text);
+    if (name.isEmpty() || (!isLost && reportMissing(target, name)))
       continue;
     ok = false;
     if (Global *global = scope.find(name.text); global && global->decl == &import)

@@ -29,7 +29,7 @@ WEIGHTS = {
     "out.dense.bias": ((2,), (0, 1), "<f4"),
 }
 CPU = ("--target", "cpu", "--cpu", "x86-64-v3")
-SAMPLE = "y: f32[1, 2] = 0.99998, 1.99998\n"
+SAMPLE = "y: f32[1, 2] = 0.999999, 2\n"
 
 
 def renamed(tensors, *pairs):
@@ -52,7 +52,7 @@ class Checks:
 
     def write(self, tensors, more=""):
         (self.tools.at / "net.nn").write_text(MODEL.format(more=more))
-        (self.tools.at / "w.safetensors").write_bytes(safetensors_bytes(tensors))
+        (self.tools.at / "w.safetensors").write_bytes(safetensors_bytes(tensors, aligned=True))
 
     def loads(self, tensors, more="", *options, out=SAMPLE):
         self.write(tensors, more)
@@ -125,16 +125,16 @@ def prefixes(checks):
                    error(4, "all 4 are present under `m.`", add.format("", "+++++++++++++")))
     checks.refused(prefixed(WEIGHTS, "m."),
                    error(4, "all 4 are present under `m.`", 'help: add the prefix\n1 | @weights("w.safetensors", '
-                         'prefix="m.", ignore=["a"])\n  |                           +++++++++++++\n', ', ignore=["a"]'),
+                         'prefix="m.", ignore=["a"])\n  |                           ++++++++++++\n', ', ignore=["a"]'),
                    ', ignore=["a"]')
     partly = {**prefixed(without(WEIGHTS, "norm.weight"), "m."), "z": ((1,), (0,), "<f4")}
     checks.refused(partly, error(4, "3 of the 4 are present under `m.`", add.format("", "+++++++++++++")))
     checks.refused(prefixed(WEIGHTS, "m."), error(4, "all 4 are present under `m.`",
                    'help: change the prefix\n1 | @weights("w.safetensors", prefix="m.")\n'
-                   '  |                                    ~~~~\n', ', prefix="x."'), ', prefix="x."')
+                   '  |                                  ~~~~\n', ', prefix="x."'), ', prefix="x."')
     checks.refused(WEIGHTS, error(4, "all 4 are present without `x.`",
                    'help: remove the prefix\n1 | @weights("w.safetensors", prefix="")\n'
-                   '  |                                    ~~\n', ', prefix="x."'), ', prefix="x."')
+                   '  |                                  ~~\n', ', prefix="x."'), ', prefix="x."')
     found = checks.tools.run("nnc", "keys", "net.nn", "w.safetensors")[1].splitlines()[-1]
     checks.tools.expect("nnc keys", found, 'all 4 are present without `x.`: `@weights("w.safetensors", prefix="")`')
 
@@ -189,7 +189,7 @@ def shards(checks):
     parts = {"model-00001-of-00002.safetensors": ("norm.weight", "norm.bias"),
              "model-00002-of-00002.safetensors": ("out.dense.weight", "out.dense.bias")}
     for file, names in parts.items():
-        (at / file).write_bytes(safetensors_bytes({name: WEIGHTS[name] for name in names}))
+        (at / file).write_bytes(safetensors_bytes({name: WEIGHTS[name] for name in names}, aligned=True))
     index = {"metadata": {"total_size": 40}, "weight_map": {name: file for file, names in parts.items() for name in names}}
     (at / "model.safetensors.index.json").write_text(json.dumps(index))
     for path in ("hub", "hub/", "hub/model.safetensors.index.json"):

@@ -87,7 +87,7 @@ def variants(tools):
     text = tools.passes("nnc-run", "special.bin", "--random", "3", "--entry", "rows", "--dim", "R=7", out=None)
     tools.expect("another entry", text.startswith("y: f32[7, 8] = "), True)
     tools.fails("nnc", "sums.nn", *options, "--dim", "B=1,17", "-o", "out.bin", error=(
-        "error[E0501]: `forward` requires `B in 1..=16`, but B is 17\n --> sums.nn:3:67\n  |\n"
+        "error[E0501]: `forward` requires `B in 1..=16`, but B is 17\n --> sums.nn:3:65\n  |\n"
         "3 |   fn forward(x: float[B, T, d]) -> (y: float[B, T, d]) requires B in 1..=16, T in 1..=64 = "
         "a(softmax(a(x), axis=1))\n  |                                                                 ^^^^^^^^^^^ B = 17\n"))
 

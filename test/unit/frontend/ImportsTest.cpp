@@ -53,7 +53,7 @@ TEST_F(Imports, WhatIsNotThere) {
 
 /// What is not there is told whether it is used or not, and once.
 TEST_F(Imports, EveryImportIsChecked) {
-  EXPECT_EQ(firstLine(compile("import \"none.nn\" as none\n" + model("", "    return x\n"))),
+  EXPECT_EQ(firstLine(compile("import \"none.nn\" as n\n" + model("", "    return x\n"))),
             "error[E0206]: cannot read '" + (folder / "none.nn").string() +
                 "': No such file or directory");
   std::string text = compile("import \"lib.nn\" (Fob)\n" +

@@ -85,9 +85,9 @@ TEST(Set, WhatIsNotAValue) {
   EXPECT_EQ(
       keysWith({{"depth", "\"2\""}}),
       "error[E0403]: `depth` of `Net` takes an int, this is a str\n --> --set depth:1:1\n"
-      "  |\n1 | \"2\"\n  | ^^^\n  |\n ::: model.nn:5:63\n  |\n"
+      "  |\n1 | \"2\"\n  | ^^^\n  |\n ::: model.nn:5:61\n  |\n"
       "5 | model Net(dim: int as \"hidden_size\" | \"d_model\" = 4, depth: int = 1, eps: float "
-      "= 1e-5,\n  |                                                               --- declared "
+      "= 1e-5,\n  |                                                             --- declared "
       "here\n");
 }
 
