@@ -133,9 +133,8 @@ Result<void> CpuExecutor::startState(size_t index, uint64_t bytes) {
   }
   std::byte *target = memory.writable().data();
   if (state.weight >= 0) {
-    const WeightT &weight = *model().weights[static_cast<size_t>(state.weight)];
-    std::memcpy(target, engine->container().section(section::Weights).data() + weight.offset,
-                bytes);
+    WeightData::Bytes initial = engine->weight(static_cast<size_t>(state.weight));
+    std::memcpy(target, initial.data(), bytes);
     return {};
   }
   if (isNew && state.value == 0)
