@@ -45,7 +45,7 @@ entry forward(x: f32[B, 4]) -> (y: f32[B, 4])
 TEST(PlanText, loops) {
   std::string text = planText(makeLoopPlan(), PlanDetail::Full);
   std::string steps = text.substr(text.find("  steps:"));
-  EXPECT_EQ(steps, R"(  steps: 4 (1 kernels, 0 gemms, 2 copies, 1 loop)
+  EXPECT_EQ(steps, R"(  steps: 4 (1 kernel, 0 gemms, 2 copies, 1 loop)
     loop scan.1 B times carry %4 = %0 then %2/%5 -> %6 stack %7 in %8  # scan tiny.nn:7:3
       launch scale grid (B) buffers (%4, %1, %2)  # fc.scale tiny.nn:7:3
       copy B*16 bytes %2 -> %7  # stack tiny.nn:7:3

@@ -202,7 +202,7 @@ static std::string errorOfVariant(void (*change)(EntryT &), const char *name = "
   model.entries.push_back(std::make_unique<EntryT>(*model.entries[0]));
   model.entries[1]->variant = name;
   change(*model.entries[1]);
-  Result<void> verified = verifyModel(model, {16, 100, 0, 0});
+  Result<void> verified = verifyModel(model, makeSizes());
   return verified ? "" : verified.error().message;
 }
 

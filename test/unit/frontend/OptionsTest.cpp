@@ -146,8 +146,8 @@ TEST_F(ConfigFile, WrongTypes) {
             "error[E0403]: `bias` of `Net` takes a bool, this is an int\n --> config.json:1:10");
   EXPECT_EQ(firstLines(R"({"sizes": {"a": 1}})"),
             "error[E0403]: `sizes` of `Net` cannot be an object\n --> config.json:1:11");
-  EXPECT_EQ(firstLines(R"({"hidden_act": "mish"})"),
-            "error[E0403]: `act` of `Net` cannot be \"mish\"\n --> config.json:1:16");
+  EXPECT_EQ(firstLines(R"({"hidden_act": "quick_gelu"})"),
+            "error[E0403]: `act` of `Net` cannot be \"quick_gelu\"\n --> config.json:1:16");
   EXPECT_EQ(firstLines(R"({"dim": -3})"),
             "error[E0308]: `dim` makes an impossible size\n --> config.json:1:9");
 }
