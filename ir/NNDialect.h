@@ -15,8 +15,6 @@ namespace nnc::nn {
 /// Names of the attributes on entry functions and on their arguments and results.
 inline constexpr llvm::StringLiteral kEntryAttr = "nn.entry";     ///< unit: an entry point
 inline constexpr llvm::StringLiteral kPrepareAttr = "nn.prepare"; ///< unit: runs at compile time
-/// ["forward", "B=1"] on a function that serves some sizes of the entry point before it.
-inline constexpr llvm::StringLiteral kVariantAttr = "nn.variant";
 inline constexpr llvm::StringLiteral kDimsAttr = "nn.dims";       ///< strings, in symbol order
 inline constexpr llvm::StringLiteral kRangesAttr = "nn.ranges";   ///< array<i64: low, high> each
 inline constexpr llvm::StringLiteral kKindsAttr = "nn.kinds";     ///< strings: "dim" without it

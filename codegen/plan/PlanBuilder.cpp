@@ -6,7 +6,6 @@
 #include "codegen/plan/StatePlan.h"
 #include "ir/Dims.h"
 #include "ir/EntryAttrs.h"
-#include "ir/NNDialect.h"
 #include "ir/NNOps.h"
 #include "runtime/format/Plan.h"
 
