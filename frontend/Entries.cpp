@@ -399,8 +399,9 @@ void EntryEmitter::setAttributes(const syntax::FnStmt &fn, mlir::func::FuncOp fu
          builder.getNamedAttr("message", text(guard.message)),
          builder.getNamedAttr("line", builder.getI64IntegerAttr(guard.line))}));
   // The name that callers know it by, where that is not the symbol.
-  func->setAttr(nn::kEntryAttr, absent.empty() && variant.empty() ? mlir::Attribute(builder.getUnitAttr())
-                                               : text(std::string(fn.name.text)));
+  func->setAttr(nn::kEntryAttr, absent.empty() && variant.empty()
+                                    ? mlir::Attribute(builder.getUnitAttr())
+                                    : text(std::string(fn.name.text)));
   if (!variant.empty())
     func->setAttr(nn::kVariantAttr, text(variant));
   setSymbols(func);

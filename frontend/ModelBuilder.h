@@ -60,8 +60,7 @@ private:
   bool reserveSymbols(const Instance &root, const std::vector<SlotInfo> &slots);
   bool emitEntries(Instance &root);
   bool emitEntry(EntryEmitter &emitter, Instance &root, const syntax::FnStmt &fn);
-  std::vector<std::map<std::string, int64_t>>
-  variantsOf(const std::set<std::string> &dims) const;
+  std::vector<std::map<std::string, int64_t>> variantsOf(const std::set<std::string> &dims) const;
   bool checkDims(const EntryEmitter &emitter);
 
   syntax::SourceManager &sources;

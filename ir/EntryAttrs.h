@@ -13,7 +13,7 @@
 
 namespace nnc::nn {
 
-/// ["forward", "B=1"] on a function that serves some sizes of the entry point before it.
+/// "B=1" on a function that serves some sizes of the entry point before it.
 inline constexpr llvm::StringLiteral kVariantAttr = "nn.variant";
 
 enum class SymbolKind {
