@@ -1,7 +1,9 @@
 #include "codegen/Initialize.h"
 
+#include "llvm/Support/Parallel.h"
+
+#include <algorithm>
 #include <cmath>
-#include <functional>
 #include <numbers>
 #include <numeric>
 
@@ -42,19 +44,25 @@ std::pair<double, double> normalPair(double u, double v) {
   return {radius * std::cos(angle), radius * std::sin(angle)};
 }
 
-/// Fills `values` four at a time from uniforms u[0..3].
-void fill(std::vector<float> &values, uint64_t key,
-          const std::function<void(const double (&u)[4], double (&out)[4])> &map) {
-  for (size_t i = 0; i < values.size(); i += 4) {
-    uint32_t words[4];
-    philox(i / 4, key, words);
-    double u[4], out[4];
-    for (int lane = 0; lane < 4; ++lane)
-      u[lane] = unit(words[lane]);
-    map(u, out);
-    for (size_t lane = 0; lane < 4 && i + lane < values.size(); ++lane)
-      values[i + lane] = float(out[lane]);
-  }
+/// Fills `values` four at a time from uniforms u[0..3]. The numbers depend on their place only, so
+/// threads share the work.
+template <typename Map> void fill(std::vector<float> &values, uint64_t key, Map map) {
+  constexpr size_t Part = 1 << 18;
+  auto fillPart = [&](size_t begin, size_t end) {
+    for (size_t i = begin; i < end; i += 4) {
+      uint32_t words[4];
+      philox(i / 4, key, words);
+      double u[4], out[4];
+      for (int lane = 0; lane < 4; ++lane)
+        u[lane] = unit(words[lane]);
+      map(u, out);
+      for (size_t lane = 0; lane < 4 && i + lane < end; ++lane)
+        values[i + lane] = float(out[lane]);
+    }
+  };
+  llvm::parallelFor(0, (values.size() + Part - 1) / Part, [&](size_t part) {
+    fillPart(part * Part, std::min(values.size(), (part + 1) * Part));
+  });
 }
 
 void fillUniform(std::vector<float> &values, uint64_t key, double low, double high) {
@@ -78,7 +86,8 @@ void fillNormal(std::vector<float> &values, uint64_t key, double mean, double de
 
 std::vector<float> initialValues(const Initializer &initializer, std::string_view key,
                                  std::span<const int64_t> shape, uint64_t seed) {
-  int64_t count = std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<>());
+  int64_t count =
+      std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<int64_t>());
   std::vector<float> values(count);
   uint64_t stream = hashKey(key) ^ (seed * 0x9E3779B97F4A7C15);
   switch (initializer.kind) {

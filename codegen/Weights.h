@@ -1,5 +1,5 @@
 // The tensors of a model's globals, by symbol: views into mapped checkpoints wherever possible,
-// owned bytes for what was initialized or computed. Also how checkpoint keys match globals.
+// owned bytes for what was initialized or computed.
 #pragma once
 
 #include "runtime/format/DType.h"
@@ -9,8 +9,8 @@
 #include "llvm/ADT/StringMap.h"
 
 #include <cstddef>
-#include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,16 +18,17 @@
 namespace mlir {
 class ModuleOp;
 }
-namespace nnc::format {
-class Checkpoint;
-}
 
 namespace nnc::codegen {
 
 struct WeightTensor {
-  DType dtype = DType::F32;
+  DType dtype = DType::F32; ///< what the model computes with
   std::vector<int64_t> shape;
   std::span<const std::byte> bytes; ///< dense row-major
+  /// The type of `bytes` where it is another float type: converted when it is written.
+  std::optional<DType> stored = std::nullopt;
+
+  DType storedType() const { return stored.value_or(dtype); }
 };
 
 class WeightStore {
@@ -38,44 +39,29 @@ public:
   void addOwned(std::string_view symbol, WeightTensor tensor, std::vector<std::byte> bytes);
   /// Holds what views point into.
   void keepAlive(std::shared_ptr<const void> owner) { owners.push_back(std::move(owner)); }
+  /// Converts a tensor now; its bytes are then of its `dtype`.
+  const WeightTensor &materialize(std::string_view symbol);
+
+  /// A mapped file that views point into.
+  struct File {
+    std::string path;
+    std::span<const std::byte> bytes;
+  };
+  struct FilePlace {
+    size_t file; ///< of files()
+    size_t offset;
+  };
+  void addFile(File file) { mapped.push_back(std::move(file)); }
+  std::span<const File> files() const { return mapped; }
+  /// Where these bytes are in a file; none if they are in memory.
+  std::optional<FilePlace> locate(std::span<const std::byte> bytes) const;
 
 private:
   llvm::StringMap<WeightTensor> tensors;
-  std::deque<std::vector<std::byte>> owned;
+  llvm::StringMap<std::vector<std::byte>> owned;
   std::vector<std::shared_ptr<const void>> owners;
+  std::vector<File> mapped;
 };
-
-/// How a checkpoint's keys differ between the command line and the file.
-struct CheckpointNames {
-  std::string prefix;              ///< put before every key of the model
-  std::vector<std::string> ignore; ///< globs of keys in the file that may be left over
-};
-
-/// `*` matches one step of a key, `**` any number of steps (also none).
-bool matchesGlob(std::string_view glob, std::string_view key);
-
-/// What strict loading found.
-struct KeyReport {
-  struct Difference {
-    std::string key, expected, found; ///< e.g. "conv1.weight", "f32[6, 1, 5, 5]", "f32[6, 1, 3, 3]"
-  };
-  size_t numSlots = 0;
-  std::vector<std::string> missing; ///< in the model, not in the file
-  std::vector<std::string> unused;  ///< in the file, not in the model
-  std::vector<Difference>
-      misshapen; ///< in both, with another shape or a type that is not converted
-  std::vector<std::string> conflicting; ///< two names of one tensor with different contents
-  std::string suggestedPrefix;          ///< a prefix under which every missing key is present
-
-  bool isClean() const {
-    return missing.empty() && unused.empty() && misshapen.empty() && conflicting.empty();
-  }
-};
-
-/// Matches every param and buffer of `module` with the file's tensors and adds what fits to
-/// `store`. Float types convert to the declared type; integers must agree exactly.
-KeyReport matchCheckpoint(mlir::ModuleOp module, std::shared_ptr<const format::Checkpoint> file,
-                          const CheckpointNames &names, WeightStore &store);
 
 /// Adds fresh values for every param and buffer that `store` does not have yet.
 Result<void> initializeWeights(mlir::ModuleOp module, uint64_t seed, WeightStore &store);

@@ -63,6 +63,7 @@ static bool readWeights(Evaluator &evaluator, const syntax::Attribute &attribute
       hasFile = true;
     } else if (argument.name.text == "prefix") {
       ok = stringOf(evaluator, *argument.value, weights.prefix);
+      weights.prefixValue = argument.value->span;
     } else if (argument.name.text == "ignore") {
       ok = readIgnore(evaluator, *argument.value, weights.ignore);
     } else {

@@ -304,7 +304,7 @@ bool EntryEmitter::checkRanges(const syntax::FnStmt &fn) {
     bool isOpen = range.high == INT64_MAX;
     if (isOpen)
       range = {std::max(range.low, kDefaultRange.low), std::max(range.low, kDefaultRange.high)};
-    if (isOpen && !quiet)
+    if (isOpen && !quiet && !isVariant)
       evaluator.diags
           .warning("W0901", namedAt[i],
                    fmt::format("`{}` of entry point `{}` has no range", name, fn.name.text))
@@ -385,7 +385,8 @@ void EntryEmitter::setSymbols(mlir::func::FuncOp func) {
   func->setAttr(nn::kSourcesAttr, builder.getArrayAttr(sources));
 }
 
-void EntryEmitter::setAttributes(const syntax::FnStmt &fn, mlir::func::FuncOp func) {
+void EntryEmitter::setAttributes(const syntax::FnStmt &fn, mlir::func::FuncOp func,
+                                 const std::string &variant) {
   mlir::OpBuilder &builder = context.builder;
   auto text = [&](const std::string &value) { return builder.getStringAttr(value); };
   llvm::SmallVector<mlir::Attribute> guards;
@@ -398,8 +399,11 @@ void EntryEmitter::setAttributes(const syntax::FnStmt &fn, mlir::func::FuncOp fu
          builder.getNamedAttr("message", text(guard.message)),
          builder.getNamedAttr("line", builder.getI64IntegerAttr(guard.line))}));
   // The name that callers know it by, where that is not the symbol.
-  func->setAttr(nn::kEntryAttr, absent.empty() ? mlir::Attribute(builder.getUnitAttr())
-                                               : text(std::string(fn.name.text)));
+  func->setAttr(nn::kEntryAttr, absent.empty() && variant.empty()
+                                    ? mlir::Attribute(builder.getUnitAttr())
+                                    : text(std::string(fn.name.text)));
+  if (!variant.empty())
+    func->setAttr(nn::kVariantAttr, text(variant));
   setSymbols(func);
   if (!guards.empty())
     func->setAttr(nn::kGuardsAttr, builder.getArrayAttr(guards));
@@ -422,7 +426,7 @@ static bool isTensorResult(const Value &value) {
                      [](const Value &element) { return element.isTensor(); });
 }
 
-bool EntryEmitter::emit(Instance &root, const syntax::FnStmt &fn) {
+bool EntryEmitter::emit(Instance &root, const syntax::FnStmt &fn, const std::string &variant) {
   std::vector<const syntax::Formal *> optional = optionalFormals(fn);
   if (optional.size() > kMaxOptionalInputs) {
     evaluator.refuse(optional[kMaxOptionalInputs]->span,
@@ -432,12 +436,15 @@ bool EntryEmitter::emit(Instance &root, const syntax::FnStmt &fn) {
     return false;
   }
   bool wasQuiet = quiet, ok = true;
+  isVariant = !variant.empty();
+  seenDims.clear();
   for (unsigned choice = 0; choice < 1u << optional.size() && ok; ++choice) {
     absent.clear();
     for (size_t i = 0; i < optional.size(); ++i)
       if (choice >> i & 1)
         absent.push_back(optional[i]);
-    ok = emitVariant(root, fn);
+    ok = emitVariant(root, fn, variant);
+    seenDims.insert(context.dimNames.begin(), context.dimNames.end());
     quiet = true; // all that there is to warn about has been
   }
   quiet = wasQuiet;
@@ -445,7 +452,8 @@ bool EntryEmitter::emit(Instance &root, const syntax::FnStmt &fn) {
   return ok;
 }
 
-bool EntryEmitter::emitVariant(Instance &root, const syntax::FnStmt &fn) {
+bool EntryEmitter::emitVariant(Instance &root, const syntax::FnStmt &fn,
+                               const std::string &variant) {
   evaluator.startEntry();
   evaluator.guards.clear();
   context.facts = {};
@@ -466,8 +474,11 @@ bool EntryEmitter::emitVariant(Instance &root, const syntax::FnStmt &fn) {
   mlir::OpBuilder::InsertionGuard keepPlace(context.builder);
   context.builder.setInsertionPointToEnd(evaluator.module.getBody());
   context.opName.clear();
-  auto func = context.builder.create<mlir::func::FuncOp>(
-      context.location(fn.name.span), symbolOf(fn), context.builder.getFunctionType({}, {}));
+  std::string symbol = symbolOf(fn);
+  if (!variant.empty())
+    symbol = evaluator.uniqueSymbol(fmt::format("{}[{}]", symbol, variant));
+  auto func = context.builder.create<mlir::func::FuncOp>(context.location(fn.name.span), symbol,
+                                                         context.builder.getFunctionType({}, {}));
   context.builder.setInsertionPointToEnd(func.addEntryBlock());
   FunctionEmission emission{func, /*isEntry=*/true};
   body.emission = &emission;
@@ -483,7 +494,7 @@ bool EntryEmitter::emitVariant(Instance &root, const syntax::FnStmt &fn) {
     return false;
   }
   evaluator.finishFunction(emission, *result, fn.span);
-  setAttributes(fn, func);
+  setAttributes(fn, func, variant);
   return true;
 }
 

@@ -17,17 +17,22 @@ inline constexpr DimInterval kDefaultRange{1, 1024};
 
 class EntryEmitter {
 public:
-  /// `fixed` are the dimensions given by `--dim`. With `quiet`, nothing is warned about.
-  EntryEmitter(Evaluator &evaluator, const std::map<std::string, int64_t> &fixed, bool quiet)
-      : evaluator(evaluator), context(evaluator.context), fixed(fixed), quiet(quiet) {}
+  /// With `quiet`, nothing is warned about.
+  EntryEmitter(Evaluator &evaluator, bool quiet)
+      : evaluator(evaluator), context(evaluator.context), quiet(quiet) {}
   /// For a module checked by itself: `open` are its hyperparameters without a value, which become
   /// dimensions, and packs stand for one axis each.
   EntryEmitter(Evaluator &evaluator, std::vector<std::string> open)
       : evaluator(evaluator), context(evaluator.context), open(std::move(open)), quiet(true),
         packsAreOpen(true) {}
 
-  /// Emits one function of the model. False after an error.
-  bool emit(Instance &root, const syntax::FnStmt &fn);
+  /// The dimensions that are numbers, as `--dim` says, in what is emitted next.
+  void setFixed(std::map<std::string, int64_t> dims) { fixed = std::move(dims); }
+  /// Emits one function of the model; `variant` is "B=1, T=8" for one that serves these sizes only,
+  /// after the general one. False after an error.
+  bool emit(Instance &root, const syntax::FnStmt &fn, const std::string &variant = "");
+  /// The dimensions of what was emitted last.
+  const std::set<std::string> &dims() const { return seenDims; }
   /// Whether a function of a model is an entry point: it takes tensors.
   static bool isEntry(const syntax::FnStmt &fn) { return takesTensors(fn); }
   /// Whether it could be one in any module: inputs with a fixed number of axes, nothing optional.
@@ -37,7 +42,7 @@ public:
 
 private:
   static std::vector<const syntax::Formal *> optionalFormals(const syntax::FnStmt &fn);
-  bool emitVariant(Instance &root, const syntax::FnStmt &fn);
+  bool emitVariant(Instance &root, const syntax::FnStmt &fn, const std::string &variant);
   bool isAbsent(const syntax::Formal &formal) const;
   bool takeAbsent(const syntax::Formal &formal);
   bool isAboutAbsent(const syntax::Guard &guard);
@@ -58,7 +63,7 @@ private:
   void noteGuardPlace(const syntax::FnStmt &fn);
   bool makeArguments(const syntax::FnStmt &fn, mlir::func::FuncOp func);
   void setSymbols(mlir::func::FuncOp func);
-  void setAttributes(const syntax::FnStmt &fn, mlir::func::FuncOp func);
+  void setAttributes(const syntax::FnStmt &fn, mlir::func::FuncOp func, const std::string &variant);
   std::vector<std::string> resultNames(const syntax::FnStmt &fn, size_t count) const;
 
   Evaluator &evaluator;
@@ -67,6 +72,8 @@ private:
   std::vector<std::string> open;
   bool quiet;
   bool packsAreOpen = false;
+  bool isVariant = false; ///< of what is emitted now
+  std::set<std::string> seenDims;
   std::set<std::string> used;
   /// Run-time integers among the inputs of the entry point.
   std::map<std::string_view, Dim> scalars;

@@ -164,6 +164,8 @@ public:
   /// The sizes of a declared type in the current frame; reports what it does not know.
   std::optional<std::vector<Dim>> evalShape(const syntax::TensorType &type);
   std::optional<Dim> evalDim(const syntax::Dim &dim);
+  void reportImpossible(const syntax::Dim &dim, const Dim &size);
+  const Hyperparameter *hyperparameterBehind(const syntax::Expr &expr);
   /// `float[..., 256]`, with what is known put in.
   std::string formatDeclared(const syntax::TensorType &type,
                              const syntax::Dim *mismatched = nullptr);
@@ -398,6 +400,7 @@ private:
   /// Functions (with their instance) and classes being evaluated, innermost last.
   std::vector<std::pair<const void *, const void *>> active;
   std::map<std::pair<const ModuleClass *, std::string_view>, Value> classConstants;
+  std::set<syntax::Span> impossible; ///< arguments that were reported as sizes
   size_t steps = 0, operations = 0;
   unsigned exprDepth = 0;
   bool exhausted = false;

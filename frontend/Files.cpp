@@ -2,8 +2,10 @@
 #include "frontend/Files.h"
 
 #include "frontend/Prelude.h"
+#include "frontend/Suggest.h"
 #include "frontend/syntax/Parser.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 
@@ -15,7 +17,9 @@ FileScope *Files::open(syntax::FileId file) {
     return scope.get();
   scope = std::make_unique<FileScope>();
   scope->id = file;
+  size_t before = diags.numErrors();
   scope->tree = syntax::parseFile(sources, file, diags);
+  scope->isBroken = diags.numErrors() != before;
   FileScope *opened = scope.get();
   enterNames(*opened);
   return opened;
@@ -27,8 +31,13 @@ FileScope *Files::prelude() {
   std::optional<syntax::FileId> file =
       sources.addText(std::string(kPreludeName), std::string(preludeText()), diags);
   preludeScope = open(*file);
-  preludeScope->isPrelude = true;
+  preludeScope->isLibrary = true;
   return preludeScope;
+}
+
+bool Files::isLibrary(syntax::FileId file) const {
+  auto scope = scopes.find(file);
+  return scope != scopes.end() && scope->second->isLibrary;
 }
 
 const Namespace *Files::makeNamespace(std::string_view name, const FileScope *file) {
@@ -88,27 +97,126 @@ void Files::enterImport(FileScope &scope, const syntax::ImportStmt &import) {
 
 //===- Imports --------------------------------------------------------------------------------===//
 
-FileScope *Files::resolve(const syntax::ImportStmt &import, const FileScope &from) {
-  if (auto found = resolved.find(&import); found != resolved.end())
-    return found->second;
-  resolved[&import] = nullptr;
-  if (!import.path) {
-    diags.error("E0590", import.span, "packages of the library cannot be imported yet")
-        .primaryLabel("only files can be: `import \"./blocks.nn\" (Block)`");
-    return nullptr;
-  }
+FileScope *Files::openPath(const syntax::ImportStmt &import, const FileScope &from) {
   std::filesystem::path path(import.path->value);
   if (path.is_relative())
     path = std::filesystem::path(sources.name(from.id)).parent_path() / path;
   syntax::Diagnostics loading;
   std::optional<syntax::FileId> file = sources.load(path.lexically_normal().string(), loading);
-  if (!file) {
-    std::string reason = loading.all().empty() ? "cannot read it" : loading.all().front().message;
-    diags.error("E0206", import.path->span, reason).primaryLabel("imported here");
-    return nullptr;
+  if (file)
+    return open(*file);
+  std::string reason = loading.all().empty() ? "cannot read it" : loading.all().front().message;
+  diags.error("E0206", import.path->span, reason).primaryLabel("imported here");
+  return nullptr;
+}
+
+/// `std.vision`.
+FileScope *Files::openPackage(const syntax::ImportStmt &import) {
+  const syntax::Ident &first = import.package.front(), &last = import.package.back();
+  bool isInLibrary = first.text == "std" && import.package.size() <= 2;
+  const Package *package = isInLibrary ? findPackage(last.text) : nullptr;
+  if (package && package->name == "std")
+    return prelude();
+  if (package) {
+    FileScope *&scope = packageScopes[package];
+    if (!scope)
+      scope = open(*sources.addText(std::string(package->file), std::string(package->text), diags));
+    scope->isLibrary = true;
+    return scope;
   }
-  FileScope *opened = open(*file);
-  return resolved[&import] = opened;
+  std::vector<std::string_view> names;
+  std::string list;
+  for (const Package &known : packages())
+    if (known.name != "std") {
+      names.push_back(known.name);
+      list += fmt::format("{}`std.{}`", list.empty() ? "" : ", ", known.name);
+    }
+  auto &diag = diags.error("E0206", first.span.to(last.span),
+                           isInLibrary ? fmt::format("there is no package `std.{}`", last.text)
+                                       : "only packages of `std` have names");
+  if (auto similar = isInLibrary ? closestName(last.text, names) : std::nullopt)
+    diag.fixIt(fmt::format("`{}` has a similar name", *similar),
+               {{last.span, std::string(*similar)}});
+  else if (isInLibrary)
+    diag.note("there are " + list);
+  else
+    diag.help("import a file by its path: `import \"./blocks.nn\" (Block)`");
+  return nullptr;
+}
+
+FileScope *Files::resolve(const syntax::ImportStmt &import, const FileScope &from) {
+  if (auto found = resolved.find(&import); found != resolved.end())
+    return found->second;
+  FileScope *target = import.path ? openPath(import, from) : openPackage(import);
+  return resolved[&import] = target;
+}
+
+//===- Checking imports -----------------------------------------------------------------------===//
+
+/// Whether `target` has what is imported from it; names that it has not are not looked for again.
+bool Files::findImported(FileScope &scope, const syntax::ImportStmt &import, FileScope &target) {
+  bool ok = true;
+  for (const syntax::Ident &name : import.names) {
+    bool isLost = target.isBroken && !target.find(name.text);
+    if (name.isEmpty() || (!isLost && reportMissing(target, name)))
+      continue;
+    ok = false;
+    if (Global *global = scope.find(name.text); global && global->decl == &import)
+      global->state = Global::State::Failed;
+  }
+  return ok;
+}
+
+bool Files::reportMissing(const FileScope &file, const syntax::Ident &name) {
+  Global *found = file.find(name.text);
+  if (found && name.text.front() != '_')
+    return true;
+  syntax::Diagnostic &diag =
+      diags.error("E0206", name.span,
+                  found ? fmt::format("`{}` is private to its file", name.text)
+                        : fmt::format("`{}` has no `{}`", sources.name(file.id), name.text));
+  if (found)
+    diag.note("names that start with `_` cannot be imported; it is defined", found->name.span);
+  else if (auto similar = closestName(name.text, file.names()))
+    diag.fixIt(fmt::format("`{}` has a similar name", *similar),
+               {{name.span, std::string(*similar)}});
+  return false;
+}
+
+void Files::reportCycle(const syntax::ImportStmt &import, const FileScope &target) {
+  auto place = [](const syntax::ImportStmt &stmt) {
+    return stmt.path ? stmt.path->span : stmt.span;
+  };
+  syntax::Diagnostic &diag = diags.error(
+      "E0206", place(import), fmt::format("`{}` imports itself", sources.name(target.id)));
+  bool isInside = false;
+  for (const auto &[scope, leads] : following) {
+    isInside |= scope == &target;
+    if (isInside && leads != &import)
+      diag.note(fmt::format("`{}` is imported by `{}`", sources.name(resolved[leads]->id),
+                            sources.name(scope->id)),
+                place(*leads));
+  }
+}
+
+void Files::checkImports(FileScope &scope) {
+  if (!checked.insert(&scope).second)
+    return;
+  following.push_back({&scope, nullptr});
+  for (const syntax::StmtPtr &item : scope.tree->items) {
+    auto *import = item->as<syntax::ImportStmt>();
+    FileScope *target = import ? resolve(*import, scope) : nullptr;
+    if (!target)
+      continue;
+    following.back().second = import;
+    auto isTarget = [&](const auto &entry) { return entry.first == target; };
+    if (std::any_of(following.begin(), following.end(), isTarget))
+      reportCycle(*import, *target);
+    else
+      checkImports(*target);
+    findImported(scope, *import, *target);
+  }
+  following.pop_back();
 }
 
 } // namespace nnc::frontend

@@ -2,12 +2,15 @@
 // the imports between them.
 #pragma once
 
+#include "frontend/Prelude.h"
 #include "frontend/Scope.h"
 #include "frontend/syntax/Diagnostics.h"
 #include "frontend/syntax/Source.h"
 
 #include <deque>
 #include <map>
+#include <set>
+#include <vector>
 
 namespace nnc::frontend {
 
@@ -23,18 +26,33 @@ public:
   FileScope *prelude();
   /// What an `import` names; null after an error (reported once).
   FileScope *resolve(const syntax::ImportStmt &import, const FileScope &from);
+  /// Follows all imports of a file, and theirs. Reports files and names that are not there, private
+  /// names, and cycles.
+  void checkImports(FileScope &scope);
+  /// Whether a file is of the prelude or a package.
+  bool isLibrary(syntax::FileId file) const;
+  /// False, and an error, if a file has no such name, or keeps it private.
+  bool reportMissing(const FileScope &file, const syntax::Ident &name);
   const Namespace *makeNamespace(std::string_view name, const FileScope *file);
 
 private:
   void enterNames(FileScope &scope);
   void enterImport(FileScope &scope, const syntax::ImportStmt &import);
   void enter(FileScope &scope, syntax::Ident name, const syntax::Stmt &decl);
+  FileScope *openPath(const syntax::ImportStmt &import, const FileScope &from);
+  FileScope *openPackage(const syntax::ImportStmt &import);
+  bool findImported(FileScope &scope, const syntax::ImportStmt &import, FileScope &target);
+  void reportCycle(const syntax::ImportStmt &import, const FileScope &target);
 
   syntax::SourceManager &sources;
   syntax::Diagnostics &diags;
   std::map<syntax::FileId, std::unique_ptr<FileScope>> scopes;
   std::map<const syntax::ImportStmt *, FileScope *> resolved;
   std::deque<Namespace> namespaces;
+  std::map<const Package *, FileScope *> packageScopes;
+  std::set<const FileScope *> checked;
+  /// The files whose imports are being followed, with the import that leads on from each.
+  std::vector<std::pair<FileScope *, const syntax::ImportStmt *>> following;
   FileScope *preludeScope = nullptr;
 };
 

@@ -95,6 +95,7 @@ mlir::OwningOpRef<mlir::ModuleOp> emitModel(syntax::SourceManager &sources, synt
   loadDialects(context);
   Files files(sources, diags);
   FileScope *scope = files.open(file);
+  files.checkImports(*scope);
   if (diags.hasErrors())
     return nullptr;
   const syntax::ModuleStmt *model = pickModel(*scope, sources.name(file), options.model, diags);
@@ -269,6 +270,7 @@ bool checkFile(syntax::SourceManager &sources, syntax::FileId file, const Fronte
   loadDialects(context);
   Files files(sources, diags);
   FileScope *scope = files.open(file);
+  files.checkImports(*scope);
   if (!options.model.empty() && !pickModel(*scope, sources.name(file), options.model, diags))
     return false;
   FileChecker checker(sources, diags, context, files, *scope, options);

@@ -25,6 +25,10 @@ struct FrontendOptions {
   std::vector<std::pair<std::string, std::string>> sets;
   /// `--dim B=64`: fixes a dimension of the entry points.
   std::map<std::string, int64_t> dims;
+  /// `--dim B=1,8,32`: a variant of each entry point for every combination, beside the general one.
+  std::map<std::string, std::vector<int64_t>> variants = {};
+  /// `--config`: a file of JSON with hyperparameters by name, or by the name after `as`.
+  std::string config = {};
   /// Is told what is evaluated, or null.
   Observer *observer = nullptr;
 };
@@ -56,6 +60,8 @@ struct DefaultWeights {
   syntax::Span name;
   /// Where the second argument starts; invalid if there is none.
   syntax::Span afterFile;
+  /// The value of `prefix=`; invalid if there is none.
+  syntax::Span prefixValue;
 };
 
 struct ModelInfo {

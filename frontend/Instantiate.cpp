@@ -76,6 +76,7 @@ std::optional<Value> Evaluator::instantiate(const ModuleClass &cls, std::vector<
   instances.push_back(instance);
   instance->cls = &cls;
   instance->made = site.call;
+  instance->maker = frame->self;
   FormalSource source{cls.decl->params, std::string(cls.name()), cls.decl->name.span};
   std::optional<std::vector<BoundArgument>> bound =
       bindArguments(source, std::move(arguments), site);

@@ -5,63 +5,12 @@
 #include "frontend/Globals.h"
 #include "frontend/Suggest.h"
 #include "frontend/syntax/Lost.h"
-#include "frontend/syntax/Parser.h"
 #include "mlir/IR/Verifier.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace nnc::frontend {
-
-std::optional<Value> ModelBuilder::evalOption(const std::string &name, const std::string &text) {
-  std::optional<syntax::FileId> id = sources.addText("--set " + name, text, diags);
-  syntax::ExprPtr expr = id ? syntax::parseExpression(sources, *id, diags) : nullptr;
-  if (!expr)
-    return std::nullopt;
-  std::optional<Value> value = evaluator.eval(*expr);
-  optionExprs.push_back(std::move(expr));
-  return value;
-}
-
-/// The class that `model A = M(...)` makes an instance of; null if that is unclear.
-const ModuleClass *ModelBuilder::resolveAlias(const ModuleClass &cls) {
-  const ModuleClass *current = &cls;
-  for (unsigned depth = 0; current->decl->instance && depth < kMaxCallDepth; ++depth) {
-    auto *call = current->decl->instance->as<syntax::CallExpr>();
-    auto *name = call ? call->callee->as<syntax::NameExpr>() : nullptr;
-    std::optional<Value> callee =
-        name && evaluator.isKnown(name->name) ? evaluator.eval(*name) : std::nullopt;
-    auto *target = callee ? callee->as<const ModuleClass *>() : nullptr;
-    if (!target)
-      return nullptr;
-    current = *target;
-  }
-  return current;
-}
-
-bool ModelBuilder::evalSets(const syntax::ModuleStmt &decl) {
-  if (options.sets.empty())
-    return true;
-  const ModuleClass *cls = file.moduleClass(decl);
-  const ModuleClass *target = resolveAlias(*cls);
-  for (const auto &[name, text] : options.sets) {
-    if (target && !target->hyperparameter(name)) {
-      std::vector<std::string_view> names;
-      for (const syntax::Formal &formal : target->decl->params)
-        names.push_back(formal.name.text);
-      auto similar = closestName(name, names);
-      diags.error(fmt::format("--set: `{}` has no hyperparameter `{}`{}", decl.name.text, name,
-                              similar ? fmt::format(", did you mean `{}`?", *similar) : ""));
-      return false;
-    }
-    std::optional<Value> value = evalOption(name, text);
-    if (!value)
-      return false;
-    const syntax::Expr &expr = *optionExprs.back();
-    evaluator.overrides.push_back({name, std::move(*value), expr.span, &expr});
-  }
-  evaluator.overridden = cls;
-  return true;
-}
 
 InstanceRef ModelBuilder::makeRoot(const syntax::ModuleStmt &decl,
                                    std::vector<Argument> arguments) {
@@ -81,14 +30,61 @@ InstanceRef ModelBuilder::makeRoot(const syntax::ModuleStmt &decl,
 
 bool ModelBuilder::checkDims(const EntryEmitter &emitter) {
   bool ok = true;
-  for (const auto &[name, value] : options.dims)
-    if (!emitter.usedDims().count(name)) {
-      ok = false;
+  auto check = [&](const std::string &name, int64_t least) {
+    if (!emitter.usedDims().count(name))
       diags.error(fmt::format("--dim: no entry point has a dimension `{}`", name));
-    } else if (value < 0) {
-      ok = false;
+    else if (least < 0)
       diags.error(fmt::format("--dim: the size of `{}` cannot be negative", name));
-    }
+    else
+      return;
+    ok = false;
+  };
+  for (const auto &[name, value] : options.dims)
+    check(name, value);
+  for (const auto &[name, values] : options.variants)
+    check(name, *std::min_element(values.begin(), values.end()));
+  return ok;
+}
+
+/// Every combination of the sizes that `--dim B=1,8` lists for dimensions that this entry has.
+std::vector<std::map<std::string, int64_t>>
+ModelBuilder::variantsOf(const std::set<std::string> &dims) const {
+  std::vector<std::map<std::string, int64_t>> combinations{{}};
+  for (const auto &[name, sizes] : options.variants) {
+    if (!dims.count(name))
+      continue;
+    std::vector<std::map<std::string, int64_t>> longer;
+    for (const auto &combination : combinations)
+      for (int64_t size : sizes)
+        longer.emplace_back(combination)[name] = size;
+    combinations = std::move(longer);
+  }
+  if (combinations.front().empty())
+    combinations.clear();
+  return combinations;
+}
+
+/// The general entry point first, then its variants.
+bool ModelBuilder::emitEntry(EntryEmitter &emitter, Instance &root, const syntax::FnStmt &fn) {
+  emitter.setFixed(options.dims);
+  if (!emitter.emit(root, fn))
+    return false;
+  auto variants = variantsOf(emitter.dims());
+  if (variants.size() > kMaxVariants) {
+    diags.error(fmt::format("--dim: `{}` would have {} variants; at most {} are possible",
+                            fn.name.text, variants.size(), kMaxVariants));
+    return false;
+  }
+  bool ok = true;
+  for (const auto &variant : variants) {
+    std::map<std::string, int64_t> fixed = options.dims;
+    fixed.insert(variant.begin(), variant.end());
+    emitter.setFixed(std::move(fixed));
+    std::string text;
+    for (const auto &[name, size] : variant)
+      text += fmt::format("{}{}={}", text.empty() ? "" : ", ", name, size);
+    ok = ok && emitter.emit(root, fn, text);
+  }
   return ok;
 }
 
@@ -122,11 +118,11 @@ bool ModelBuilder::reserveSymbols(const Instance &root, const std::vector<SlotIn
 }
 
 bool ModelBuilder::emitEntries(Instance &root) {
-  EntryEmitter emitter(evaluator, options.dims, quiet);
+  EntryEmitter emitter(evaluator, quiet);
   bool ok = true, any = false;
   for (const syntax::FnStmt *fn : entriesOf(*root.cls)) {
     any = true;
-    ok &= checkAttributes(evaluator, *fn) && emitter.emit(root, *fn);
+    ok &= checkAttributes(evaluator, *fn) && emitEntry(emitter, root, *fn);
   }
   if (!any && !quiet && !syntax::hasSyntaxError(diags, root.cls->decl->span))
     diags
@@ -152,7 +148,7 @@ mlir::OwningOpRef<mlir::ModuleOp> ModelBuilder::build(const syntax::ModuleStmt &
   Context &context = evaluator.context;
   info.name = decl.name.text;
   mlir::OwningOpRef<mlir::ModuleOp> module = startModule(decl);
-  if (!readAttributes(evaluator, decl, info.weights) || !evalSets(decl))
+  if (!readAttributes(evaluator, decl, info.weights) || !takeOptions(decl))
     return nullptr;
   InstanceRef root = makeRoot(decl, {});
   if (!root)

@@ -2,6 +2,7 @@
 // of instances, the checkpoint, the entry points.
 #pragma once
 
+#include "frontend/Config.h"
 #include "frontend/Entries.h"
 #include "frontend/Evaluator.h"
 #include "frontend/Frontend.h"
@@ -12,6 +13,9 @@
 #include <vector>
 
 namespace nnc::frontend {
+
+/// Variants of one entry point.
+inline constexpr size_t kMaxVariants = 64;
 
 /// Serves one call of build() or checkOpen(). With `quiet` nothing is warned about, and only
 /// functions that can stand alone are emitted: for modules that are no models.
@@ -41,13 +45,22 @@ public:
 private:
   mlir::OwningOpRef<mlir::ModuleOp> startModule(const syntax::ModuleStmt &decl);
   std::optional<std::vector<Argument>> openArguments(const syntax::ModuleStmt &decl);
-  bool evalSets(const syntax::ModuleStmt &decl);
-  std::optional<Value> evalOption(const std::string &name, const std::string &text);
+  //===- Options.cpp: --config and --set --------------------------------------------------===//
+  bool takeOptions(const syntax::ModuleStmt &decl);
+  bool takeConfig(const ModuleClass &cls);
+  bool takeSets(const ModuleClass &cls, std::string_view model);
+  std::optional<Value> configValue(const ConfigValue &value, const syntax::TypeExpr &type);
+  std::optional<Value> configName(std::string_view text, const syntax::TypeExpr &type);
+  std::optional<Value> evalOption(const syntax::Formal &formal, const std::string &text,
+                                  syntax::Span &span);
   const ModuleClass *resolveAlias(const ModuleClass &cls);
+
   InstanceRef makeRoot(const syntax::ModuleStmt &decl, std::vector<Argument> arguments);
   std::vector<const syntax::FnStmt *> entriesOf(const ModuleClass &cls);
   bool reserveSymbols(const Instance &root, const std::vector<SlotInfo> &slots);
   bool emitEntries(Instance &root);
+  bool emitEntry(EntryEmitter &emitter, Instance &root, const syntax::FnStmt &fn);
+  std::vector<std::map<std::string, int64_t>> variantsOf(const std::set<std::string> &dims) const;
   bool checkDims(const EntryEmitter &emitter);
 
   syntax::SourceManager &sources;

@@ -94,7 +94,8 @@ struct Member {
 
 struct Instance : std::enable_shared_from_this<Instance> {
   const ModuleClass *cls;
-  syntax::Span made; ///< the call that made it
+  syntax::Span made;         ///< the call that made it
+  Instance *maker = nullptr; ///< in whose body it was made; null at the top level of a file
   std::vector<Hyperparameter> hyperparameters;
   std::vector<Member> members;
   std::vector<Placement> placements; ///< the first is its own; more when it is shared

@@ -297,19 +297,9 @@ std::optional<Value> Evaluator::evaluateImport(const FileScope &file, const Glob
 }
 
 std::optional<Value> Evaluator::exported(const FileScope &file, const syntax::Ident &name) {
-  Global *found = file.find(name.text);
-  if (found && name.text.front() != '_')
-    return globalValue(file, *found, name.span);
-  syntax::Diagnostic &diag =
-      error("E0206", name.span,
-            found ? fmt::format("`{}` is private to its file", name.text)
-                  : fmt::format("`{}` has no `{}`", context.sources.name(file.id), name.text));
-  if (found)
-    diag.note("names that start with `_` cannot be imported; it is defined", found->name.span);
-  else if (auto similar = closestName(name.text, file.names()))
-    diag.fixIt(fmt::format("`{}` has a similar name", *similar),
-               {{name.span, std::string(*similar)}});
-  return std::nullopt;
+  if (!files.reportMissing(file, name))
+    return std::nullopt;
+  return globalValue(file, *file.find(name.text), name.span);
 }
 
 //===- Members --------------------------------------------------------------------------------===//

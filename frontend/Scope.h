@@ -33,7 +33,10 @@ class FileScope {
 public:
   syntax::FileId id;
   std::unique_ptr<syntax::File> tree;
-  bool isPrelude = false;
+  /// Of the prelude or a package: users are not shown errors in it that are theirs.
+  bool isLibrary = false;
+  /// Has syntax errors, so that names may be missing.
+  bool isBroken = false;
 
   Global *find(std::string_view name) const;
   /// All names, in order of the text.

@@ -170,13 +170,49 @@ std::optional<Dim> Evaluator::evalDim(const syntax::Dim &dim) {
   }
   if (size->isValid() && size->getConstant().value_or(0) >= 0)
     return *size;
-  syntax::Diagnostic &diag =
-      error("E0308", dim.span, "this size is impossible")
-          .primaryLabel(size->isValid() ? fmt::format("it is {}", size->str())
-                                        : "it divides by zero or does not fit 64 bits");
-  if (const Instance *self = frame->self; self && self->made.file != dim.span.file)
-    diag.label(self->made, fmt::format("of this `{}`", self->cls->name()));
+  reportImpossible(dim, *size);
   return std::nullopt;
+}
+
+/// The hyperparameter behind a name in a shape: that of the module around it, of the module around
+/// that one, ... as far as it was passed on as it is.
+const Hyperparameter *Evaluator::hyperparameterBehind(const syntax::Expr &expr) {
+  auto *name = expr.as<syntax::NameExpr>();
+  if (!name || frame->locals.find(name->name))
+    return nullptr;
+  const Hyperparameter *found = nullptr;
+  for (const Instance *at = frame->self; at && name; at = at->maker) {
+    const Hyperparameter *hyper = at->hyperparameter(name->name);
+    if (!hyper)
+      break;
+    found = hyper;
+    name = hyper->isDefault || !hyper->expr ? nullptr : hyper->expr->as<syntax::NameExpr>();
+  }
+  return found;
+}
+
+void Evaluator::reportImpossible(const syntax::Dim &dim, const Dim &size) {
+  std::string reason = size.isValid() ? fmt::format("it is {}", size.str())
+                                      : "it divides by zero or does not fit 64 bits";
+  const Hyperparameter *hyper = hyperparameterBehind(*dim.expr);
+  bool isInLibrary = frame->home->isLibrary && frame->self;
+  if (!hyper && !isInLibrary) {
+    error("E0308", dim.span, "this size is impossible").primaryLabel(std::move(reason));
+    return;
+  }
+  // One argument may be the size of several slots.
+  syntax::Span place = hyper ? hyper->given : frame->self->made;
+  for (const Instance *at = frame->self; at && files.isLibrary(place.file); at = at->maker)
+    place = at->made;
+  if (!impossible.insert(place).second)
+    return;
+  if (hyper)
+    error("E0308", place, fmt::format("`{}` makes an impossible size", hyper->name))
+        .primaryLabel(std::move(reason))
+        .note("the size of a tensor", dim.span);
+  else
+    error("E0308", place, "this module has an impossible size")
+        .note(fmt::format("`{}`: {}", context.sources.text(dim.span), reason), dim.span);
 }
 
 std::optional<std::vector<Dim>> Evaluator::evalShape(const syntax::TensorType &type) {

@@ -190,12 +190,18 @@ static LogicalResult verifyEntryType(FunctionOpInterface function) {
   return success();
 }
 
+static LogicalResult verifyVariant(Operation *op, Attribute value) {
+  if (isa<StringAttr>(value))
+    return success();
+  return op->emitOpError() << "expected '" << kVariantAttr << "' to name sizes, found " << value;
+}
+
 LogicalResult NNDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
   StringRef name = attribute.getName();
   auto function = dyn_cast<FunctionOpInterface>(op);
   if (!function &&
       (name == kEntryAttr || name == kPrepareAttr || name == kDimsAttr || name == kRangesAttr ||
-       name == kGuardsAttr || name == kKindsAttr || name == kSourcesAttr))
+       name == kGuardsAttr || name == kKindsAttr || name == kSourcesAttr || name == kVariantAttr))
     return op->emitOpError() << "expected '" << name << "' on a function only";
   if (name == kEntryAttr && !isa<UnitAttr, StringAttr>(attribute.getValue()))
     return op->emitOpError() << "expected '" << kEntryAttr
@@ -213,6 +219,8 @@ LogicalResult NNDialect::verifyOperationAttribute(Operation *op, NamedAttribute 
     return verifySources(function, attribute.getValue());
   if (name == kGuardsAttr)
     return verifyGuards(op, attribute.getValue());
+  if (name == kVariantAttr)
+    return verifyVariant(op, attribute.getValue());
   return success();
 }
 

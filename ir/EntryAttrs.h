@@ -13,6 +13,9 @@
 
 namespace nnc::nn {
 
+/// "B=1" on a function that serves some sizes of the entry point before it.
+inline constexpr llvm::StringLiteral kVariantAttr = "nn.variant";
+
 enum class SymbolKind {
   Dim,    ///< a size, solved from the shapes of the inputs
   Scalar, ///< the value of an i32[] or i64[] input or state when the call begins

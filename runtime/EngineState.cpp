@@ -16,13 +16,17 @@ EngineState::EngineState(Container container, std::string name)
 
 EngineState::~EngineState() = default;
 
-Result<std::shared_ptr<EngineState>> EngineState::make(Container container,
-                                                       const std::string &name) {
+Result<std::shared_ptr<EngineState>> EngineState::make(Container container, const std::string &name,
+                                                       std::vector<WeightData::Bytes> given) {
   std::shared_ptr<EngineState> state(new EngineState(std::move(container), name));
   Result<std::unique_ptr<ModelT>> model = readModel(state->file, name);
   if (!model)
     return model.error();
   state->plan = std::move(*model);
+  Result<WeightData> weights = WeightData::open(*state->plan, state->file, name, std::move(given));
+  if (!weights)
+    return weights.error();
+  state->weights = std::move(*weights);
   if (state->plan->target == Target::Cpu) {
     Result<std::shared_ptr<CpuModel>> code = CpuModel::load(*state->plan, state->file);
     if (!code)
@@ -42,7 +46,7 @@ static bool takesExactly(const EntryT &entry, const TensorMap &inputs) {
 Result<size_t> EngineState::findEntry(std::string_view entry, const TensorMap &inputs) const {
   std::optional<size_t> first;
   for (size_t i = 0; i < plan->entries.size(); ++i) {
-    if (plan->entries[i]->name != entry)
+    if (plan->entries[i]->name != entry || !plan->entries[i]->variant.empty())
       continue;
     if (takesExactly(*plan->entries[i], inputs))
       return i;
@@ -52,8 +56,35 @@ Result<size_t> EngineState::findEntry(std::string_view entry, const TensorMap &i
     return *first;
   std::vector<std::string_view> names;
   for (const std::unique_ptr<EntryT> &known : plan->entries)
-    names.push_back(known->name);
+    if (known->variant.empty())
+      names.push_back(known->name);
   return Error{fmt::format("{} has no entry point `{}`{}", title, entry, suggestion(entry, names))};
+}
+
+/// Whether the inputs have the sizes that are numbers in the entry's ports.
+static bool fits(const EntryT &entry, const TensorMap &inputs) {
+  for (const std::unique_ptr<PortT> &port : entry.inputs) {
+    const Tensor *tensor = inputs.find(port->name);
+    if (!tensor || tensor->rank() != port->shape.size())
+      return false;
+    for (size_t axis = 0; axis < port->shape.size(); ++axis) {
+      const std::vector<ExprNode> &nodes = entry.exprs[port->shape[axis]]->nodes;
+      bool isNumber = nodes.size() == 1 && nodes[0].op() == ExprOp::Const;
+      if (isNumber && nodes[0].value() != tensor->shape()[axis])
+        return false;
+    }
+  }
+  return true;
+}
+
+/// Of several variants the first fits best: they fix the same dimensions.
+size_t EngineState::chooseVariant(size_t general, const TensorMap &inputs) const {
+  const std::string &name = plan->entries[general]->name;
+  for (size_t i = general + 1; i < plan->entries.size(); ++i)
+    if (plan->entries[i]->name == name && !plan->entries[i]->variant.empty() &&
+        takesExactly(*plan->entries[i], inputs) && fits(*plan->entries[i], inputs))
+      return i;
+  return general;
 }
 
 Device EngineState::defaultDevice() const {
@@ -75,7 +106,7 @@ Result<std::shared_ptr<CudaModel>> EngineState::cudaModel(int index) {
   for (const auto &[gpu, model] : gpus)
     if (gpu == index)
       return model;
-  Result<std::shared_ptr<CudaModel>> made = CudaModel::load(*plan, file, title, index);
+  Result<std::shared_ptr<CudaModel>> made = CudaModel::load(*plan, file, weights, title, index);
   if (made)
     gpus.push_back({index, *made});
   return made;

@@ -3,6 +3,7 @@
 #define NNC_RUNTIME_ENGINESTATE_H
 
 #include "runtime/Executor.h"
+#include "runtime/WeightData.h"
 
 #include <mutex>
 
@@ -14,17 +15,23 @@ class CudaModel;
 class EngineState {
 public:
   static Result<std::shared_ptr<EngineState>> make(format::Container container,
-                                                   const std::string &name);
+                                                   const std::string &name,
+                                                   std::vector<WeightData::Bytes> given = {});
   ~EngineState();
 
   const format::ModelT &model() const { return *plan; }
   const format::Container &container() const { return file; }
   const std::string &name() const { return title; }
+  /// The numbers of Model.weights[index].
+  WeightData::Bytes weight(size_t index) const { return weights[index]; }
 
-  /// The position in Model.entries, or an error that lists what there is. Of several of that name
-  /// (with and without optional inputs) the one that takes exactly `inputs`, else the first, which
-  /// takes all.
+  /// The position in Model.entries of a general entry, or an error that lists what there is. Of
+  /// several of that name (with and without optional inputs) the one that takes exactly `inputs`,
+  /// else the first, which takes all.
   Result<size_t> findEntry(std::string_view entry, const TensorMap &inputs) const;
+  /// The position of the variant of a general entry that serves the sizes of these inputs, else of
+  /// itself.
+  size_t chooseVariant(size_t general, const TensorMap &inputs) const;
   /// Memory and code for one session. The executor keeps this state alive.
   static Result<std::unique_ptr<Executor>> makeExecutor(std::shared_ptr<EngineState> state,
                                                         Device device);
@@ -38,6 +45,7 @@ private:
   format::Container file;
   std::string title;
   std::unique_ptr<format::ModelT> plan;
+  WeightData weights;
   std::shared_ptr<CpuModel> cpu;                                // of the cpu target: its code
   std::mutex mutex;                                             // guards `gpus`
   std::vector<std::pair<int, std::shared_ptr<CudaModel>>> gpus; // weights and code per GPU

@@ -165,6 +165,7 @@ Result<size_t> SessionState::begin(std::string_view entry, const TensorMap &inpu
   Result<size_t> index = engine->findEntry(entry, inputs);
   if (!index)
     return index;
+  *index = engine->chooseVariant(*index, inputs);
   if (Result<void> bound = bindInputs(entries[*index], inputs); !bound)
     return bound.error();
   return index;

@@ -16,6 +16,8 @@ bin = config.build_root + "/bin"
 config.environment["PATH"] = os.pathsep.join(
     [bin, config.llvm_tools, config.environment.get("PATH", "")]
 )
+# Not the user's: entries of other builds have no effect on tests.
+config.environment["NNC_CACHE_DIR"] = config.build_root + "/test/cache"
 for name in ("NNC_CUDA_TWIN", "CUDA_VISIBLE_DEVICES", "ASAN_OPTIONS", "UBSAN_OPTIONS"):
     if name in os.environ:
         config.environment[name] = os.environ[name]

@@ -53,12 +53,13 @@ def skip_reason(output, name):
 
 def run_unit(build, totals):
     """Every GoogleTest program below BUILD/test/unit; its own JSON says what passed."""
+    environment = {**os.environ, "NNC_CACHE_DIR": str(build / "test/cache")}
     programs = (p for p in (build / "test/unit").glob("*") if p.is_file() and os.access(p, os.X_OK))
     for program in sorted(programs):
         with tempfile.NamedTemporaryFile(suffix=".json") as report:
             done = subprocess.run(
                 [program, f"--gtest_output=json:{report.name}"],
-                cwd=build, capture_output=True, text=True, errors="replace",
+                cwd=build, capture_output=True, text=True, errors="replace", env=environment,
             )
             text = pathlib.Path(report.name).read_text()
         if done.returncode < 0 or not text:

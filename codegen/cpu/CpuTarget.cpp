@@ -93,7 +93,8 @@ Result<CpuObject> codegen::compileForCpu(ArrayRef<nn::KernelOp> kernels,
   if (!lowered)
     return lowered.error();
   addKernelWrappers(**lowered);
-  Result<std::string> elf = emitObject(**lowered, *features);
+  Result<std::string> elf =
+      options.cache ? emitObjectCached(**lowered, *features) : emitObject(**lowered, *features);
   if (!elf)
     return elf.error();
   object.elf = std::move(*elf);

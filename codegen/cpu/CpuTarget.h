@@ -23,6 +23,8 @@ namespace nnc::codegen {
 struct CpuOptions {
   /// "native", or a name that LLVM knows: "x86-64", "x86-64-v3", "sapphirerapids"...
   std::string cpu = "native";
+  /// Whether objects that were compiled before come from the user's cache.
+  bool cache = true;
 };
 
 /// One kernel of the object: `void symbol(void *const *buffers, const int64_t *dims, int64_t

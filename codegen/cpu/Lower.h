@@ -30,6 +30,9 @@ Result<std::unique_ptr<llvm::Module>> lowerToLLVM(mlir::ModuleOp module,
 void addKernelWrappers(llvm::Module &module);
 /// Optimizes and emits. Fails if the code calls a function that is not in runtime/cpu/Externs.def.
 Result<std::string> emitObject(llvm::Module &module, const CpuFeatures &features);
+/// The same, from the user's cache where it was emitted before.
+Result<std::string> emitObjectCached(llvm::Module &module, const CpuFeatures &features);
+
 /// The triple of the object.
 std::string getTargetTriple();
 

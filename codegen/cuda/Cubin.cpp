@@ -36,9 +36,9 @@ std::string symbolIn(std::string_view source) {
 std::vector<std::string> optionStrings() { return {std::begin(Options), std::end(Options)}; }
 
 Result<std::string> compileOne(const rt::NvrtcApi &api, std::string_view source,
-                               const std::string &arch) {
-  Result<rt::NvrtcOutput> output = rt::compileCuda(api, translationUnit(source),
-                                                   symbolIn(source) + ".cu", arch, optionStrings());
+                               const std::string &arch, bool cached) {
+  Result<rt::NvrtcOutput> output = rt::compileCuda(
+      api, translationUnit(source), symbolIn(source) + ".cu", arch, optionStrings(), cached);
   if (!output)
     return output.error();
   return std::string(output->image.begin(), output->image.end());
@@ -70,7 +70,7 @@ std::string translationUnit(std::string_view source) {
 std::span<const char *const> nvrtcOptions() { return Options; }
 
 Result<std::vector<Cubin>> compileCubins(std::span<const std::string> sources,
-                                         std::span<const std::string> archs) {
+                                         std::span<const std::string> archs, bool cached) {
   Result<const rt::NvrtcApi *> api = rt::nvrtcApi();
   if (!api)
     return api.error();
@@ -81,7 +81,8 @@ Result<std::vector<Cubin>> compileCubins(std::span<const std::string> sources,
   auto work = [&] {
     for (size_t i = next++; i < count; i = next++) {
       cubins[i].arch = archs[i % archs.size()];
-      Result<std::string> bytes = compileOne(**api, sources[i / archs.size()], cubins[i].arch);
+      Result<std::string> bytes =
+          compileOne(**api, sources[i / archs.size()], cubins[i].arch, cached);
       if (bytes)
         cubins[i].bytes = std::move(*bytes);
       else
@@ -108,7 +109,7 @@ Result<std::string> compilePtx(std::string_view source, std::string_view arch) {
   std::string virtualArch(arch);
   if (virtualArch.starts_with("sm_"))
     virtualArch.replace(0, 3, "compute_");
-  return compileOne(**api, source, virtualArch);
+  return compileOne(**api, source, virtualArch, /*cached=*/true);
 }
 
 } // namespace nnc::codegen

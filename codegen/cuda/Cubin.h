@@ -36,8 +36,9 @@ std::span<const char *const> nvrtcOptions();
 
 /// Compiles each of `sources` (as in CudaKernel::source) for each of `archs` in parallel threads.
 /// The result of source i and architecture j is at i * archs.size() + j. Errors hold NVRTC's log.
+/// With `cached`, images that were compiled before come from the user's cache.
 Result<std::vector<Cubin>> compileCubins(std::span<const std::string> sources,
-                                         std::span<const std::string> archs);
+                                         std::span<const std::string> archs, bool cached = true);
 
 /// The PTX of one source for one architecture ("sm_90a"), for reading.
 Result<std::string> compilePtx(std::string_view source, std::string_view arch);

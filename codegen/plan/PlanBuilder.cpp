@@ -75,6 +75,8 @@ public:
   Result<std::unique_ptr<format::EntryT>> build() {
     auto name = function->getAttrOfType<StringAttr>("nn.entry");
     entry->name = (name ? name.getValue() : function.getName()).str();
+    if (auto variant = function->getAttrOfType<StringAttr>(nn::kVariantAttr))
+      entry->variant = variant.str();
     addDims();
     addGuards();
     addInputs();

@@ -133,9 +133,8 @@ Result<void> CpuExecutor::startState(size_t index, uint64_t bytes) {
   }
   std::byte *target = memory.writable().data();
   if (state.weight >= 0) {
-    const WeightT &weight = *model().weights[static_cast<size_t>(state.weight)];
-    std::memcpy(target, engine->container().section(section::Weights).data() + weight.offset,
-                bytes);
+    WeightData::Bytes initial = engine->weight(static_cast<size_t>(state.weight));
+    std::memcpy(target, initial.data(), bytes);
     return {};
   }
   if (isNew && state.value == 0)
@@ -154,8 +153,7 @@ void *CpuExecutor::addressOf(const BufferT &buffer, const Call &call) {
   case BufferKind::Arena:
     return arena.writable().data() + buffer.offset;
   case BufferKind::Weight:
-    return mutableAddress(engine->container().section(section::Weights).data() +
-                          model().weights[buffer.index]->offset);
+    return mutableAddress(engine->weight(buffer.index).data());
   case BufferKind::Input:
     return call.inputs[buffer.index].data();
   case BufferKind::Output:

@@ -135,8 +135,7 @@ Result<void> CudaExecutor::startState(size_t index, uint64_t bytes) {
   CUdeviceptr target = states[index].get();
   std::vector<std::byte> repeated; // on the host until the copies are done
   if (state.weight >= 0) {
-    CUdeviceptr source =
-        shared->weight(*engine->model().weights[static_cast<size_t>(state.weight)]);
+    CUdeviceptr source = shared->weight(static_cast<size_t>(state.weight));
     NNC_CUDA_TRY(gpu->api(), cuMemcpyDtoDAsync, target, source, bytes, stream);
   } else if (state.value == 0 && bytes > 0) {
     NNC_CUDA_TRY(gpu->api(), cuMemsetD8Async, target, 0, bytes, stream);
@@ -179,7 +178,7 @@ CUdeviceptr CudaExecutor::addressOf(const BufferT &buffer) {
   case BufferKind::Arena:
     return arena.get() + buffer.offset;
   case BufferKind::Weight:
-    return shared->weight(*engine->model().weights[buffer.index]);
+    return shared->weight(buffer.index);
   case BufferKind::Input:
     return inputs[buffer.index];
   case BufferKind::Output:

@@ -10,11 +10,12 @@ using namespace nnc::format;
 using namespace nnc::rt;
 
 Result<std::shared_ptr<CudaModel>> CudaModel::load(const ModelT &model, const Container &container,
+                                                   const WeightData &weights,
                                                    const std::string &name, int gpu) {
   Result<std::shared_ptr<CudaDevice>> device = CudaDevice::open(gpu);
   if (!device)
     return device.error();
-  std::shared_ptr<CudaModel> loaded(new CudaModel(*device, model, container, name));
+  std::shared_ptr<CudaModel> loaded(new CudaModel(*device, model, container, weights, name));
   ContextScope scope(**device);
   for (auto stage : {&CudaModel::copyWeights, &CudaModel::loadModules, &CudaModel::findKernels,
                      &CudaModel::allowSharedMemory, &CudaModel::openBlas})
@@ -30,16 +31,24 @@ CudaModel::~CudaModel() {
   blasApi->cublasLtDestroy(handle);
 }
 
+/// One piece of device memory holds all weights, each as aligned as cuMemAlloc would make it.
 Result<void> CudaModel::copyWeights() {
-  std::span<const std::byte> bytes = container.section(section::Weights);
-  Result<DeviceMemory> memory = gpu->allocate(bytes.size(), "the weights");
+  constexpr size_t Alignment = 256;
+  size_t total = 0;
+  for (size_t i = 0; i < model.weights.size(); ++i) {
+    offsets.push_back(total);
+    total += (data[i].size() + Alignment - 1) / Alignment * Alignment;
+  }
+  Result<DeviceMemory> memory = gpu->allocate(total, "the weights");
   if (!memory)
     return memory.error();
   weights = std::move(*memory);
-  if (bytes.empty())
-    return {};
-  NNC_CUDA_TRY(gpu->api(), cuMemcpyHtoDAsync, weights.get(), bytes.data(), bytes.size(), nullptr);
-  NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, nullptr);
+  for (size_t i = 0; i < model.weights.size(); ++i)
+    if (!data[i].empty())
+      NNC_CUDA_TRY(gpu->api(), cuMemcpyHtoDAsync, weight(i), data[i].data(), data[i].size(),
+                   nullptr);
+  if (total > 0)
+    NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, nullptr);
   return {};
 }
 

@@ -2,9 +2,9 @@
 #ifndef NNC_RUNTIME_CUDA_CUDAMODEL_H
 #define NNC_RUNTIME_CUDA_CUDAMODEL_H
 
+#include "runtime/WeightData.h"
 #include "runtime/cuda/BlasLt.h"
 #include "runtime/cuda/CudaDevice.h"
-#include "runtime/format/Plan.h"
 
 namespace nnc::rt {
 
@@ -14,11 +14,13 @@ public:
   /// compiled by NVRTC. Errors: no such GPU, too little memory, no code for it and no NVRTC.
   static Result<std::shared_ptr<CudaModel>> load(const format::ModelT &model,
                                                  const format::Container &container,
-                                                 const std::string &name, int gpu);
+                                                 const WeightData &weights, const std::string &name,
+                                                 int gpu);
   ~CudaModel();
 
   const std::shared_ptr<CudaDevice> &device() const { return gpu; }
-  CUdeviceptr weight(const format::WeightT &weight) const { return weights.get() + weight.offset; }
+  /// By index of Model.weights.
+  CUdeviceptr weight(size_t index) const { return weights.get() + offsets[index]; }
   /// By index of Model.kernels.
   CUfunction kernel(size_t index) const { return functions[index]; }
   /// Only of models with gemms.
@@ -27,8 +29,8 @@ public:
 
 private:
   CudaModel(std::shared_ptr<CudaDevice> gpu, const format::ModelT &model,
-            const format::Container &container, const std::string &name)
-      : gpu(std::move(gpu)), model(model), container(container), name(name) {}
+            const format::Container &container, const WeightData &data, const std::string &name)
+      : gpu(std::move(gpu)), model(model), container(container), data(data), name(name) {}
 
   Result<void> copyWeights();
   Result<void> loadModules();
@@ -43,8 +45,10 @@ private:
   std::shared_ptr<CudaDevice> gpu;
   const format::ModelT &model;
   const format::Container &container;
+  const WeightData &data;
   std::string name;
   DeviceMemory weights;
+  std::vector<size_t> offsets; // in `weights`
   std::vector<ModuleOwner> modules;
   std::vector<CUfunction> functions;
   const BlasLtApi *blasApi = nullptr;

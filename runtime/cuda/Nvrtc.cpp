@@ -1,8 +1,12 @@
 #include "runtime/cuda/Nvrtc.h"
+#include "runtime/format/FileCache.h"
+#include "runtime/format/Hash.h"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 
 using namespace nnc;
+using namespace nnc::format;
 using namespace nnc::rt;
 
 namespace {
@@ -49,9 +53,9 @@ Result<std::vector<char>> imageOf(const Program &program, bool ptx, const std::s
 
 } // namespace
 
-Result<NvrtcOutput> rt::compileCuda(const NvrtcApi &api, const std::string &source,
-                                    const std::string &name, const std::string &arch,
-                                    std::span<const std::string> options) {
+static Result<NvrtcOutput> compile(const NvrtcApi &api, const std::string &source,
+                                   const std::string &name, const std::string &arch,
+                                   std::span<const std::string> options) {
   Program program{api};
   nvrtcResult status =
       api.nvrtcCreateProgram(&program.handle, source.c_str(), name.c_str(), 0, nullptr, nullptr);
@@ -74,4 +78,33 @@ Result<NvrtcOutput> rt::compileCuda(const NvrtcApi &api, const std::string &sour
   if (!image)
     return image.error();
   return NvrtcOutput{std::move(*image), std::move(log)};
+}
+
+/// NVRTC by its version and the library's file: updates do not always change the version.
+static uint64_t nvrtcIdentity(const NvrtcApi &api) {
+  int major = 0, minor = 0;
+  api.nvrtcVersion(&major, &minor);
+  Dl_info info;
+  bool hasFile = dladdr(reinterpret_cast<void *>(api.nvrtcVersion), &info) && info.dli_fname;
+  uint64_t file = hasFile ? fileIdentity(info.dli_fname) : 0;
+  return hash(CacheKey().add(uint64_t(major)).add(uint64_t(minor)).add(file).text());
+}
+
+Result<NvrtcOutput> rt::compileCuda(const NvrtcApi &api, const std::string &source,
+                                    const std::string &name, const std::string &arch,
+                                    std::span<const std::string> options, bool cached) {
+  FileCache &cache = FileCache::shared();
+  if (!cached || !cache.isOn())
+    return compile(api, source, name, arch, options);
+  static const uint64_t identity = nvrtcIdentity(api);
+  CacheKey key;
+  key.add("nvrtc").add(identity).add(arch).add(name).add(source);
+  for (const std::string &option : options)
+    key.add(option);
+  if (std::optional<std::string> known = cache.find(key.text()))
+    return NvrtcOutput{{known->begin(), known->end()}, ""};
+  Result<NvrtcOutput> output = compile(api, source, name, arch, options);
+  if (output)
+    cache.store(key.text(), {output->image.data(), output->image.size()});
+  return output;
 }

@@ -16,10 +16,12 @@ struct NvrtcOutput {
 };
 
 /// Compiles `source` for `arch`: "sm_90a" makes a cubin, "compute_90a" PTX. `name` stands for the
-/// file in messages. Safe to call from several threads. Errors carry NVRTC's log.
+/// file in messages. What was compiled before is taken from format::FileCache::shared() (unless
+/// `cached` is false), without its log. Safe to call from several threads. Errors carry NVRTC's
+/// log.
 Result<NvrtcOutput> compileCuda(const NvrtcApi &api, const std::string &source,
                                 const std::string &name, const std::string &arch,
-                                std::span<const std::string> options);
+                                std::span<const std::string> options, bool cached = true);
 
 } // namespace nnc::rt
 

@@ -86,6 +86,19 @@ Result<void> AtomicFile::zeros(size_t wanted) {
   return {};
 }
 
+Result<void> AtomicFile::patch(size_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    ssize_t done = ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (done < 0 && errno == EINTR)
+      continue;
+    if (done < 0)
+      return cannotWrite(path);
+    bytes = bytes.subspan(static_cast<size_t>(done));
+    offset += static_cast<size_t>(done);
+  }
+  return {};
+}
+
 Result<void> AtomicFile::commit() {
   int closed = close(std::exchange(descriptor, -1));
   if (closed != 0)

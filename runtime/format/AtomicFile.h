@@ -24,6 +24,10 @@ public:
   Result<void> write(std::span<const std::byte> bytes);
   Result<void> write(std::string_view text);
   Result<void> zeros(size_t count);
+  /// Replaces bytes that were written as zeros. Only where `canPatch`.
+  Result<void> patch(size_t offset, std::span<const std::byte> bytes);
+  /// False of a device or a pipe.
+  bool canPatch() const { return !temporary.empty(); }
   /// Closes and renames. Errors: disk full.
   Result<void> commit();
 

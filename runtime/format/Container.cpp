@@ -1,5 +1,6 @@
 #include "runtime/format/Container.h"
 #include "runtime/format/AtomicFile.h"
+#include "runtime/format/Half.h"
 #include "runtime/format/Hash.h"
 
 #include <algorithm>
@@ -149,24 +150,76 @@ std::span<const std::byte> Container::section(std::string_view name) const {
 
 void ContainerWriter::add(std::string_view name, std::span<const std::byte> bytes,
                           size_t alignment) {
-  sections.push_back({std::string(name.substr(0, 15)), bytes, alignment});
+  add(name, std::vector<Piece>{{0, bytes}}, alignment);
 }
 
-/// Places the sections and returns the finished header.
-std::vector<std::byte> ContainerWriter::layOut(std::vector<Pending> &placed,
-                                               size_t &fileSize) const {
-  placed = sections;
+void ContainerWriter::add(std::string_view name, std::vector<Piece> pieces, size_t alignment) {
+  sections.push_back({std::string(name.substr(0, 15)), std::move(pieces), alignment});
+}
+
+ContainerWriter::Layout ContainerWriter::layOut() const {
+  Layout layout = {{}, headerSize(sections.size())};
+  for (const Section &section : sections) {
+    layout.offsets.push_back(alignUp(layout.fileSize, section.alignment));
+    layout.fileSize = layout.offsets.back() + section.size();
+  }
+  return layout;
+}
+
+/// Converts a piece a little at a time.
+static Result<void>
+convertPiece(const Piece &piece,
+             const std::function<Result<void>(std::span<const std::byte>)> &sink) {
+  constexpr size_t Elements = 1 << 16;
+  std::vector<std::byte> converted(Elements * dtypeBytes(piece.type));
+  size_t count = piece.bytes.size() / dtypeBytes(piece.stored);
+  for (size_t at = 0; at < count; at += Elements) {
+    size_t part = std::min(Elements, count - at);
+    convertFloats(piece.stored, piece.bytes.data() + at * dtypeBytes(piece.stored), piece.type,
+                  converted.data(), part);
+    if (Result<void> done = sink(std::span(converted).first(part * dtypeBytes(piece.type))); !done)
+      return done;
+  }
+  return {};
+}
+
+/// Gives the bytes of a section to `sink`, in parts that fit a cache: what hashes and writes reads
+/// memory once.
+Result<void> ContainerWriter::stream(const Section &section, const Sink &sink) {
+  static constexpr std::byte Zeros[4096] = {};
+  constexpr size_t Part = 1 << 18;
+  size_t at = 0;
+  for (const Piece &piece : section.pieces) {
+    for (; at < piece.offset; at += std::min(piece.offset - at, sizeof(Zeros)))
+      if (Result<void> done =
+              sink(std::span(Zeros).first(std::min(piece.offset - at, sizeof(Zeros))));
+          !done)
+        return done;
+    at += piece.size();
+    if (piece.stored != piece.type) {
+      if (Result<void> done = convertPiece(piece, sink); !done)
+        return done;
+      continue;
+    }
+    for (size_t from = 0; from < piece.bytes.size(); from += Part)
+      if (Result<void> done =
+              sink(piece.bytes.subspan(from, std::min(Part, piece.bytes.size() - from)));
+          !done)
+        return done;
+  }
+  return {};
+}
+
+/// The header with its table and its own hash.
+std::vector<std::byte> ContainerWriter::header(const Layout &layout,
+                                               std::span<const uint64_t> hashes) const {
   std::vector<TableRow> table;
-  fileSize = headerSize(placed.size());
-  for (Pending &section : placed) {
-    section.offset = alignUp(fileSize, section.alignment);
-    fileSize = section.offset + section.bytes.size();
-    TableRow row = {{}, section.offset, section.bytes.size(), hash(section.bytes)};
-    std::memcpy(row.name, section.name.data(), section.name.size());
+  for (size_t i = 0; i < sections.size(); ++i) {
+    TableRow row = {{}, layout.offsets[i], sections[i].size(), hashes[i]};
+    std::memcpy(row.name, sections[i].name.data(), sections[i].name.size());
     table.push_back(row);
   }
-
-  Header header = {{}, FormatVersion, static_cast<uint32_t>(table.size()), fileSize};
+  Header header = {{}, FormatVersion, static_cast<uint32_t>(table.size()), layout.fileSize};
   std::memcpy(header.magic, Magic.data(), Magic.size());
   std::vector<std::byte> bytes(headerSize(table.size()));
   std::memcpy(bytes.data(), &header, sizeof(header));
@@ -178,30 +231,69 @@ std::vector<std::byte> ContainerWriter::layOut(std::vector<Pending> &placed,
   return bytes;
 }
 
+Result<std::vector<uint64_t>> ContainerWriter::hashSections() const {
+  std::vector<uint64_t> hashes;
+  for (const Section &section : sections) {
+    Hasher hasher;
+    Result<void> done = stream(section, [&](std::span<const std::byte> bytes) -> Result<void> {
+      hasher.add(bytes);
+      return {};
+    });
+    if (!done)
+      return done.error();
+    hashes.push_back(hasher.digest());
+  }
+  return hashes;
+}
+
+/// The header comes first but holds the hashes of what follows: it is put in at the end, or, where
+/// nothing can be put in later, made from a pass of its own.
 Result<void> ContainerWriter::write(const std::string &path) const {
-  std::vector<Pending> placed;
-  size_t fileSize = 0;
-  std::vector<std::byte> header = layOut(placed, fileSize);
   Result<AtomicFile> file = AtomicFile::create(path);
   if (!file)
     return file.error();
-  if (Result<void> done = file->write(std::span<const std::byte>(header)); !done)
-    return done;
-  for (const Pending &section : placed) {
-    if (Result<void> done = file->zeros(section.offset - file->written()); !done)
-      return done;
-    if (Result<void> done = file->write(section.bytes); !done)
-      return done;
+  Layout layout = layOut();
+  std::vector<uint64_t> hashes(sections.size());
+  if (!file->canPatch()) {
+    Result<std::vector<uint64_t>> known = hashSections();
+    if (!known)
+      return known.error();
+    hashes = std::move(*known);
   }
+  Result<void> started = file->write(std::span<const std::byte>(header(layout, hashes)));
+  if (!started)
+    return started;
+  for (size_t i = 0; i < sections.size(); ++i) {
+    if (Result<void> done = file->zeros(layout.offsets[i] - file->written()); !done)
+      return done;
+    Hasher hasher;
+    Result<void> done = stream(sections[i], [&](std::span<const std::byte> bytes) {
+      hasher.add(bytes);
+      return file->write(bytes);
+    });
+    if (!done)
+      return done;
+    hashes[i] = hasher.digest();
+  }
+  if (file->canPatch())
+    if (Result<void> done = file->patch(0, header(layout, hashes)); !done)
+      return done;
   return file->commit();
 }
 
 std::vector<std::byte> ContainerWriter::toMemory() const {
-  std::vector<Pending> placed;
-  size_t fileSize = 0;
-  std::vector<std::byte> bytes = layOut(placed, fileSize);
-  bytes.resize(fileSize);
-  for (const Pending &section : placed)
-    std::ranges::copy(section.bytes, bytes.begin() + section.offset);
+  Layout layout = layOut();
+  std::vector<std::byte> bytes(layout.fileSize);
+  std::vector<uint64_t> hashes;
+  for (size_t i = 0; i < sections.size(); ++i) {
+    std::byte *at = bytes.data() + layout.offsets[i];
+    // Memory takes everything: no error can come.
+    (void)stream(sections[i], [&](std::span<const std::byte> part) -> Result<void> {
+      at = std::ranges::copy(part, at).out;
+      return {};
+    });
+    hashes.push_back(hash(std::span(bytes).subspan(layout.offsets[i], sections[i].size())));
+  }
+  std::ranges::copy(header(layout, hashes), bytes.begin());
   return bytes;
 }

@@ -12,9 +12,11 @@
 #ifndef NNC_RUNTIME_FORMAT_CONTAINER_H
 #define NNC_RUNTIME_FORMAT_CONTAINER_H
 
+#include "runtime/format/DType.h"
 #include "runtime/format/MappedFile.h"
 
 #include <cstdint>
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -55,28 +57,50 @@ private:
   std::vector<Section> sections;
 };
 
+/// A part of a section, for what is too large to be assembled in memory.
+struct Piece {
+  size_t offset;                    ///< in the section; pieces are in order and do not overlap
+  std::span<const std::byte> bytes; ///< elements of `stored`
+  DType stored = DType::U8;
+  DType type = DType::U8; ///< what is written; floats are converted where it is not `stored`
+
+  /// Bytes written.
+  size_t size() const { return bytes.size() / dtypeBytes(stored) * dtypeBytes(type); }
+};
+
 /// Collects sections and writes them. The bytes are not copied: they must live until the end.
 class ContainerWriter {
 public:
   /// Adds a section of at most 15 characters' name. `alignment` is a power of two, at least 64.
   void add(std::string_view name, std::span<const std::byte> bytes, size_t alignment = 64);
+  /// The same in pieces, with zeros between them.
+  void add(std::string_view name, std::vector<Piece> pieces, size_t alignment = 64);
 
-  /// Writes `path` beside itself and renames it: nobody sees half a file. Errors: not writable,
-  /// disk full; the temporary file is removed then.
+  /// Writes `path` beside itself and renames it: nobody sees half a file. Every byte is read once,
+  /// unless `path` is a pipe. Errors: not writable, disk full; the temporary file is removed then.
   Result<void> write(const std::string &path) const;
   /// The same bytes in memory, for Engine::fromMemory.
   std::vector<std::byte> toMemory() const;
 
 private:
-  struct Pending {
+  struct Section {
     std::string name;
-    std::span<const std::byte> bytes;
+    std::vector<Piece> pieces;
     size_t alignment;
-    size_t offset = 0;
+    size_t size() const { return pieces.empty() ? 0 : pieces.back().offset + pieces.back().size(); }
   };
-  std::vector<std::byte> layOut(std::vector<Pending> &placed, size_t &fileSize) const;
+  struct Layout {
+    std::vector<size_t> offsets; ///< of the sections
+    size_t fileSize;
+  };
+  using Sink = std::function<Result<void>(std::span<const std::byte>)>;
 
-  std::vector<Pending> sections;
+  Layout layOut() const;
+  static Result<void> stream(const Section &section, const Sink &sink);
+  Result<std::vector<uint64_t>> hashSections() const;
+  std::vector<std::byte> header(const Layout &layout, std::span<const uint64_t> hashes) const;
+
+  std::vector<Section> sections;
 };
 
 } // namespace nnc::format

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -13,6 +14,19 @@ uint64_t hash(std::span<const std::byte> bytes);
 inline uint64_t hash(std::string_view text) {
   return hash(std::as_bytes(std::span(text.data(), text.size())));
 }
+
+/// The same of bytes that come in pieces.
+class Hasher {
+public:
+  Hasher();
+  ~Hasher();
+  void add(std::span<const std::byte> bytes);
+  uint64_t digest() const;
+
+private:
+  struct State;
+  std::unique_ptr<State> state;
+};
 
 } // namespace nnc::format
 

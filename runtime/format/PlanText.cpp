@@ -13,6 +13,11 @@ template <typename... Args> void print(Out &out, fmt::format_string<Args...> tex
   fmt::format_to(std::back_inserter(out), text, std::forward<Args>(args)...);
 }
 
+/// "1 kernel", "2 kernels".
+std::string counted(size_t count, const char *one, const char *several) {
+  return fmt::format("{} {}", count, count == 1 ? one : several);
+}
+
 /// Prints one entry point.
 class EntryPrinter {
 public:
@@ -37,7 +42,9 @@ private:
   }
 
   void printSignature() {
-    print(out, "\nentry {}({}) -> ({})\n", entry.name, ports(entry.inputs), ports(entry.outputs));
+    std::string variant = entry.variant.empty() ? "" : fmt::format(" for {}", entry.variant);
+    print(out, "\nentry {}({}) -> ({}){}\n", entry.name, ports(entry.inputs), ports(entry.outputs),
+          variant);
   }
 
   void printConditions() {
@@ -101,9 +108,10 @@ private:
       copies += step.what.type == StepKind::Copy;
       loops += step.what.type == StepKind::Loop;
     });
-    print(out, "  steps: {} ({} kernels, {} gemms, {} copies", count, launches, gemms, copies);
+    print(out, "  steps: {} ({}, {}, {}", count, counted(launches, "kernel", "kernels"),
+          counted(gemms, "gemm", "gemms"), counted(copies, "copy", "copies"));
     if (loops)
-      print(out, ", {} loop{}", loops, loops == 1 ? "" : "s");
+      print(out, ", {}", counted(loops, "loop", "loops"));
     print(out, ")\n");
     for (const std::unique_ptr<StepT> &step : entry.steps)
       printStep(*step, 4);
@@ -222,6 +230,16 @@ void printWeights(Out &out, const ModelT &model) {
           constantShape(state->shape));
 }
 
+/// What stays outside of model.bin.
+void printWeightFiles(Out &out, const ModelT &model) {
+  for (size_t i = 0; i < model.weight_files.size(); ++i) {
+    uint64_t total = 0;
+    for (const std::unique_ptr<WeightT> &weight : model.weights)
+      total += weight->file == static_cast<int>(i) ? weight->bytes : 0;
+    print(out, "  weights in {}: {}\n", model.weight_files[i]->path, bytesText(total));
+  }
+}
+
 uint64_t portBytes(const std::vector<std::unique_ptr<PortT>> &ports, const EntryT &entry) {
   uint64_t total = 0;
   for (const std::unique_ptr<PortT> &port : ports)
@@ -260,8 +278,10 @@ std::string format::planText(const ModelT &model, PlanDetail detail) {
   Out out;
   print(out, "model {}, target {}, made by nnc {}\n", model.name, targetText(model),
         model.compiler);
-  print(out, "  {} distinct kernels, {} weights ({})\n", model.kernels.size(), model.weights.size(),
-        bytesText(weightBytes(model)));
+  print(out, "  {}, {} ({})\n",
+        counted(model.kernels.size(), "distinct kernel", "distinct kernels"),
+        counted(model.weights.size(), "weight", "weights"), bytesText(weightBytes(model)));
+  printWeightFiles(out, model);
   if (detail == PlanDetail::Full)
     printWeights(out, model);
   for (const std::unique_ptr<EntryT> &entry : model.entries)

@@ -1,9 +1,11 @@
 #include "runtime/format/Safetensors.h"
 #include "runtime/format/AtomicFile.h"
 #include "runtime/format/SafetensorsHeader.h"
+#include "runtime/format/SafetensorsIndex.h"
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -100,6 +102,27 @@ Result<Parts> split(std::span<const std::byte> bytes, const std::string &name) {
   return Parts{{reinterpret_cast<const char *>(bytes.data()), size}, bytes.subspan(size)};
 }
 
+/// The checkpoint in a folder, as Hugging Face lays it out.
+Result<std::string> findInFolder(const std::string &folder) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  for (const char *name : {"model.safetensors.index.json", "model.safetensors"})
+    if (fs::path file = fs::path(folder) / name; fs::exists(file, error))
+      return file.string();
+  std::vector<std::string> found;
+  for (fs::directory_iterator item(folder, error), end; !error && item != end;
+       item.increment(error))
+    if (item->path().extension() == ".safetensors")
+      found.push_back(item->path().string());
+  if (error)
+    return Error{fmt::format("cannot read {}: {}", folder, error.message())};
+  if (found.size() == 1)
+    return found.front();
+  return Error{fmt::format("{} holds {} .safetensors files{}", folder,
+                           found.empty() ? "no" : "several",
+                           found.empty() ? "" : " and no index of them: name one")};
+}
+
 } // namespace
 
 Result<std::vector<StoredTensor>> format::parseSafetensors(std::span<const std::byte> bytes,
@@ -124,8 +147,15 @@ Result<std::vector<StoredTensor>> format::parseSafetensors(std::span<const std::
 }
 
 Result<Checkpoint> Checkpoint::open(const std::string &path) {
-  if (path.ends_with(".json"))
-    return openIndex(path);
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    Result<std::string> inside = findInFolder(path);
+    return inside ? open(*inside) : inside.error();
+  }
+  return path.ends_with(".json") ? openIndex(path) : openFile(path);
+}
+
+Result<Checkpoint> Checkpoint::openFile(const std::string &path) {
   Checkpoint checkpoint;
   if (Result<void> added = checkpoint.addFile(path); !added)
     return added.error();
@@ -141,7 +171,7 @@ Result<void> Checkpoint::addFile(const std::string &path) {
   Result<std::vector<StoredTensor>> tensors = parseSafetensors(file->bytes(), path);
   if (!tensors)
     return tensors.error();
-  files.push_back(std::move(*file));
+  mapped.push_back({path, std::move(*file)});
   std::ranges::move(*tensors, std::back_inserter(list));
   return {};
 }
@@ -155,42 +185,23 @@ Result<void> Checkpoint::sortByName(const std::string &path) {
       fmt::format("{} is malformed: tensor `{}` is in two of its files", path, twice->name)};
 }
 
-/// The files that an index names, each once.
-static Result<std::set<std::string>> shardsOf(const MappedFile &file, const std::string &path) {
-  auto malformed = [&](const char *why) {
-    return Error{fmt::format("{} is not an index of safetensors files: {}", path, why)};
-  };
-  auto *begin = reinterpret_cast<const char *>(file.bytes().data());
-  auto json = nlohmann::json::parse(begin, begin + file.bytes().size(), nullptr, false);
-  if (json.is_discarded())
-    return malformed("it is not valid JSON");
-  auto map = json.is_object() ? json.find("weight_map") : json.end();
-  if (map == json.end() || !map->is_object())
-    return malformed("it has no `weight_map`");
-  std::set<std::string> shards;
-  for (const nlohmann::json &shard : *map) {
-    const auto *name = shard.get_ptr<const std::string *>();
-    if (!name || name->empty() || name->find('/') != std::string::npos)
-      return malformed("a name in `weight_map` is not that of a file beside it");
-    shards.insert(*name);
-  }
-  return shards;
-}
-
 Result<Checkpoint> Checkpoint::openIndex(const std::string &path) {
-  Result<MappedFile> file = MappedFile::open(path);
-  if (!file)
-    return file.error();
-  Result<std::set<std::string>> shards = shardsOf(*file, path);
-  if (!shards)
-    return shards.error();
+  Result<std::vector<IndexEntry>> entries = readSafetensorsIndex(path);
+  if (!entries)
+    return entries.error();
   Checkpoint checkpoint;
   std::string folder = path.substr(0, path.rfind('/') + 1);
-  for (const std::string &shard : *shards)
-    if (Result<void> added = checkpoint.addFile(folder + shard); !added)
-      return added.error();
+  std::set<std::string_view> shards;
+  for (const IndexEntry &entry : *entries)
+    if (shards.insert(entry.shard).second)
+      if (Result<void> added = checkpoint.addFile(folder + entry.shard); !added)
+        return Error{fmt::format("{} (a shard of {})", added.error().message, path)};
   if (Result<void> sorted = checkpoint.sortByName(path); !sorted)
     return sorted.error();
+  for (const IndexEntry &entry : *entries)
+    if (!checkpoint.find(entry.tensor))
+      return Error{fmt::format("{} is malformed: tensor `{}` is not in {}", path, entry.tensor,
+                               folder + entry.shard)};
   return checkpoint;
 }
 

@@ -20,23 +20,32 @@ struct StoredTensor {
   std::span<const std::byte> data;
 };
 
-/// The tensors of a checkpoint: one .safetensors file, or the files named by a
-/// .safetensors.index.json beside it. Files stay mapped; nothing is copied.
+/// A mapped file of a checkpoint.
+struct CheckpointFile {
+  std::string path;
+  MappedFile map;
+};
+
+/// The tensors of a checkpoint. Files stay mapped; nothing is copied.
 class Checkpoint {
 public:
+  /// `path` is a .safetensors file, a .safetensors.index.json whose shards are beside it, or a
+  /// folder with `model.safetensors.index.json`, `model.safetensors` or one .safetensors file.
   static Result<Checkpoint> open(const std::string &path);
 
   /// All tensors, by name in byte order.
   std::span<const StoredTensor> tensors() const { return list; }
   /// The tensor of that name, or null.
   const StoredTensor *find(std::string_view name) const;
+  std::span<const CheckpointFile> files() const { return mapped; }
 
 private:
   Result<void> addFile(const std::string &path);
+  static Result<Checkpoint> openFile(const std::string &path);
   static Result<Checkpoint> openIndex(const std::string &path);
   Result<void> sortByName(const std::string &path);
 
-  std::vector<MappedFile> files;
+  std::vector<CheckpointFile> mapped;
   std::vector<StoredTensor> list;
 };
 

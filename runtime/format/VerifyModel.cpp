@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 using namespace nnc;
@@ -40,20 +41,6 @@ template <typename T> Result<void> requireUniqueNames(const std::vector<std::uni
   return {};
 }
 
-/// Entries of one name, which are the same function without some of its inputs, differ in these.
-Result<void> requireDifferentEntries(const ModelT &model) {
-  std::set<std::pair<std::string_view, std::set<std::string_view>>> signatures;
-  for (const std::unique_ptr<EntryT> &entry : model.entries) {
-    std::set<std::string_view> inputs;
-    NNC_TRY(requireAll(entry->inputs));
-    for (const std::unique_ptr<PortT> &input : entry->inputs)
-      inputs.insert(input->name);
-    NNC_TRY(require(signatures.emplace(entry->name, std::move(inputs)).second,
-                    "the plan has two things of one name"));
-  }
-  return {};
-}
-
 /// A dense tensor of constant shape has exactly `bytes` bytes.
 Result<void> verifyStored(unsigned dtype, std::span<const int64_t> shape, uint64_t bytes) {
   NNC_TRY(require(dtype < NumDTypes, "the plan has an unknown element type"));
@@ -69,11 +56,18 @@ Result<void> verifyStored(unsigned dtype, std::span<const int64_t> shape, uint64
 
 Result<void> verifyWeights(const ModelT &model, const SectionSizes &sizes) {
   NNC_TRY(requireAll(model.weights));
+  NNC_TRY(requireAll(model.weight_files));
   for (const std::unique_ptr<WeightT> &weight : model.weights) {
     NNC_TRY(verifyStored(weight->dtype, weight->shape, weight->bytes));
-    NNC_TRY(require(weight->offset % 64 == 0, "the plan has a misaligned weight"));
-    NNC_TRY(requireWithin(weight->offset, weight->bytes, sizes.weights,
-                          "the plan has a weight outside its section"));
+    bool isInside = weight->file < 0;
+    auto file = static_cast<size_t>(weight->file);
+    NNC_TRY(require(isInside || file < model.weight_files.size(), "the plan lacks a weight file"));
+    size_t alignment = isInside ? 64 : dtypeBytes(static_cast<DType>(weight->dtype));
+    NNC_TRY(require(weight->offset % alignment == 0, "the plan has a misaligned weight"));
+    NNC_TRY(requireWithin(weight->offset, weight->bytes,
+                          isInside ? sizes.weights : model.weight_files[file]->size,
+                          isInside ? "the plan has a weight outside its section"
+                                   : "the plan has a weight outside its file"));
   }
   NNC_TRY(requireAll(model.states));
   for (const std::unique_ptr<StateT> &state : model.states) {
@@ -381,13 +375,46 @@ private:
   std::vector<bool> isPlaced; // by buffer: whether steps may use it now
 };
 
+/// Whether two lists of ports have the same names, types and ranks.
+bool haveSamePorts(const std::vector<std::unique_ptr<PortT>> &a,
+                   const std::vector<std::unique_ptr<PortT>> &b) {
+  return std::ranges::equal(a, b, [](const auto &x, const auto &y) {
+    return x && y && x->name == y->name && x->dtype == y->dtype &&
+           x->shape.size() == y->shape.size();
+  });
+}
+
+/// Entries of one name differ in their inputs (the same function without some of them) or are
+/// variants for some sizes, which follow the general entry that they are called like.
+Result<void> verifyVariants(const std::vector<std::unique_ptr<EntryT>> &entries) {
+  using Signature = std::pair<std::string_view, std::set<std::string_view>>;
+  std::map<Signature, const EntryT *> general;
+  std::set<std::pair<Signature, std::string_view>> known;
+  for (const std::unique_ptr<EntryT> &entry : entries) {
+    NNC_TRY(requireAll(entry->inputs));
+    Signature signature{entry->name, {}};
+    for (const std::unique_ptr<PortT> &input : entry->inputs)
+      signature.second.insert(input->name);
+    NNC_TRY(require(known.insert({signature, entry->variant}).second,
+                    "the plan has two things of one name"));
+    const EntryT *&first = general[signature];
+    if (entry->variant.empty())
+      first = entry.get();
+    else
+      NNC_TRY(require(first && haveSamePorts(first->inputs, entry->inputs) &&
+                          haveSamePorts(first->outputs, entry->outputs),
+                      "the plan has a variant that is called otherwise"));
+  }
+  return {};
+}
+
 } // namespace
 
 Result<void> format::verifyModel(const ModelT &model, const SectionSizes &sizes) {
   NNC_TRY(verifyWeights(model, sizes));
   NNC_TRY(verifyCode(model, sizes));
   NNC_TRY(requireAll(model.entries));
-  NNC_TRY(requireDifferentEntries(model));
+  NNC_TRY(verifyVariants(model.entries));
   for (const std::unique_ptr<EntryT> &entry : model.entries) {
     Result<void> verified = EntryVerifier(model, *entry).verify();
     if (!verified)

@@ -87,34 +87,35 @@ def checkpoints(tools):
         return struct.pack("<Q", len(text)) + text
 
     tools.fails("nnc", "two.nn", "--weights", "none.safetensors", "--target", "cpu", "-o", "out.bin",
-                error="error: cannot open none.safetensors: No such file or directory\n")
-    refused(b"", "error: w.safetensors is not a safetensors file: it has only 0 bytes\n")
-    refused(good[:5], "error: w.safetensors is not a safetensors file: it has only 5 bytes\n")
-    refused(good[:50], "error: w.safetensors is truncated: its header has 142 bytes, but only 42 are there\n")
-    refused(good[:-1], "error: w.safetensors is malformed: tensor `fc.bias` ends at byte 32 of 31 bytes of data\n")
+                error="error[E0705]: cannot open none.safetensors: No such file or directory\n")
+    refused(b"", "error[E0705]: w.safetensors is not a safetensors file: it has only 0 bytes\n")
+    refused(good[:5], "error[E0705]: w.safetensors is not a safetensors file: it has only 5 bytes\n")
+    refused(good[:50], "error[E0705]: w.safetensors is truncated: its header has 142 bytes, but only 42 are there\n")
+    refused(good[:-1], "error[E0705]: w.safetensors is malformed: tensor `fc.bias` ends at byte 32 of 31 bytes of data\n")
     refused(safetensors_bytes(WEIGHTS, size=10**6),
-            "error: w.safetensors is truncated: its header has 1000000 bytes, but only 174 are there\n")
+            "error[E0705]: w.safetensors is truncated: its header has 1000000 bytes, but only 174 are there\n")
     refused(safetensors_bytes(WEIGHTS, size=2**64 - 1),
-            "error: w.safetensors is not a safetensors file: it says that its header has 18446744073709551615 bytes\n")
+            "error[E0705]: w.safetensors is not a safetensors file: it says that its header has 18446744073709551615 bytes\n")
     refused(safetensors_bytes(WEIGHTS, size=20),
-            "error: the header of w.safetensors is malformed: it is not valid JSON at byte 21\n")
-    refused(header(b"[" * 1_000_000), "error: the header of w.safetensors is malformed: it is not a table of tensors\n")
+            "error[E0705]: the header of w.safetensors is malformed: it is not valid JSON at byte 21\n")
+    refused(header(b"[" * 1_000_000), "error[E0705]: the header of w.safetensors is malformed: it is not a table of tensors\n")
     refused(good.replace(b"[24, 32]", b"[24, 99]"),
-            "error: w.safetensors is malformed: tensor `fc.bias` ends at byte 99 of 32 bytes of data\n")
+            "error[E0705]: w.safetensors is malformed: tensor `fc.bias` ends at byte 99 of 32 bytes of data\n")
     refused(good.replace(b"[24, 32]", b"[16, 24]"),
-            "error: w.safetensors is malformed: tensor `fc.bias` overlaps another one\n")
+            "error[E0705]: w.safetensors is malformed: tensor `fc.bias` overlaps another one\n")
     refused(good.replace(b"[2, 3]", b"[2,-3]"),
-            "error: the header of w.safetensors is malformed: tensor `fc.weight` is malformed\n")
+            "error[E0705]: the header of w.safetensors is malformed: tensor `fc.weight` is malformed\n")
     refused(safetensors_bytes({"fc.bias": WEIGHTS["fc.bias"]}),
-            "error[E0701]: 1 of 2 parameters of `Two` are missing from `w.safetensors`\n"
+            "error[E0701]: 1 of 2 parameters of `Two` is missing from `w.safetensors`\n"
             "  = note: first missing key: `fc.weight`\n")
     refused(safetensors_bytes({**WEIGHTS, "a": ((1,), (1,), "<f4"), "b": ((1,), (1,), "<f4")}),
             "error[E0702]: 2 keys of `w.safetensors` are not used by `Two`\n  = note: unused: `a`, `b`\n"
-            "help: to leave them out on purpose, list them in `ignore` of `@weights`\n")
+            "help: to leave them out on purpose, name them in `ignore` of `@weights`\n")
     refused(safetensors_bytes({**WEIGHTS, "fc.weight": ((3, 2), range(6), "<f4")}),
-            "error[E0703]: `fc.weight` is f32[3, 2] in `w.safetensors`, the model declares f32[2, 3]\n")
+            "error[E0703]: `fc.weight` is f32[3, 2], the model declares f32[2, 3] (in `w.safetensors`)\n")
     refused(safetensors_bytes({**WEIGHTS, "fc.bias": ((2,), (0, 1), "<i4")}),
-            "error[E0703]: `fc.bias` is i32[2] in `w.safetensors`, the model declares f32[2]\n")
+            "error[E0703]: `fc.bias` is i32[2], the model declares f32[2] (in `w.safetensors`)\n"
+            "  = note: only floats are converted, and only to floats\n")
 
 
 def options(tools):
@@ -131,8 +132,15 @@ def options(tools):
                 "`ResNet18`, `ResNet50`\n")
     refused("--dim", "C=3", error="error: --dim: no entry point has a dimension `C`\n")
     for text in ("B", "=3", "B=", "B=x", "B=-1", "B=3x"):
-        refused("--dim", text, error=f"error: `--dim {text}` is not of the form NAME=size\n")
-    refused("--dim", "B=1,8", error="error: `--dim B=1,8`: several sizes of one dimension are not supported yet\n")
+        refused("--dim", text, error=f"error: `--dim {text}` is not of the form NAME=size or NAME=size,size\n")
+    for text in ("B=1,", "B=,1", "B=1,,8", "B=1,x"):
+        refused("--dim", text, error=f"error: `--dim {text}` is not of the form NAME=size or NAME=size,size\n")
+    refused("--dim", "B=1,8,1", error="error: `--dim B=1,8,1`: a size is there twice\n")
+    refused("--dim", "B=1", "--dim", "B=8",
+            error="error: `--dim B=8`: the sizes of a dimension stand in one option\n")
+    refused("--dim", "C=1,3", error="error: --dim: no entry point has a dimension `C`\n")
+    refused("--dim", "B=" + ",".join(map(str, range(1, 67))),
+            error="error: --dim: `forward` would have 66 variants; at most 64 are possible\n")
     refused("--dim", "B=9",
             error="error[E0501]: `forward` requires `B in 1..=8`, but B is 9\n --> two.nn:3:65\n  |\n"
             "3 |   fn forward(x: float[B, 3]) -> (y: float[B, outputs]) requires B in 1..=8 = fc(x)\n"

@@ -42,10 +42,13 @@ def keys(tools):
                  out="fc.weight  float[5, 3]\nfc.bias    float[5]\n20 parameters\n")
     listing = tools.passes("nnc", "keys", EXAMPLES / "resnet.nn", "--model", "ResNet50", out=None)
     tools.expect("parameters of ResNet-50", listing.splitlines()[-1], "25557032 parameters")
-    against({**WEIGHTS, "extra": ((1,), (0,), "<f4")}, "+ extra\n")
-    against({"fc.bias": WEIGHTS["fc.bias"]}, "- fc.weight\n")
+    against({**WEIGHTS, "extra": ((1,), (0,), "<f4")}, "+ extra  f32[1]  not in the model\n"
+            "2 of 2 keys agree: 0 missing (-), 1 unused (+), 0 different (!)\n")
+    against({"fc.bias": WEIGHTS["fc.bias"]}, "- fc.weight  f32[2, 3]  not in the file\n"
+            "1 of 2 keys agree: 1 missing (-), 0 unused (+), 0 different (!)\n")
     against({**WEIGHTS, "fc.weight": ((3, 2), range(6), "<f4")},
-            "! fc.weight: the model has f32[2, 3], the file f32[3, 2]\n")
+            "! fc.weight  f32[3, 2] in the file, f32[2, 3] in the model\n"
+            "1 of 2 keys agree: 0 missing (-), 0 unused (+), 1 different (!)\n")
     against(WEIGHTS, "all 2 keys agree\n")
 
 
@@ -56,12 +59,12 @@ def explains(tools):
 
 
 PLAN = """model Two, target cpu (x86_64-unknown-linux-gnu, x86-64-v3), made by nnc 0.1.0
-  1 distinct kernels, 2 weights (32 B)
+  1 distinct kernel, 2 weights (32 B)
 {weights}
 entry forward(x: f32[B, 3]) -> (y: f32[B, 2])
   B in 1..=8
   peak memory: 192 B (arena 0 B, inputs 96 B, outputs 64 B, weights 32 B)
-{buffers}  steps: 1 (1 kernels, 0 gemms, 0 copies)
+{buffers}  steps: 1 (1 kernel, 0 gemms, 0 copies)
     launch k0_fc grid (ceil(B / 256)){operands}  # fc two.nn:3:83
 """
 
@@ -143,6 +146,10 @@ def runs(tools):
 
     number = r"\d+\.\d+"
     bench = rf"forward on cpu, tensors on cpu: median {number} ms, min {number} ms, mean {number} ms, \d+ calls\n"
+    text = tools.passes("nnc-run", "two.bin", "--random", "7", "--dim", "B=5", "--bench", "--output", "z.npy",
+                        "--compare", "y.npy", out=None)
+    tools.expect("--bench with --compare", text.startswith(agrees + "forward on cpu"), True)
+    tools.expect("--bench with --output", read_npy(tools.at / "z.npy"), (shape, values))
     text = tools.passes("nnc-run", "two.bin", "--random", "0", "--bench", out=None)
     tools.expect(f"--bench: {text!r}", bool(re.fullmatch(bench, text)), True)
     profile = (rf" +ms +share +step +kernel +source\n +{number} +100\.0%  fc +k0_fc +two\.nn:3:83\n"

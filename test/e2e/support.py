@@ -10,7 +10,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "examples"
-KINDS = {"<f4": ("f", "F32"), "<i4": ("i", "I32"), "<i8": ("q", "I64"), "<f8": ("d", "F64")}
+KINDS = {"<f4": ("f", "F32"), "<f2": ("e", "F16"), "<i4": ("i", "I32"), "<i8": ("q", "I64"), "<f8": ("d", "F64")}
 
 
 class Tools:
@@ -69,8 +69,9 @@ def read_npy(path):
     return header["shape"], struct.unpack_from(f"<{count}{KINDS[header['descr']][0]}", data, end)
 
 
-def safetensors_bytes(tensors, size=None):
-    """`tensors` is {name: (shape, values, dtype)}; `size` is what the file claims its header takes."""
+def safetensors_bytes(tensors, size=None, aligned=False):
+    """`tensors` is {name: (shape, values, dtype)}; `size` is what the file claims its header takes; `aligned` pads it,
+    as the format's own library does."""
     header, data = {}, b""
     for name, (shape, values, dtype) in tensors.items():
         packed = struct.pack(f"<{math.prod(shape)}{KINDS[dtype][0]}", *values)
@@ -78,6 +79,8 @@ def safetensors_bytes(tensors, size=None):
         header[name] = {"dtype": KINDS[dtype][1], "shape": list(shape), "data_offsets": offsets}
         data += packed
     text = json.dumps(header).encode()
+    if aligned:
+        text += b" " * (-len(text) % 8)
     return struct.pack("<Q", len(text) if size is None else size) + text + data
 
 

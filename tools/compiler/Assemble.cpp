@@ -7,14 +7,14 @@
 #include "codegen/plan/PlanBuilder.h"
 #include "ir/EntryAttrs.h"
 #include "ir/NNOps.h"
-#include "runtime/format/Container.h"
+#include "runtime/format/Hash.h"
 #include "runtime/format/Plan.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/STLExtras.h"
 
-#include <cstring>
+#include <filesystem>
 #include <fmt/format.h>
 
 using namespace mlir;
@@ -36,9 +36,10 @@ template <typename Bytes> uint64_t append(std::vector<std::byte> &section, const
 /// Assembles one module; members are filled in order by `run`.
 class Assembler {
 public:
-  Assembler(ModuleOp module, std::string name, Target target, const codegen::WeightStore &store,
-            const CompileOptions &options)
-      : module(module), name(std::move(name)), target(target), store(store), options(options) {}
+  Assembler(ModuleOp module, std::string name, Target target, codegen::WeightStore &store,
+            const CompileOptions &options, WeightPlace place)
+      : module(module), name(std::move(name)), target(target), store(store), options(options),
+        place(place) {}
 
   Result<Assembly> run() {
     assembly.plan = std::make_unique<format::ModelT>();
@@ -56,7 +57,6 @@ public:
     if (target == Target::Cuda)
       if (Result<void> done = finishCuda(launches); !done)
         return done.error();
-    serializePlan();
     return std::move(assembly);
   }
 
@@ -97,11 +97,49 @@ private:
       weight->keys.push_back(cast<StringAttr>(key).str());
     weight->dtype = uint8_t(tensor->dtype);
     weight->shape = tensor->shape;
-    weight->bytes = tensor->bytes.size();
-    weight->offset = append(assembly.weights, tensor->bytes);
+    placeWeight(*weight, *tensor);
     context.weights[global.getSymName()] = plan().weights.size();
     plan().weights.push_back(std::move(weight));
     return {};
+  }
+
+  void placeWeight(format::WeightT &weight, const codegen::WeightTensor &tensor) {
+    format::Piece piece{0, tensor.bytes, tensor.storedType(), tensor.dtype};
+    weight.bytes = piece.size();
+    if (place == WeightPlace::Memory) {
+      if (plan().weight_files.empty())
+        plan().weight_files.push_back(std::make_unique<format::WeightFileT>());
+      plan().weight_files[0]->size = std::max(plan().weight_files[0]->size, weight.bytes);
+      weight.file = 0;
+      assembly.given.push_back(store.materialize(weight.name).bytes);
+      return;
+    }
+    if (place == WeightPlace::External && placeOutside(weight, tensor))
+      return;
+    weight.offset = llvm::alignTo(weightBytes, BlobAlignment);
+    weightBytes = weight.offset + weight.bytes;
+    piece.offset = weight.offset;
+    assembly.weights.push_back(piece);
+  }
+
+  /// Leaves a weight in its file if its numbers are there as the model reads them.
+  bool placeOutside(format::WeightT &weight, const codegen::WeightTensor &tensor) {
+    std::optional<codegen::WeightStore::FilePlace> found = store.locate(tensor.bytes);
+    if (!found || tensor.storedType() != tensor.dtype ||
+        found->offset % dtypeBytes(tensor.dtype) != 0)
+      return false;
+    auto [at, isNew] = fileNumbers.try_emplace(found->file, plan().weight_files.size());
+    if (isNew) {
+      const codegen::WeightStore::File &file = store.files()[found->file];
+      auto entry = std::make_unique<format::WeightFileT>();
+      entry->path = std::filesystem::absolute(file.path).lexically_normal().string();
+      entry->size = file.bytes.size();
+      entry->hash = format::hash(file.bytes);
+      plan().weight_files.push_back(std::move(entry));
+    }
+    weight.file = at->second;
+    weight.offset = found->offset;
+    return true;
   }
 
   Result<void> addState(nn::GlobalOp global) {
@@ -141,7 +179,7 @@ private:
 
   Result<void> addCpuCode() {
     Result<codegen::CpuObject> object =
-        codegen::compileForCpu(kernels, codegen::CpuOptions{options.cpu});
+        codegen::compileForCpu(kernels, codegen::CpuOptions{options.cpu, options.cache});
     if (!object)
       return object.error();
     for (auto [kernel, code] : llvm::zip(kernels, object->kernels)) {
@@ -229,7 +267,8 @@ private:
   Result<void> addImages(std::span<const std::string> sources) {
     if (options.archs.empty())
       return {};
-    Result<std::vector<codegen::Cubin>> cubins = codegen::compileCubins(sources, options.archs);
+    Result<std::vector<codegen::Cubin>> cubins =
+        codegen::compileCubins(sources, options.archs, options.cache);
     if (!cubins)
       return cubins.error();
     for (auto [index, cubin] : llvm::enumerate(*cubins)) {
@@ -241,18 +280,12 @@ private:
     return {};
   }
 
-  void serializePlan() {
-    flatbuffers::FlatBufferBuilder builder;
-    builder.Finish(format::Model::Pack(builder, &plan()));
-    auto *first = reinterpret_cast<const std::byte *>(builder.GetBufferPointer());
-    assembly.planBytes.assign(first, first + builder.GetSize());
-  }
-
   ModuleOp module;
   std::string name; ///< of the model
   Target target;
-  const codegen::WeightStore &store;
+  codegen::WeightStore &store;
   const CompileOptions &options;
+  WeightPlace place;
   Assembly assembly;
   std::vector<nn::KernelOp> kernels;
   codegen::PlanContext context;
@@ -260,35 +293,34 @@ private:
   std::vector<std::string> sources; ///< by cuda module
   llvm::DenseMap<Operation *, codegen::CudaPhase> phases;
   llvm::StringMap<uint32_t> loopKernels; ///< kernels by their source
+  size_t weightBytes = 0;                       ///< of the section
+  llvm::DenseMap<size_t, uint32_t> fileNumbers; ///< of the store's files in the plan
 };
-
-/// The sections in the order of the file; spans point into `assembly`.
-format::ContainerWriter writerOf(const Assembly &assembly) {
-  format::ContainerWriter writer;
-  writer.add(format::section::Plan, assembly.planBytes);
-  writer.add(format::section::Weights, assembly.weights, 4096);
-  if (!assembly.cpuObject.empty())
-    writer.add(format::section::Cpu, assembly.cpuObject);
-  if (!assembly.cubins.empty())
-    writer.add(format::section::Cubins, assembly.cubins);
-  if (!assembly.source.empty())
-    writer.add(format::section::Source, assembly.source);
-  return writer;
-}
 
 } // namespace
 
 Result<Assembly> assembleModule(ModuleOp module, const std::string &name, Target target,
-                                const codegen::WeightStore &store, const CompileOptions &options) {
-  return Assembler(module, name, target, store, options).run();
+                                codegen::WeightStore &store, const CompileOptions &options,
+                                WeightPlace place) {
+  return Assembler(module, name, target, store, options, place).run();
 }
 
-Result<void> Compilation::write(const std::string &path) const {
-  return writerOf(product).write(path);
+format::ContainerWriter Assembly::writer(std::span<const std::byte> planBytes) const {
+  format::ContainerWriter writer;
+  writer.add(format::section::Plan, planBytes);
+  writer.add(format::section::Weights, weights, 4096);
+  if (!cpuObject.empty())
+    writer.add(format::section::Cpu, cpuObject);
+  if (!cubins.empty())
+    writer.add(format::section::Cubins, cubins);
+  if (!source.empty())
+    writer.add(format::section::Source, source);
+  return writer;
 }
 
-Result<std::vector<std::byte>> Assembly::toMemory() const { return writerOf(*this).toMemory(); }
-
-Result<std::vector<std::byte>> Compilation::toMemory() const { return product.toMemory(); }
+std::vector<std::byte> Assembly::toMemory() const {
+  std::vector<std::byte> planBytes = format::packModel(*plan);
+  return writer(planBytes).toMemory();
+}
 
 } // namespace nnc

@@ -3,7 +3,8 @@
 #include "codegen/plan/PlanBuilder.h"
 #include "frontend/syntax/Render.h"
 #include "ir/NNOps.h"
-#include "runtime/format/model_generated.h"
+#include "runtime/SessionState.h"
+#include "runtime/format/Plan.h"
 #include "tools/compiler/Checkpoint.h"
 #include "tools/compiler/LocalGpu.h"
 
@@ -14,6 +15,7 @@
 #include "llvm/Support/Path.h"
 
 #include <chrono>
+#include <filesystem>
 #include <fmt/format.h>
 
 using namespace mlir;
@@ -115,7 +117,12 @@ bool Compilation::chooseTarget() {
 }
 
 bool Compilation::check(syntax::FileId file) {
-  frontend::FrontendOptions request{options.model, options.set, options.dims};
+  frontend::FrontendOptions request;
+  request.model = options.model;
+  request.sets = options.set;
+  request.config = options.config;
+  request.dims = options.dims;
+  request.variants = options.variants;
   moduleRef = frontend::emitModel(sources, file, request, diags, *context, &modelInfo);
   return moduleRef && !diags.hasErrors();
 }
@@ -129,15 +136,21 @@ bool Compilation::loadWeights(syntax::FileId file) {
     llvm::sys::path::append(beside, modelInfo.weights->file);
     path = beside.str();
   }
+  const std::string &shown =
+      options.weights.empty() && modelInfo.weights ? modelInfo.weights->file : path;
   if (!path.empty()) {
     Result<LoadedCheckpoint> loaded = loadCheckpoint(*moduleRef, path, namesOf(modelInfo));
-    if (!loaded)
-      return fail(loaded.error());
-    reportCheckpoint(loaded->report, modelInfo,
-                     options.weights.empty() ? modelInfo.weights->file : path, diags);
+    if (!loaded) {
+      reportUnreadable(loaded.error(), modelInfo, shown, diags);
+      return false;
+    }
+    reportCheckpoint(loaded->report, modelInfo, shown, diags);
     if (!loaded->report.isClean())
       return false;
     weights = std::move(loaded->store);
+  } else if (options.externalWeights) {
+    return fail({fmt::format("`--external-weights` needs a checkpoint: `{}` has fresh weights",
+                             modelInfo.name)});
   }
   Result<void> done = codegen::initializeWeights(*moduleRef, options.seed, weights);
   return done ? true : fail(done.error());
@@ -165,6 +178,19 @@ bool Compilation::runPasses(ModuleOp module, Target target,
   return fail({fmt::format("internal error: {}", report.empty() ? "a pass failed" : report)});
 }
 
+/// The path of a file as seen from the folder of another; folders are followed through links, since
+/// `..` is.
+static std::string relativeTo(const std::string &file, const std::string &from) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  auto folderOf = [&](const fs::path &path) {
+    return fs::weakly_canonical(fs::absolute(path, error).parent_path(), error);
+  };
+  fs::path relative =
+      (folderOf(file) / fs::path(file).filename()).lexically_relative(folderOf(from));
+  return error || relative.empty() ? file : relative.string();
+}
+
 /// Compiles `func @prepare` for the cpu, runs it in this process and keeps its results as the
 /// weights of the globals that name them.
 bool Compilation::prepare() {
@@ -184,46 +210,65 @@ bool Compilation::prepare() {
   if (!runPasses(*program, Target::Cpu, buildKernelPipeline))
     return false;
 
-  Result<Assembly> built = assembleModule(*program, modelInfo.name, Target::Cpu, weights, options);
-  if (!built)
-    return fail(built.error());
-  Result<std::vector<std::byte>> bytes = built->toMemory();
-  if (!bytes)
-    return fail(bytes.error());
-  Result<Engine> engine = Engine::fromMemory(*bytes);
-  if (!engine)
-    return fail(engine.error());
-  auto session = engine->session();
-  if (!session)
-    return fail(session.error());
-  auto outputs = session->run(name, {});
+  Result<TensorMap> outputs = runOnce(*program, name);
   if (!outputs)
     return fail(outputs.error());
-  return adoptPrepared(*outputs);
+  adoptPrepared(*outputs);
+  return true;
 }
 
-bool Compilation::adoptPrepared(const TensorMap &outputs) {
+/// Runs a function without arguments on the cpu, on weights where they are.
+Result<TensorMap> Compilation::runOnce(ModuleOp program, const std::string &function) {
+  Result<Assembly> built =
+      assembleModule(program, modelInfo.name, Target::Cpu, weights, options, WeightPlace::Memory);
+  if (!built)
+    return built.error();
+  Result<format::Container> container =
+      format::Container::fromMemory(built->toMemory(), modelInfo.name);
+  if (!container)
+    return container.error();
+  auto engine = rt::EngineState::make(std::move(*container), modelInfo.name, built->given);
+  if (!engine)
+    return engine.error();
+  auto executor = rt::EngineState::makeExecutor(*engine, Device::cpu());
+  if (!executor)
+    return executor.error();
+  auto session = rt::SessionState::open(*engine, std::move(*executor), {});
+  if (!session)
+    return session.error();
+  return (*session)->run(function, {});
+}
+
+void Compilation::adoptPrepared(const TensorMap &outputs) {
   for (auto global : moduleRef->getOps<nn::GlobalOp>()) {
     auto index = global->getAttrOfType<IntegerAttr>("prepared");
     if (!index)
       continue;
-    const Tensor &tensor = std::next(outputs.begin(), index.getInt())->tensor;
-    auto *data = static_cast<const std::byte *>(tensor.data());
+    auto tensor = std::make_shared<Tensor>(std::next(outputs.begin(), index.getInt())->tensor);
     codegen::WeightTensor weight;
-    weight.dtype = tensor.dtype();
-    weight.shape.assign(tensor.shape().begin(), tensor.shape().end());
-    weights.addOwned(global.getSymName(), weight, {data, data + tensor.bytes()});
+    weight.dtype = tensor->dtype();
+    weight.shape.assign(tensor->shape().begin(), tensor->shape().end());
+    weight.bytes = {static_cast<const std::byte *>(tensor->data()), tensor->bytes()};
+    weights.addView(global.getSymName(), std::move(weight));
+    weights.keepAlive(std::move(tensor));
   }
-  return true;
 }
 
 bool Compilation::assemble() {
   Result<Assembly> built =
-      assembleModule(*moduleRef, modelInfo.name, chosenTarget, weights, options);
+      assembleModule(*moduleRef, modelInfo.name, chosenTarget, weights, options,
+                     options.externalWeights ? WeightPlace::External : WeightPlace::Section);
   if (!built)
     return fail(built.error());
   product = std::move(*built);
   return true;
+}
+
+Result<void> Compilation::write(const std::string &path) const {
+  format::ModelT plan = *product.plan;
+  for (std::unique_ptr<format::WeightFileT> &file : plan.weight_files)
+    file->path = relativeTo(file->path, path);
+  return product.writer(format::packModel(plan)).write(path);
 }
 
 } // namespace nnc

@@ -9,6 +9,7 @@
 #include "frontend/syntax/Diagnostics.h"
 #include "frontend/syntax/Source.h"
 #include "passes/Pipelines.h"
+#include "runtime/format/Container.h"
 #include "tools/compiler/Compile.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -36,20 +37,34 @@ enum class Phase {
 };
 const char *phaseName(Phase phase);
 
-/// What a container is made of; spans in `sections` point into the other members.
+/// What a container is made of. Weights are not copied: they point into the WeightStore.
 struct Assembly {
   std::unique_ptr<format::ModelT> plan;
   std::vector<codegen::CudaKernel> cudaKernels; ///< distinct ones
-  std::vector<std::byte> planBytes, weights, cpuObject, cubins, source;
+  std::vector<std::byte> cpuObject, cubins, source;
+  std::vector<format::Piece> weights;
+  /// Of WeightPlace::Memory: by index of the plan's weights.
+  std::vector<std::span<const std::byte>> given;
 
+  /// The sections in the order of the file.
+  format::ContainerWriter writer(std::span<const std::byte> planBytes) const;
   /// The bytes of a model.bin.
-  Result<std::vector<std::byte>> toMemory() const;
+  std::vector<std::byte> toMemory() const;
+};
+
+/// Where a model's weights are when it is loaded.
+enum class WeightPlace {
+  Section,  ///< in model.bin
+  External, ///< in the checkpoint's files, where it holds them as they are needed; else in
+            ///< model.bin
+  Memory,   ///< in this process
 };
 
 /// Generates code for every kernel of a module at level 2 and plans its entry points. `store` holds
 /// the data of every global that is read; `name` is the model's.
 Result<Assembly> assembleModule(mlir::ModuleOp module, const std::string &name, Target target,
-                                const codegen::WeightStore &store, const CompileOptions &options);
+                                codegen::WeightStore &store, const CompileOptions &options,
+                                WeightPlace place);
 
 class Compilation {
 public:
@@ -66,7 +81,7 @@ public:
   Target target() const { return chosenTarget; }
   /// After Phase::Assemble.
   Result<void> write(const std::string &path) const;
-  Result<std::vector<std::byte>> toMemory() const;
+  std::vector<std::byte> toMemory() const { return product.toMemory(); }
 
   struct PhaseTime {
     Phase phase;
@@ -83,13 +98,14 @@ private:
   bool loadWeights(syntax::FileId file);
   bool optimize();
   bool prepare();
+  Result<TensorMap> runOnce(mlir::ModuleOp program, const std::string &function);
   bool formKernels();
   bool assemble();
 
   bool chooseTarget();
   bool runPasses(mlir::ModuleOp module, Target target,
                  void (*build)(mlir::OpPassManager &, const PipelineOptions &));
-  bool adoptPrepared(const TensorMap &outputs);
+  void adoptPrepared(const TensorMap &outputs);
   bool fail(const Error &error);
 
   syntax::SourceManager &sources;

@@ -14,10 +14,7 @@ Result<CompiledModel> compileSource(syntax::SourceManager &sources, syntax::Diag
   Compilation compilation(sources, diags, options);
   if (!file || !compilation.run(*file))
     return Error{syntax::render(sources, diags)};
-  Result<std::vector<std::byte>> bytes = compilation.toMemory();
-  if (!bytes)
-    return bytes.error();
-  return CompiledModel(std::move(*bytes), syntax::render(sources, diags));
+  return CompiledModel(compilation.toMemory(), syntax::render(sources, diags));
 }
 
 } // namespace

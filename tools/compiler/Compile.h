@@ -28,14 +28,25 @@ struct CompileOptions {
   std::vector<std::string> archs;
   /// cpu: LLVM's name of the processor ("x86-64-v3"), or "native" for this machine's.
   std::string cpu = "native";
-  /// A .safetensors file; empty: the model's @weights, or fresh weights.
+  /// A .safetensors file, the index of a sharded one, or a folder with either; empty: the model's
+  /// @weights, or fresh weights.
   std::string weights;
+  /// Leaves weights in the checkpoint's files where they can be used as they are; model.bin then
+  /// refers to these by relative path and hash.
+  bool externalWeights = false;
   /// The model to compile, of several in the file.
   std::string model;
   /// Hyperparameters by name, as on the command line: {{"classes", "100"}}.
   std::vector<std::pair<std::string, std::string>> set;
+  /// A JSON file with hyperparameters, by name or by the name after `as`.
+  std::string config;
   /// Dimensions to fix: {{"B", 64}}.
   std::map<std::string, int64_t> dims;
+  /// Sizes to specialise for, beside the general code: {{"B", {1, 8, 32}}}.
+  std::map<std::string, std::vector<int64_t>> variants;
+  /// Takes code that was compiled before from the user's cache (`~/.cache/nnc`), and keeps new
+  /// code.
+  bool cache = true;
   /// Seed of fresh weights.
   uint64_t seed = 0;
 };

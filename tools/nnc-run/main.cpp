@@ -122,11 +122,13 @@ static Result<void> runModel(const Options &options) {
   if (!session)
     return session.error();
 
+  bool isMeasured = options.bench || options.profile;
+  if (!isMeasured || !options.outputs.empty() || !options.compares.empty())
+    if (Result<void> done = runAndShow(*session, options, **entry, *inputs); !done || !isMeasured)
+      return done;
   if (options.bench)
     return bench(*session, (*entry)->name, *inputs);
-  if (options.profile)
-    return profile(*session, (*entry)->name, *inputs);
-  return runAndShow(*session, options, **entry, *inputs);
+  return profile(*session, (*entry)->name, *inputs);
 }
 
 int main(int argc, char **argv) {

@@ -72,28 +72,52 @@ void printKeys(const frontend::ModelInfo &info) {
   fmt::print("{} parameters\n", info.parameterCount());
 }
 
-void printReport(const codegen::KeyReport &report) {
-  for (const std::string &key : report.missing)
-    fmt::print("- {}\n", key);
-  for (const std::string &key : report.unused)
-    fmt::print("+ {}\n", key);
-  for (const codegen::KeyReport::Difference &difference : report.misshapen)
-    fmt::print("! {}: the model has {}, the file {}\n", difference.key, difference.expected,
-               difference.found);
-  for (const std::string &key : report.conflicting)
-    fmt::print("! {}: its names hold different values\n", key);
+/// One line for each key on which the sides differ, then the sum.
+void printReport(const codegen::KeyReport &report, const codegen::CheckpointNames &names,
+                 const std::string &path) {
+  size_t width = 0;
+  for (const auto *keys : {&report.missing, &report.unused})
+    for (const codegen::KeyReport::Key &key : *keys)
+      width = std::max(width, key.name.size());
+  for (const auto *keys : {&report.misshapen, &report.converted})
+    for (const codegen::KeyReport::Difference &key : *keys)
+      width = std::max(width, key.name.size());
+  constexpr size_t Guessed = 100;
+  for (size_t i = 0; i < report.missing.size(); ++i) {
+    const codegen::KeyReport::Key &key = report.missing[i];
+    auto near = i < Guessed && !report.betterPrefix ? nearestUnused(key, report) : std::nullopt;
+    fmt::print("- {:<{}}  {}  not in the file{}\n", key.name, width, key.type,
+               near ? fmt::format("; is it `{}`?", *near) : "");
+  }
+  for (const codegen::KeyReport::Key &key : report.unused)
+    fmt::print("+ {:<{}}  {}  not in the model\n", key.name, width, key.type);
+  for (const codegen::KeyReport::Difference &key : report.misshapen)
+    fmt::print("! {:<{}}  {} in the file, {} in the model\n", key.name, width, key.found,
+               key.expected);
+  for (const codegen::KeyReport::Conflict &pair : report.conflicting)
+    fmt::print("! {} and {} differ, but are one tensor of the model\n", pair.first, pair.second);
+  for (const codegen::KeyReport::Difference &key : report.converted)
+    fmt::print("~ {:<{}}  {} in the file, converted to {}\n", key.name, width, key.found,
+               key.expected.substr(0, key.expected.find('[')));
   if (report.isClean())
     fmt::print("all {} keys agree\n", report.numSlots);
+  else
+    fmt::print("{} of {} keys agree: {} missing (-), {} unused (+), {} different (!)\n",
+               report.numAgreeing, report.numSlots, report.missing.size(), report.unused.size(),
+               report.misshapen.size() + report.conflicting.size());
+  if (report.betterPrefix)
+    fmt::print("{}: `@weights(\"{}\", prefix=\"{}\")`\n", prefixNote(report, names), path,
+               report.betterPrefix->text);
 }
 
 bool compareKeys(Compilation &compilation, const std::string &path, syntax::Diagnostics &diags) {
-  Result<LoadedCheckpoint> loaded =
-      loadCheckpoint(compilation.module(), path, namesOf(compilation.info()));
+  codegen::CheckpointNames names = namesOf(compilation.info());
+  Result<LoadedCheckpoint> loaded = loadCheckpoint(compilation.module(), path, names);
   if (!loaded) {
-    diags.error(loaded.error().message);
+    reportUnreadable(loaded.error(), compilation.info(), path, diags);
     return false;
   }
-  printReport(loaded->report);
+  printReport(loaded->report, names, path);
   return loaded->report.isClean();
 }
 
@@ -120,16 +144,19 @@ bool listKeys(syntax::SourceManager &sources, syntax::Diagnostics &diags, const 
 bool documentSource(syntax::SourceManager &sources, syntax::Diagnostics &diags,
                     const std::string &path) {
   bool isPrelude = path == "std";
+  const frontend::Package *package = nullptr;
+  if (isPrelude || path.starts_with("std."))
+    package = frontend::findPackage(isPrelude ? "std" : std::string_view(path).substr(4));
   std::optional<syntax::FileId> file =
-      isPrelude ? sources.addText(std::string(frontend::kPreludeName),
-                                  std::string(frontend::preludeText()), diags)
-                : sources.load(path, diags);
+      package ? sources.addText(std::string(package->file), std::string(package->text), diags)
+              : sources.load(path, diags);
   if (!file)
     return false;
   std::unique_ptr<syntax::File> tree = syntax::parseFile(sources, *file, diags);
   if (diags.hasErrors())
     return false;
   std::string title = isPrelude ? "The library that is always in scope"
+                      : package ? path
                                 : std::filesystem::path(path).filename().string();
   fmt::print("{}", syntax::referenceMarkdown(sources, *tree, title));
   return true;

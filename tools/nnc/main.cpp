@@ -15,6 +15,7 @@
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Path.h"
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <fmt/format.h>
@@ -37,9 +38,17 @@ cl::opt<std::string> cpu("cpu", cl::init("native"), cl::cat(category),
                          cl::desc("Processor for the target cpu, e.g. x86-64-v3"));
 cl::opt<std::string> weights("weights", cl::value_desc("file.safetensors"), cl::cat(category),
                              cl::desc("Checkpoint (default: @weights, else fresh weights)"));
+cl::opt<bool>
+    externalWeights("external-weights", cl::cat(category),
+                    cl::desc("Leave weights in the checkpoint, which model.bin refers to"));
 cl::opt<std::string> model("model", cl::desc("Which model of the file"), cl::cat(category));
-cl::list<std::string> dims("dim", cl::desc("Fix a dimension: B=64"), cl::cat(category));
+cl::list<std::string> dims("dim", cl::cat(category),
+                           cl::desc("Fix a dimension: B=64; or specialise for several: B=1,8,32"));
 cl::list<std::string> sets("set", cl::desc("Set a hyperparameter: classes=10"), cl::cat(category));
+cl::opt<std::string> config("config", cl::value_desc("config.json"), cl::cat(category),
+                            cl::desc("Hyperparameters from a JSON file, by name or `as` name"));
+cl::opt<bool> noCache("no-cache", cl::cat(category),
+                      cl::desc("Compile everything anew and keep nothing (see NNC_CACHE_DIR)"));
 cl::opt<uint64_t> seed("seed", cl::desc("Seed of fresh weights"), cl::cat(category));
 cl::opt<EmitKind>
     emit("emit", cl::init(EmitKind::Bin), cl::desc("Print a level instead of writing model.bin"),
@@ -82,11 +91,14 @@ cl::list<std::string> sourceSets("set", cl::desc("Set a hyperparameter"), cl::su
                                  cl::sub(shapesCommand));
 cl::opt<std::string> shapesFile(cl::Positional, cl::Required, cl::desc("model.nn"),
                                 cl::sub(shapesCommand));
+cl::opt<std::string> sourceConfig("config", cl::desc("Hyperparameters from a JSON file"),
+                                  cl::sub(keysCommand), cl::sub(shapesCommand));
 cl::list<std::string> shapesDims("dim", cl::desc("Fix a dimension: B=64"), cl::sub(shapesCommand));
 cl::opt<bool> shapesLibrary("library", cl::desc("Show the functions of the library too"),
                             cl::sub(shapesCommand));
 cl::opt<std::string> docFile(cl::Positional, cl::Required,
-                             cl::desc("model.nn, or std for the library"), cl::sub(docCommand));
+                             cl::desc("model.nn, or std, std.vision... for the library"),
+                             cl::sub(docCommand));
 cl::opt<std::string> explainCode(cl::Positional, cl::Required, cl::desc("code"),
                                  cl::sub(explainCommand));
 
@@ -111,22 +123,47 @@ bool addSets(const cl::list<std::string> &list, CompileOptions &options,
   return true;
 }
 
+/// "1,8,32"; empty if it is not of that form.
+std::vector<int64_t> readSizes(std::string_view text) {
+  std::vector<int64_t> sizes;
+  const char *at = text.data(), *end = at + text.size();
+  while (true) {
+    int64_t size = 0;
+    auto [next, error] = std::from_chars(at, end, size);
+    if (error != std::errc() || size < 0)
+      return {};
+    sizes.push_back(size);
+    if (next == end)
+      return sizes;
+    if (*next != ',')
+      return {};
+    at = next + 1;
+  }
+}
+
+/// One size fixes a dimension, several ask for a variant each.
 bool addDims(const cl::list<std::string> &list, CompileOptions &options,
              syntax::Diagnostics &diags) {
   for (const std::string &text : list) {
     auto pair = splitPair(text);
-    if (pair && pair->second.find(',') != std::string::npos) {
-      diags.error(
-          fmt::format("`--dim {}`: several sizes of one dimension are not supported yet", text));
+    std::vector<int64_t> sizes = pair ? readSizes(pair->second) : std::vector<int64_t>();
+    if (sizes.empty()) {
+      diags.error(fmt::format("`--dim {}` is not of the form NAME=size or NAME=size,size", text));
       return false;
     }
-    int64_t size = 0;
-    const char *end = pair ? pair->second.data() + pair->second.size() : nullptr;
-    if (!pair || std::from_chars(pair->second.data(), end, size).ptr != end || size < 0) {
-      diags.error(fmt::format("`--dim {}` is not of the form NAME=size", text));
+    bool isNew = !options.dims.count(pair->first) && !options.variants.count(pair->first);
+    std::vector<int64_t> sorted = sizes;
+    std::ranges::sort(sorted);
+    if (!isNew || std::ranges::adjacent_find(sorted) != sorted.end()) {
+      diags.error(fmt::format("`--dim {}`: {}", text,
+                              isNew ? "a size is there twice"
+                                    : "the sizes of a dimension stand in one option"));
       return false;
     }
-    options.dims[pair->first] = size;
+    if (sizes.size() == 1)
+      options.dims[pair->first] = sizes.front();
+    else
+      options.variants[pair->first] = std::move(sizes);
   }
   return true;
 }
@@ -137,7 +174,10 @@ std::optional<CompileOptions> readOptions(syntax::Diagnostics &diags) {
   options.archs.assign(archs.begin(), archs.end());
   options.cpu = cpu;
   options.weights = weights;
+  options.externalWeights = externalWeights;
   options.model = model;
+  options.config = config;
+  options.cache = !noCache;
   options.seed = seed;
   if (!addSets(sets, options, diags) || !addDims(dims, options, diags))
     return std::nullopt;
@@ -235,6 +275,7 @@ bool runCommand(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
   if (keysCommand || shapesCommand) {
     CompileOptions options;
     options.model = sourceModel;
+    options.config = sourceConfig;
     if (!addSets(sourceSets, options, diags) || !addDims(shapesDims, options, diags))
       return false;
     if (keysCommand)

@@ -1,8 +1,12 @@
 #include "runtime/format/Container.h"
 #include "TestFiles.h"
 
+#include "runtime/format/Half.h"
+
 #include <cstring>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <thread>
 
 using namespace nnc;
 using namespace nnc::format;
@@ -42,6 +46,49 @@ TEST(Container, roundTripInMemoryAndInAFile) {
   EXPECT_EQ(folder.read("x.bin"), text(bytes));
   EXPECT_TRUE(Container::open(folder.path("x.bin")));
   EXPECT_EQ(folder.count(), 1u);
+}
+
+/// A section in pieces is the same bytes as one made before: with zeros between them, and floats
+/// converted.
+TEST(Container, pieces) {
+  TemporaryFolder folder;
+  std::vector<float> numbers(100'000);
+  for (size_t i = 0; i < numbers.size(); ++i)
+    numbers[i] = float(i) / 7;
+  std::vector<uint16_t> halves(numbers.size());
+  convertFloats(DType::F32, numbers.data(), DType::BF16, halves.data(), numbers.size());
+  std::vector<std::byte> letters = bytesOf("abc");
+  std::vector<std::byte> whole(10'064 + halves.size() * 2);
+  std::ranges::copy(letters, whole.begin());
+  std::ranges::copy(std::as_bytes(std::span(halves)), whole.begin() + 10'064);
+
+  ContainerWriter expected, writer;
+  expected.add(section::Weights, whole, 4096);
+  writer.add(
+      section::Weights,
+      std::vector<Piece>{{0, letters},
+                         {10'064, std::as_bytes(std::span(numbers)), DType::F32, DType::BF16}},
+      4096);
+  EXPECT_EQ(writer.toMemory(), expected.toMemory());
+  ASSERT_TRUE(writer.write(folder.path("x.bin")));
+  EXPECT_EQ(folder.read("x.bin"), text(expected.toMemory()));
+}
+
+/// A pipe cannot be gone back in: its header is right from the start.
+TEST(Container, intoAPipe) {
+  TemporaryFolder folder;
+  std::string path = folder.path("pipe");
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  std::string received;
+  std::thread reader([&] { received = folder.read("pipe"); });
+  ContainerWriter writer;
+  std::vector<std::byte> plan = bytesOf("a plan"), weights = bytesOf("some weights");
+  writer.add(section::Plan, plan);
+  writer.add(section::Weights, weights, 128);
+  Result<void> written = writer.write(path);
+  reader.join();
+  ASSERT_TRUE(written) << written.error().message;
+  EXPECT_EQ(received, text(smallContainer()));
 }
 
 TEST(Container, everyTruncationIsRefused) {

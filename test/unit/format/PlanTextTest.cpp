@@ -9,13 +9,13 @@ using namespace nnc::format;
 TEST(PlanText, summary) {
   EXPECT_EQ(planText(makePlan(), PlanDetail::Summary),
             R"(model Tiny, target cpu (x86_64-linux-gnu, x86-64-v3), made by nnc 0.1.0
-  1 distinct kernels, 1 weights (16 B)
+  1 distinct kernel, 1 weight (16 B)
 
 entry forward(x: f32[B, 4]) -> (y: f32[B, 4])
   B in 1..=8
   requires B >= 0
   peak memory: 464 B (arena 192 B, inputs 128 B, outputs 128 B, weights 16 B)
-  steps: 2 (1 kernels, 0 gemms, 1 copies)
+  steps: 2 (1 kernel, 0 gemms, 1 copy)
     launch scale grid (B)  # fc.scale tiny.nn:7:3
     copy B*16 bytes  # tiny.nn:7:3
 )");
@@ -24,7 +24,7 @@ entry forward(x: f32[B, 4]) -> (y: f32[B, 4])
 TEST(PlanText, full) {
   EXPECT_EQ(planText(makePlan(), PlanDetail::Full),
             R"(model Tiny, target cpu (x86_64-linux-gnu, x86-64-v3), made by nnc 0.1.0
-  1 distinct kernels, 1 weights (16 B)
+  1 distinct kernel, 1 weight (16 B)
   weight fc.weight: f32[4] at 0
 
 entry forward(x: f32[B, 4]) -> (y: f32[B, 4])
@@ -36,7 +36,7 @@ entry forward(x: f32[B, 4]) -> (y: f32[B, 4])
     %1 = weight fc.weight: f32[4], 16 bytes  # fc.weight
     %2 = arena + 64: f32[B, 4], B*16 bytes  # scaled
     %3 = output y: f32[B, 4], B*16 bytes  # y
-  steps: 2 (1 kernels, 0 gemms, 1 copies)
+  steps: 2 (1 kernel, 0 gemms, 1 copy)
     launch scale grid (B) buffers (%0, %1, %2)  # fc.scale tiny.nn:7:3
     copy B*16 bytes %2 -> %3  # tiny.nn:7:3
 )");
@@ -45,7 +45,7 @@ entry forward(x: f32[B, 4]) -> (y: f32[B, 4])
 TEST(PlanText, loops) {
   std::string text = planText(makeLoopPlan(), PlanDetail::Full);
   std::string steps = text.substr(text.find("  steps:"));
-  EXPECT_EQ(steps, R"(  steps: 4 (1 kernels, 0 gemms, 2 copies, 1 loop)
+  EXPECT_EQ(steps, R"(  steps: 4 (1 kernel, 0 gemms, 2 copies, 1 loop)
     loop scan.1 B times carry %4 = %0 then %2/%5 -> %6 stack %7 in %8  # scan tiny.nn:7:3
       launch scale grid (B) buffers (%4, %1, %2)  # fc.scale tiny.nn:7:3
       copy B*16 bytes %2 -> %7  # stack tiny.nn:7:3

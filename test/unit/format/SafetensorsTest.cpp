@@ -133,18 +133,50 @@ TEST(Safetensors, writesWhatItReads) {
             "cannot write " + path + ": the bytes of `a` do not fit its shape");
 }
 
-TEST(Safetensors, shards) {
-  TemporaryFolder folder;
+/// A folder with the tensors `a` and `b` in two shards.
+static void writeShards(const TemporaryFolder &folder) {
   StoredTensor first[] = {{"a", DType::U8, {8}, letters}};
   StoredTensor second[] = {{"b", DType::I64, {}, letters}};
   ASSERT_TRUE(writeSafetensors(folder.path("1.safetensors"), first));
   ASSERT_TRUE(writeSafetensors(folder.path("2.safetensors"), second));
-  std::string index = folder.write("x.safetensors.index.json",
-                                   R"({"weight_map":{"a":"1.safetensors","b":"2.safetensors"}})");
-  Result<Checkpoint> checkpoint = Checkpoint::open(index);
-  ASSERT_TRUE(checkpoint) << checkpoint.error().message;
-  EXPECT_EQ(checkpoint->tensors().size(), 2u);
-  EXPECT_TRUE(checkpoint->find("b"));
+}
+
+TEST(Safetensors, shards) {
+  TemporaryFolder folder;
+  writeShards(folder);
+  std::string index =
+      folder.write("model.safetensors.index.json",
+                   R"({"metadata":{"total_size":16,"deep":[[{"weight_map":1}]]},)"
+                   R"("weight_map":{"a":"1.safetensors","b":"2.safetensors"},"x":null})");
+  for (const std::string &path : {index, folder.path("")}) {
+    Result<Checkpoint> checkpoint = Checkpoint::open(path);
+    ASSERT_TRUE(checkpoint) << checkpoint.error().message;
+    EXPECT_EQ(checkpoint->tensors().size(), 2u);
+    EXPECT_TRUE(checkpoint->find("b"));
+    ASSERT_EQ(checkpoint->files().size(), 2u);
+    EXPECT_EQ(checkpoint->files()[1].path, folder.path("2.safetensors"));
+  }
+}
+
+TEST(Safetensors, folders) {
+  TemporaryFolder folder;
+  auto error = [&](const std::string &path) {
+    Result<Checkpoint> checkpoint = Checkpoint::open(path);
+    return checkpoint ? "" : checkpoint.error().message;
+  };
+  std::string at = folder.path("x");
+  std::filesystem::create_directory(at);
+  EXPECT_EQ(error(at), at + " holds no .safetensors files");
+  StoredTensor tensors[] = {{"a", DType::U8, {8}, letters}};
+  ASSERT_TRUE(writeSafetensors(at + "/one.safetensors", tensors));
+  EXPECT_EQ(error(at), "");
+  ASSERT_TRUE(writeSafetensors(at + "/two.safetensors", tensors));
+  EXPECT_EQ(error(at), at + " holds several .safetensors files and no index of them: name one");
+  ASSERT_TRUE(writeSafetensors(at + "/model.safetensors", tensors));
+  EXPECT_EQ(error(at), "");
+  std::ofstream(at + "/model.safetensors.index.json") << "{}";
+  EXPECT_EQ(error(at), at + "/model.safetensors.index.json is not an index of safetensors files: "
+                            "it has no `weight_map`");
 }
 
 TEST(Safetensors, malformedIndexes) {
@@ -153,14 +185,49 @@ TEST(Safetensors, malformedIndexes) {
     Result<Checkpoint> checkpoint = Checkpoint::open(folder.write("x.index.json", text));
     return checkpoint ? "" : checkpoint.error().message;
   };
-  std::string start = folder.path("x.index.json") + " is not an index of safetensors files: ";
-  EXPECT_EQ(error("{"), start + "it is not valid JSON");
-  EXPECT_EQ(error("[]"), start + "it has no `weight_map`");
+  std::string index = folder.path("x.index.json");
+  std::string start = index + " is not an index of safetensors files: ";
+  EXPECT_EQ(error(""), start + "it is not valid JSON at byte 1");
+  EXPECT_EQ(error("{"), start + "it is not valid JSON at byte 2");
+  EXPECT_EQ(error("[]"), start + "it is not an object");
+  EXPECT_EQ(error("7"), start + "it is not an object");
+  EXPECT_EQ(error("{}"), start + "it has no `weight_map`");
   EXPECT_EQ(error(R"({"weight_map":7})"), start + "it has no `weight_map`");
-  std::string beside = start + "a name in `weight_map` is not that of a file beside it";
-  EXPECT_EQ(error(R"({"weight_map":{"a":7}})"), beside);
-  EXPECT_EQ(error(R"({"weight_map":{"a":"../../etc/passwd"}})"), beside);
+  EXPECT_EQ(error(R"({"x":{"weight_map":{"a":"1.safetensors"}}})"),
+            start + "it has no `weight_map`");
+  EXPECT_EQ(error(R"({"weight_map":{},"weight_map":{}})"), start + "it has `weight_map` twice");
+  std::string notAName = start + "the shard of tensor `a` is not a name";
+  EXPECT_EQ(error(R"({"weight_map":{"a":7}})"), notAName);
+  EXPECT_EQ(error(R"({"weight_map":{"a":["1.safetensors"]}})"), notAName);
+  EXPECT_EQ(error(R"({"weight_map":{"a":{}}})"), notAName);
+  EXPECT_EQ(error(R"({"weight_map":{"a":"1.safetensors","a":"2.safetensors"}})"),
+            start + "tensor `a` is there twice");
+  std::string outside = start + "the shard of tensor `a` is not a .safetensors file beside it";
+  for (const char *shard : {"../../etc/passwd", "/etc/passwd", "../1.safetensors",
+                            "sub/1.safetensors", "..", ".", "", "x.index.json", "1.bin"})
+    EXPECT_EQ(error(R"({"weight_map":{"a":")" + std::string(shard) + R"("}})"), outside) << shard;
   EXPECT_EQ(error(R"({"weight_map":{"a":"1.safetensors"}})"),
-            "cannot open " + folder.path("1.safetensors") + ": No such file or directory");
-  EXPECT_EQ(error(std::string(100'000, '[')), start + "it is not valid JSON");
+            "cannot open " + folder.path("1.safetensors") +
+                ": No such file or directory (a shard of " + index + ")");
+  EXPECT_EQ(error(std::string(100'000, '[')), start + "it is not an object");
+  EXPECT_EQ(error(R"({"a":)" + std::string(100'000, '[')),
+            start + "it is not valid JSON at byte 100006");
+  std::string many = R"({"weight_map":{"a":"1.safetensors")";
+  for (int i = 0; i < 10'000; ++i)
+    many += ",\"" + std::to_string(i) + "\":\"" + std::to_string(i) + "x.safetensors\"";
+  EXPECT_EQ(error(many + "}}"), start + "it has more than 10000 shards");
+
+  writeShards(folder);
+  EXPECT_EQ(error(R"({"weight_map":{"a":"1.safetensors","c":"2.safetensors"}})"),
+            index + " is malformed: tensor `c` is not in " + folder.path("2.safetensors"));
+  StoredTensor again[] = {{"a", DType::U8, {8}, letters}};
+  ASSERT_TRUE(writeSafetensors(folder.path("2.safetensors"), again));
+  EXPECT_EQ(error(R"({"weight_map":{"a":"1.safetensors","b":"2.safetensors"}})"),
+            index + " is malformed: tensor `a` is in two of its files");
+  folder.write("2.safetensors", "abc");
+  EXPECT_EQ(error(R"({"weight_map":{"a":"1.safetensors","b":"2.safetensors"}})"),
+            folder.path("2.safetensors") +
+                " is not a safetensors file: it has only 3 bytes (a "
+                "shard of " +
+                index + ")");
 }

@@ -177,6 +177,46 @@ TEST(VerifyModel, loops) {
             "in `forward` the plan has too many loops within each other");
 }
 
+TEST(VerifyModel, weightFiles) {
+  auto outside = [](ModelT &model, uint64_t offset, uint64_t size) {
+    model.weight_files.push_back(std::make_unique<WeightFileT>());
+    model.weight_files[0]->size = size;
+    model.weights[0]->file = 0;
+    model.weights[0]->offset = offset;
+  };
+  EXPECT_EQ(errorAfter([&](ModelT &m, EntryT &) { outside(m, 84, 100); }), "");
+  EXPECT_EQ(errorAfter([&](ModelT &m, EntryT &) { outside(m, 88, 100); }),
+            "the plan has a weight outside its file");
+  EXPECT_EQ(errorAfter([&](ModelT &m, EntryT &) { outside(m, 82, 100); }),
+            "the plan has a misaligned weight");
+  EXPECT_EQ(errorAfter([&](ModelT &m, EntryT &) {
+              outside(m, 84, 100);
+              m.weights[0]->file = 1;
+            }),
+            "the plan lacks a weight file");
+}
+
+/// Adds a copy of the entry, changed, with a variant's name.
+static std::string errorOfVariant(void (*change)(EntryT &), const char *name = "B=1") {
+  ModelT model = makePlan();
+  model.entries.push_back(std::make_unique<EntryT>(*model.entries[0]));
+  model.entries[1]->variant = name;
+  change(*model.entries[1]);
+  Result<void> verified = verifyModel(model, makeSizes());
+  return verified ? "" : verified.error().message;
+}
+
+TEST(VerifyModel, variants) {
+  EXPECT_EQ(errorOfVariant([](EntryT &) {}), "");
+  EXPECT_EQ(errorOfVariant([](EntryT &) {}, ""), "the plan has two things of one name");
+  std::string otherwise = "the plan has a variant that is called otherwise";
+  EXPECT_EQ(errorOfVariant([](EntryT &e) { e.name = "backward"; }), otherwise);
+  EXPECT_EQ(errorOfVariant([](EntryT &e) { e.inputs[0]->name = "z"; }), otherwise);
+  EXPECT_EQ(errorOfVariant([](EntryT &e) { e.outputs[0]->dtype = 1; }), otherwise);
+  EXPECT_EQ(errorOfVariant([](EntryT &e) { e.inputs[0]->shape.pop_back(); }), otherwise);
+  EXPECT_EQ(errorOfVariant([](EntryT &e) { e.outputs.clear(); }), otherwise);
+}
+
 TEST(VerifyModel, survivesPacking) {
   std::vector<std::byte> plan = packModel(makePlan());
   std::vector<std::byte> weights(16), code(100);

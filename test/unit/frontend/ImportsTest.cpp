@@ -51,18 +51,70 @@ TEST_F(Imports, WhatIsNotThere) {
           "': No such file or directory");
 }
 
-TEST_F(Imports, PackagesAreRefusedWhereTheyAreUsed) {
-  EXPECT_EQ(compile("import std.vision (ResNet)\n" + model("", "    return x\n")), "");
-  EXPECT_EQ(firstLine(compile("import std.vision (ResNet)\n" +
-                              model("  r = ResNet(3)\n", "    return x\n"))),
-            "error[E0590]: packages of the library cannot be imported yet");
+/// What is not there is told whether it is used or not, and once.
+TEST_F(Imports, EveryImportIsChecked) {
+  EXPECT_EQ(firstLine(compile("import \"none.nn\" as n\n" + model("", "    return x\n"))),
+            "error[E0206]: cannot read '" + (folder / "none.nn").string() +
+                "': No such file or directory");
+  std::string text = compile("import \"lib.nn\" (Fob)\n" +
+                             model("  a = Fob()\n  b = Fob()\n", "    return x |> a |> b\n"));
+  std::string place = (folder / "model.nn").string();
+  EXPECT_EQ(text, "error[E0206]: `" + (folder / "lib.nn").string() + "` has no `Fob`\n --> " +
+                      place +
+                      ":1:18\n  |\n1 | import \"lib.nn\" (Fob)\n  |                  ^^^\n  |\n"
+                      "help: `Foo` has a similar name\n1 | import \"lib.nn\" (Foo)\n"
+                      "  |                  ~~~\n");
+  std::ofstream(folder / "broken.nn") << "x = = 3\n";
+  EXPECT_EQ(
+      firstLine(compile("import \"broken.nn\" (y)\n" + model("", "    return x\n"))).substr(0, 12),
+      "error[E0101]");
 }
 
-TEST_F(Imports, FilesMayImportEachOther) {
-  std::ofstream(folder / "a.nn") << "import \"b.nn\" (y)\nx = y\n";
-  std::ofstream(folder / "b.nn") << "import \"a.nn\" (x)\ny = x\n";
-  EXPECT_EQ(firstLine(compile("import \"a.nn\" (x)\n" + model("  k = x\n", "    return x\n"))),
-            "error[E0505]: `x` is defined by itself");
+TEST_F(Imports, Packages) {
+  EXPECT_EQ(compile("import std.vision (ConvBlock)\nimport std.text as text\n"
+                    "import std.vision as v\n" +
+                    model("  a = text.SwiGLU(4, 8)\n  k = v.Bottleneck.expansion\n",
+                          "    return a(x) * k\n")),
+            "");
+  EXPECT_EQ(compile("import std.visoin (ResNet)\n" + model("", "    return x\n")),
+            "error[E0206]: there is no package `std.visoin`\n --> " +
+                (folder / "model.nn").string() +
+                ":1:8\n  |\n1 | import std.visoin (ResNet)\n  |        ^^^^^^^^^^\n  |\n"
+                "help: `vision` has a similar name\n1 | import std.vision (ResNet)\n"
+                "  |            ~~~~~~\n");
+  EXPECT_EQ(firstLine(compile("import numpy as np\n" + model("", "    return x\n"))),
+            "error[E0206]: only packages of `std` have names");
+  EXPECT_EQ(firstLine(compile("import std.vision (_stage)\n" + model("", "    return x\n"))),
+            "error[E0206]: `_stage` is private to its file");
+  EXPECT_EQ(
+      firstLine(compile("import std.vision as v\n" + model("  a = v.ResNot\n", "    return x\n"))),
+      "error[E0206]: `std/vision.nn` has no `ResNot`");
+}
+
+TEST_F(Imports, Cycles) {
+  std::ofstream(folder / "a.nn") << "import \"b.nn\" (y)\nx = 1\n";
+  std::ofstream(folder / "b.nn") << "import \"c.nn\" as c\ny = 2\n";
+  std::ofstream(folder / "c.nn") << "import \"a.nn\" (x)\nz = x\n";
+  std::string at = folder.string() + "/";
+  EXPECT_EQ(compile("import \"a.nn\" (x)\n" + model("  k = x\n", "    return x\n")),
+            "error[E0206]: `" + at + "a.nn` imports itself\n --> " + at +
+                "c.nn:1:8\n  |\n1 | import \"a.nn\" (x)\n  |        ^^^^^^\n  |\n"
+                "  = note: `" +
+                at + "b.nn` is imported by `" + at + "a.nn` at " + at + "a.nn:1:8\n  = note: `" +
+                at + "c.nn` is imported by `" + at + "b.nn` at " + at + "b.nn:1:8\n");
+  std::ofstream(folder / "self.nn") << "import \"self.nn\" (x)\n";
+  EXPECT_EQ(firstLine(compile("import \"self.nn\" as s\n" + model("", "    return x\n"))),
+            "error[E0206]: `" + at + "self.nn` imports itself");
+}
+
+/// Two ways to one file are no cycle, and give one class.
+TEST_F(Imports, DiamondsAreFine) {
+  std::ofstream(folder / "base.nn") << "width = 4\n";
+  std::ofstream(folder / "l.nn") << "import \"base.nn\" (width)\nl = width\n";
+  std::ofstream(folder / "r.nn") << "import \"./base.nn\" (width)\nr = width\n";
+  EXPECT_EQ(compile("import \"l.nn\" (l)\nimport \"r.nn\" (r)\n" +
+                    model("  a = Linear(l, r)\n", "    return a(x)\n")),
+            "");
 }
 
 } // namespace nnc::frontend::testing

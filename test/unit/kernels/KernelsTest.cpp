@@ -150,13 +150,12 @@ struct Kernels : testing::TestWithParam<Example> {
   Result<TensorMap> runOn(Target target, ModuleOp module, const std::vector<int64_t> &dims) {
     CompileOptions options;
     options.archs = {}; // the twin compiles the source that the model carries
-    Result<Assembly> assembly = assembleModule(module, "kernel", target, {}, options);
+    codegen::WeightStore weights;
+    Result<Assembly> assembly =
+        assembleModule(module, "kernel", target, weights, options, WeightPlace::Section);
     if (!assembly)
       return assembly.error();
-    Result<std::vector<std::byte>> bytes = assembly->toMemory();
-    if (!bytes)
-      return bytes.error();
-    Result<Engine> engine = Engine::fromMemory(*bytes);
+    Result<Engine> engine = Engine::fromMemory(assembly->toMemory());
     if (!engine)
       return engine.error();
     Result<Session> session = engine->session();

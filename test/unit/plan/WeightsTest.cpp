@@ -1,4 +1,4 @@
-#include "codegen/Weights.h"
+#include "codegen/CheckpointKeys.h"
 #include "codegen/Initialize.h"
 
 #include <gtest/gtest.h>

@@ -1,0 +1,217 @@
+#include "codegen/CheckpointKeys.h"
+
+#include "codegen/plan/PlanBuilder.h"
+#include "ir/NNOps.h"
+#include "runtime/format/Half.h"
+#include "runtime/format/Safetensors.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSet.h"
+
+#include <cstring>
+#include <fmt/format.h>
+
+using namespace mlir;
+
+namespace nnc::codegen {
+
+//===- Globs ----------------------------------------------------------------------------------===//
+
+namespace {
+
+/// The step up to the next dot, and what follows it; `rest` is none after the last step.
+struct Steps {
+  std::string_view first;
+  std::optional<std::string_view> rest;
+};
+
+Steps splitStep(std::string_view key) {
+  size_t dot = key.find('.');
+  if (dot == std::string_view::npos)
+    return {key, std::nullopt};
+  return {key.substr(0, dot), key.substr(dot + 1)};
+}
+
+} // namespace
+
+/// Greedy with one point to come back to, like a wildcard match over steps: linear in the key for
+/// each `**`.
+bool matchesGlob(std::string_view glob, std::string_view key) {
+  std::optional<std::string_view> g = glob, k = key;
+  std::optional<std::string_view> retryGlob, retryKey;
+  bool canRetry = false;
+  while (k) {
+    Steps step = splitStep(*k);
+    if (g) {
+      Steps pattern = splitStep(*g);
+      if (pattern.first == "**") {
+        g = retryGlob = pattern.rest;
+        retryKey = k;
+        canRetry = true;
+        continue;
+      }
+      if (pattern.first == "*" || pattern.first == step.first) {
+        g = pattern.rest;
+        k = step.rest;
+        continue;
+      }
+    }
+    if (!canRetry)
+      return false;
+    retryKey = splitStep(*retryKey).rest;
+    g = retryGlob;
+    k = retryKey;
+    if (!g)
+      return true; // a trailing ** takes all
+    if (!retryKey)
+      canRetry = false;
+  }
+  while (g && splitStep(*g).first == "**")
+    g = splitStep(*g).rest;
+  return !g;
+}
+
+//===- Matching -------------------------------------------------------------------------------===//
+
+namespace {
+
+using Found = format::StoredTensor;
+using Keys = std::vector<std::string>;
+
+/// "f32[6, 1, 5, 5]"
+std::string typeText(DType dtype, const std::vector<int64_t> &shape) {
+  return fmt::format("{}[{}]", dtypeName(dtype), fmt::join(shape, ", "));
+}
+
+/// Whether two stored tensors of one shape are the same numbers in `type`.
+bool holdSame(const Found &a, const Found &b, DType type) {
+  if (a.type == b.type)
+    return llvm::equal(a.data, b.data);
+  constexpr size_t Elements = 1 << 12;
+  std::vector<std::byte> left(Elements * dtypeBytes(type)), right(left.size());
+  size_t count = a.data.size() / dtypeBytes(a.type);
+  auto convert = [&](const Found &from, size_t at, size_t part, std::vector<std::byte> &to) {
+    format::convertFloats(from.type, from.data.data() + at * dtypeBytes(from.type), type, to.data(),
+                          part);
+  };
+  for (size_t at = 0; at < count; at += Elements) {
+    size_t part = std::min(Elements, count - at);
+    convert(a, at, part, left);
+    convert(b, at, part, right);
+    if (std::memcmp(left.data(), right.data(), part * dtypeBytes(type)) != 0)
+      return false;
+  }
+  return true;
+}
+
+class Matcher {
+public:
+  Matcher(std::shared_ptr<const format::Checkpoint> file, const CheckpointNames &names,
+          WeightStore &store)
+      : file(std::move(file)), names(names), store(store) {}
+
+  KeyReport run(ModuleOp module) {
+    for (const format::CheckpointFile &mapped : file->files())
+      store.addFile({mapped.path, mapped.map.bytes()});
+    for (auto global : module.getOps<nn::GlobalOp>())
+      if (global.getKind() == "param" || global.getKind() == "buffer")
+        match(global);
+    for (const Found &entry : file->tensors())
+      if (!used.contains(entry.name) && !isIgnored(entry.name))
+        report.unused.push_back({entry.name, typeText(entry.type, entry.shape)});
+    findPrefix();
+    store.keepAlive(file);
+    return std::move(report);
+  }
+
+private:
+  bool isIgnored(std::string_view key) const {
+    return llvm::any_of(names.ignore,
+                        [&](const std::string &glob) { return matchesGlob(glob, key); });
+  }
+
+  void match(nn::GlobalOp global) {
+    ++report.numSlots;
+    std::optional<DType> dtype = dtypeOf(global.getTensorType().getElementType());
+    std::vector<int64_t> shape = global.getTensorType().getShape().vec();
+    std::string expected = dtype ? typeText(*dtype, shape) : std::string("?");
+    llvm::SmallVector<const Found *> found;
+    Keys keys;
+    for (Attribute key : global.getKeys() ? global.getKeys()->getValue() : ArrayRef<Attribute>()) {
+      keys.push_back(cast<StringAttr>(key).str());
+      if (const Found *entry = file->find(names.prefix + keys.back())) {
+        found.push_back(entry);
+        used.insert(entry->name);
+      }
+    }
+    if (found.empty()) {
+      report.missing.push_back({names.prefix + keys.front(), expected});
+      missingKeys.push_back(std::move(keys));
+      return;
+    }
+    for (const Found *entry : found)
+      if (entry->shape != shape || !dtype || !converts(entry->type, *dtype))
+        return report.misshapen.push_back(
+            {entry->name, expected, typeText(entry->type, entry->shape)});
+    for (const Found *other : ArrayRef(found).drop_front())
+      if (!holdSame(*found[0], *other, *dtype))
+        return report.conflicting.push_back({found[0]->name, other->name});
+    adopt(global, *dtype, shape, *found[0]);
+  }
+
+  static bool converts(DType from, DType to) {
+    return from == to || (format::isConvertibleFloat(from) && format::isConvertibleFloat(to));
+  }
+
+  void adopt(nn::GlobalOp global, DType dtype, const std::vector<int64_t> &shape,
+             const Found &entry) {
+    ++report.numAgreeing;
+    WeightTensor tensor{dtype, shape, entry.data};
+    if (dtype != entry.type) {
+      tensor.stored = entry.type;
+      report.converted.push_back({entry.name, typeText(dtype, shape), typeText(entry.type, shape)});
+    }
+    store.addView(global.getSymName(), std::move(tensor));
+  }
+
+  bool isPresent(const std::string &prefix, const Keys &keys) const {
+    return llvm::any_of(keys, [&](const std::string &key) { return file->find(prefix + key); });
+  }
+
+  /// Tries the starts that some of the first missing keys have in the file; one under which at
+  /// least half of the missing keys are is better than what was asked for.
+  void findPrefix() {
+    constexpr size_t Tried = 4;
+    llvm::StringSet<> tried;
+    for (const Keys &keys : ArrayRef(missingKeys).take_front(Tried))
+      for (const std::string &key : keys)
+        for (const KeyReport::Key &candidate : report.unused) {
+          StringRef name = candidate.name;
+          if (!name.consume_back(key) || !(name.empty() || name.ends_with(".")) ||
+              !tried.insert(name).second || tried.size() > 64)
+            continue;
+          size_t fitting = llvm::count_if(
+              missingKeys, [&](const Keys &missing) { return isPresent(name.str(), missing); });
+          if (fitting * 2 >= missingKeys.size() &&
+              (!report.betterPrefix || fitting > report.betterPrefix->fitting))
+            report.betterPrefix = KeyReport::Prefix{name.str(), fitting};
+        }
+  }
+
+  std::shared_ptr<const format::Checkpoint> file;
+  const CheckpointNames &names;
+  WeightStore &store;
+  llvm::StringSet<> used;
+  std::vector<Keys> missingKeys; ///< without prefix, as KeyReport::missing
+  KeyReport report;
+};
+
+} // namespace
+
+KeyReport matchCheckpoint(ModuleOp module, std::shared_ptr<const format::Checkpoint> file,
+                          const CheckpointNames &names, WeightStore &store) {
+  return Matcher(std::move(file), names, store).run(module);
+}
+
+} // namespace nnc::codegen

@@ -1,0 +1,181 @@
+// Hyperparameters from outside: `--set` and `--config`.
+#include "test/unit/frontend/Compiling.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+
+namespace nnc::frontend::testing {
+
+static const std::string kModel =
+    "module Part(d: int, out: int) {\n"
+    "  l = Linear(d, out)\n"
+    "  fn forward(x: float[B, d]) = l(x)\n"
+    "}\n"
+    "model Net(dim: int as \"hidden_size\" | \"d_model\" = 4, depth: int = 1, eps: float = 1e-5,\n"
+    "          bias: bool = true, sizes: [int] = [4], pair: (int, int) = 2, name: str = \"a\",\n"
+    "          act: fn as \"hidden_act\" = relu, block: module = Linear, t: dtype = f32) {\n"
+    "  a = Linear(4, dim, bias)\n"
+    "  b = [Linear(dim, dim) as \"{name}{i}\" for i in 0..depth]\n"
+    "  c = [block(dim, s) for s in sizes]\n"
+    "  d = Part(dim, pair[0] * pair[1])\n"
+    "  param scale: float[dim] = eps\n"
+    "  fn forward(x: float[B, 4]) -> float[B, dim] requires B in 1..=8 {\n"
+    "    y = x |> a |> b |> act\n"
+    "    return if t == f32 then y * scale else y\n"
+    "  }\n"
+    "}\n"
+    "model Small = Net(dim=3)\n";
+
+using Sets = std::vector<std::pair<std::string, std::string>>;
+
+/// The keys and shapes, or the messages.
+static std::string keysWith(Sets sets, std::string config = "", std::string model = "Net") {
+  FrontendOptions options;
+  options.model = std::move(model);
+  options.sets = std::move(sets);
+  options.config = std::move(config);
+  Compilation compilation(kModel, options);
+  compilation.emit();
+  std::string text = compilation.messages();
+  if (compilation.module)
+    for (const SlotInfo &slot : compilation.info.slots) {
+      text += slot.key + "[";
+      for (int64_t size : slot.shape)
+        text += std::to_string(size) + " ";
+      text += "] ";
+    }
+  return text;
+}
+
+static bool contains(const std::string &text, const std::string &part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(Set, EveryKindOfValue) {
+  EXPECT_TRUE(contains(keysWith({{"dim", "2 * 3"}}), "a.weight[6 4 ]"));
+  EXPECT_TRUE(contains(keysWith({{"hidden_size", "5"}}), "a.weight[5 4 ]")) << "by its other name";
+  EXPECT_TRUE(contains(keysWith({{"dim", "9"}, {"dim", "7"}}), "a.weight[7 4 ]")) << "the last";
+  EXPECT_FALSE(contains(keysWith({{"bias", "false"}}), "a.bias"));
+  EXPECT_TRUE(contains(keysWith({{"sizes", "[1, 2, 3]"}}), "c.2.weight[3 4 ]"));
+  EXPECT_FALSE(contains(keysWith({{"sizes", "[]"}}), "c."));
+  EXPECT_TRUE(contains(keysWith({{"pair", "(2, 5)"}}), "d.l.weight[10 4 ]"));
+  EXPECT_TRUE(contains(keysWith({{"pair", "3"}}), "d.l.weight[9 4 ]"));
+  EXPECT_TRUE(contains(keysWith({{"name", "layer_"}}), "b.layer_0.weight")) << "plain text";
+  EXPECT_TRUE(contains(keysWith({{"name", "\"q\""}}), "b.q0.weight"));
+  EXPECT_TRUE(contains(keysWith({{"eps", "1e-6"}, {"act", "gelu"}, {"t", "bf16"}}), "scale[4 ]"));
+  EXPECT_TRUE(contains(keysWith({{"block", "Conv1D"}, {"sizes", "[7]"}}), "c.0.weight[4 7 ]"));
+  EXPECT_TRUE(contains(keysWith({{"depth", "2"}}, "", "Small"), "b.a1.weight[3 3 ]"));
+}
+
+TEST(Set, ImpossibleSizesAreReportedAtTheOption) {
+  EXPECT_EQ(keysWith({{"dim", "-1"}}),
+            "error[E0308]: `dim` makes an impossible size\n --> --set dim:1:1\n  |\n1 | -1\n"
+            "  | ^^ it is -1\n  |\n  = note: the size of a tensor at std.nn:3:23\n");
+  EXPECT_EQ(keysWith({{"pair", "(-1, 2)"}}),
+            "error[E0308]: `out` makes an impossible size\n  --> model.nn:11:17\n   |\n"
+            "11 |   d = Part(dim, pair[0] * pair[1])\n   |                 ^^^^^^^^^^^^^^^^^ it is "
+            "-2\n   |\n   = note: the size of a tensor at std.nn:3:23\n");
+}
+
+TEST(Set, WhatIsNotAValue) {
+  EXPECT_EQ(keysWith({{"dimm", "3"}}),
+            "error: --set: `Net` has no hyperparameter `dimm`, did you mean `dim`?\n");
+  EXPECT_EQ(
+      keysWith({{"depth", "\"2\""}}),
+      "error[E0403]: `depth` of `Net` takes an int, this is a str\n --> --set depth:1:1\n"
+      "  |\n1 | \"2\"\n  | ^^^\n  |\n ::: model.nn:5:61\n  |\n"
+      "5 | model Net(dim: int as \"hidden_size\" | \"d_model\" = 4, depth: int = 1, eps: float "
+      "= 1e-5,\n  |                                                             --- declared "
+      "here\n");
+}
+
+class ConfigFile : public ::testing::Test {
+protected:
+  ConfigFile() {
+    std::string name = (std::filesystem::temp_directory_path() / "nnc-config-XXXXXX").string();
+    folder = mkdtemp(name.data());
+  }
+  ~ConfigFile() override { std::filesystem::remove_all(folder); }
+
+  /// The messages, with the folder left out of paths.
+  std::string with(const std::string &json, Sets sets = {}, std::string model = "Net") {
+    std::string path = folder + "/config.json";
+    std::ofstream(path) << json;
+    std::string text = keysWith(std::move(sets), path, std::move(model));
+    for (size_t at; (at = text.find(folder + "/")) != std::string::npos;)
+      text.erase(at, folder.size() + 1);
+    return text;
+  }
+  std::string folder;
+};
+
+TEST_F(ConfigFile, NamesOtherNamesAndWhatIsUnknown) {
+  std::string text = with(R"({
+    "architectures": ["NetForMaskedLM"], "_name_or_path": "x\u00e9\n", "torch_dtype": "bfloat16",
+    "hidden_size": 6, "depth": 2, "nested": {"depth": 9, "list": [1, {"a": null}, -2.5e3]},
+    "sizes": [3, 5], "pair": [2, 4], "bias": false, "name": "n", "eps": 1, "hidden_act": "gelu_new",
+    "t": "float16", "block": "Conv1D"
+  })");
+  EXPECT_TRUE(contains(text, "a.weight[6 4 ] b.n0.weight[6 6 ]")) << text;
+  EXPECT_TRUE(contains(text, "b.n1.weight[6 6 ]")) << text;
+  EXPECT_TRUE(contains(text, "c.1.weight[6 5 ]")) << text;
+  EXPECT_TRUE(contains(text, "d.l.weight[8 6 ]")) << text;
+  EXPECT_TRUE(contains(with(R"({"d_model": 5})"), "a.weight[5 4 ]"));
+  EXPECT_TRUE(contains(with(R"({"dim": 5})"), "a.weight[5 4 ]"));
+  EXPECT_TRUE(contains(with(R"({"dim": 5, "hidden_size": 6})"), "a.weight[6 4 ]"))
+      << "the name in files is meant";
+  EXPECT_TRUE(contains(with(R"({"dim": null})"), "a.weight[4 4 ]"));
+  EXPECT_TRUE(contains(with("{}"), "a.weight[4 4 ]"));
+  EXPECT_TRUE(contains(with(R"({"dim": 5})", {{"dim", "8"}}), "a.weight[8 4 ]"))
+      << "--set goes before --config";
+  EXPECT_TRUE(contains(with(R"({"dim": 5})", {}, "Small"), "a.weight[5 4 ]"));
+}
+
+TEST_F(ConfigFile, WrongTypes) {
+  auto firstLines = [&](const std::string &json) {
+    std::string text = with(json);
+    return text.substr(0, text.find("\n  |"));
+  };
+  EXPECT_EQ(firstLines("{\n  \"depth\": \"12\"\n}"),
+            "error[E0403]: `depth` of `Net` takes an int, this is a str\n --> config.json:2:12");
+  EXPECT_EQ(firstLines(R"({"hidden_size": 768.0})"),
+            "error[E0403]: `dim` of `Net` takes an int, this is a float\n --> config.json:1:17");
+  EXPECT_EQ(firstLines(R"({"bias": 1})"),
+            "error[E0403]: `bias` of `Net` takes a bool, this is an int\n --> config.json:1:10");
+  EXPECT_EQ(firstLines(R"({"sizes": {"a": 1}})"),
+            "error[E0403]: `sizes` of `Net` cannot be an object\n --> config.json:1:11");
+  EXPECT_EQ(firstLines(R"({"hidden_act": "quick_gelu"})"),
+            "error[E0403]: `act` of `Net` cannot be \"quick_gelu\"\n --> config.json:1:16");
+  EXPECT_EQ(firstLines(R"({"dim": -3})"),
+            "error[E0308]: `dim` makes an impossible size\n --> config.json:1:9");
+}
+
+TEST_F(ConfigFile, Malformed) {
+  auto error = [&](const std::string &json) {
+    std::string text = with(json);
+    size_t caret = text.find('^');
+    return text.substr(0, text.find('\n')) +
+           (caret == std::string::npos ? "" : text.substr(text.find(' ', caret)));
+  };
+  std::string start = "error[E0511]: this is not JSON ";
+  EXPECT_EQ(error(""), start + "an object is expected\n");
+  EXPECT_EQ(error("[1]"), start + "an object is expected\n");
+  EXPECT_EQ(error("{1: 2}"), start + "a name in quotes is expected\n");
+  EXPECT_EQ(error("{\"a\" 2}"), start + "`:` is expected\n");
+  EXPECT_EQ(error("{\"a\": 2 3}"), start + "`,` or `}` is expected\n");
+  EXPECT_EQ(error("{\"a\": [2 3]}"), start + "`,` or `]` is expected\n");
+  EXPECT_EQ(error("{\"a\": nul}"), start + "a value is expected\n");
+  EXPECT_EQ(error("{\"a\": }"), start + "a value is expected\n");
+  EXPECT_EQ(error("{\"a\": 1.2.3}"), start + "a value is expected\n");
+  EXPECT_EQ(error("{\"a\": \"x"), start + "this string is never closed\n");
+  EXPECT_EQ(error("{\"a\": \"\\q\"}"), start + "there is no such escape\n");
+  EXPECT_EQ(error("{\"a\": \"\\u12\"}"), start + "there is no such escape\n");
+  EXPECT_EQ(error("{} {}"), start + "nothing may follow the object\n");
+  EXPECT_EQ(error("{\"a\":" + std::string(100'000, '[')), start + "nested too deeply\n");
+  EXPECT_EQ(keysWith({}, folder + "/none.json"),
+            "error: cannot read '" + folder + "/none.json': No such file or directory\n");
+}
+
+} // namespace nnc::frontend::testing
