@@ -70,7 +70,7 @@ TEST(Scan, CarriesStates) {
   }
   fn forward(x: float[T, 4]) requires T in 1..=9 {
     before = pos
-    y = scan xt in x axis 0 { yield step(xt) * before }
+    y = scan xt in x axis 0 { yield step(xt) * float(before) }
     return y
   }
 }
