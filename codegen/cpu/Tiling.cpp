@@ -36,6 +36,11 @@ public:
 
   double time = 0;  ///< nanoseconds
   double bytes = 0; ///< of buffers
+  double whole = 0; ///< bytes of the largest one that cannot be filled part by part
+
+  /// Without their buffers, sums are formed again for every element that reads them.
+  bool isTooLarge() const { return bytes > maxBuffers || whole > double(maxBufferBytes); }
+  double excess() const { return std::max({1.0, bytes / maxBuffers, whole / maxBufferBytes}); }
 
 private:
   void compute(Value tensor, const Sizes &sizes);
@@ -137,7 +142,10 @@ void BlockCost::read(Value tensor, const Sizes &sizes, const UseOfTensor &use, d
   if (!buffers.insert(tensor).second)
     return;
   unsigned bits = getElementTypeOrSelf(tensor).getIntOrFloatBitWidth();
-  bytes += product(sizes) * std::max(1u, bits / 8);
+  double size = product(sizes) * std::max(1u, bits / 8);
+  bytes += size;
+  if (!use.reduced)
+    whole = std::max(whole, size);
   compute(tensor, sizes);
 }
 
@@ -199,7 +207,7 @@ public:
     double target =
         std::clamp(BlockCost(root, usual).time / wantedBlocks, leastBlock, largestBlock);
     least = now.time;
-    while (now.time > target || now.bytes > maxBuffers) {
+    while (now.time > target || now.isTooLarge()) {
       std::optional<Sizes> smaller = cut(tile, now);
       if (!smaller)
         break;
@@ -219,7 +227,7 @@ private:
   }
 
   std::optional<Sizes> cut(const Sizes &tile, const BlockCost &now) const {
-    bool isTooLarge = now.bytes > maxBuffers;
+    bool isTooLarge = now.isTooLarge();
     double best = isTooLarge ? HUGE_VAL : toleratedRepetition * least;
     std::optional<Sizes> result;
     for (size_t axis = 0; axis < tile.size(); ++axis) {
@@ -233,7 +241,7 @@ private:
       BlockCost cost(root, candidate);
       double score = totalTime(candidate, cost);
       if (isTooLarge)
-        score *= std::max(1.0, cost.bytes / maxBuffers);
+        score *= cost.excess();
       if (score < best) {
         best = score;
         result = candidate;

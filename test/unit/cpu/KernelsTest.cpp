@@ -404,6 +404,25 @@ TEST(CpuKernels, NotANumber) {
   }
 }
 
+/// A block keeps the sums of its part of the result, 128 KiB at most: else each is formed anew.
+TEST(CpuKernels, BlocksOfLargeResultsKeepTheirSums) {
+  Model model = makeModel(R"(
+    func.func @f(%x: tensor<32x64x56x56xf32>, %w: tensor<256x64x1x1xf32>)
+        -> tensor<32x256x56x56xf32> attributes {nn.entry, nn.dims = []} {
+      %0 = nn.conv2d %x, %w {strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>,
+                             dilation = array<i64: 1, 1>}
+          : tensor<32x64x56x56xf32>, tensor<256x64x1x1xf32> -> tensor<32x256x56x56xf32>
+      %1 = nn.full 0.0 : f32 -> tensor<32x256x56x56xf32>
+      %2 = nn.max %0, %1 : tensor<32x256x56x56xf32>
+      return %2 : tensor<32x256x56x56xf32>
+    })");
+  ASSERT_EQ(model.kernels.size(), 1u);
+  Result<codegen::CpuObject> object = codegen::compileForCpu(model.kernels, {});
+  ASSERT_TRUE(object);
+  auto blocks = cast<mlir::AffineConstantExpr>(object->kernels[0].grid.getResult(0));
+  EXPECT_LE(int64_t(32) * 256 * 56 * 56 * 4 / blocks.getValue(), 128 * 1024);
+}
+
 TEST(CpuKernels, SameBytesEveryTime) {
   std::string text = convolution({3, 17, 5, 3, 2, 1, 1, 1});
   Model first = makeModel(text), second = makeModel(text);
