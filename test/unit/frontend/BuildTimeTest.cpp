@@ -163,19 +163,6 @@ TEST(BuildTime, WhatIsNotThereYetIsRefused) {
    |
    = note: in lstm.0, lstm.1
 )");
-  EXPECT_EQ(compiled(Compilation::read("test/unit/frontend/models/llama.nn")),
-            R"(error[E0590]: `@precision` is not supported yet
-  --> model.nn:39:1
-   |
-39 | @precision(bf16)
-   | ^^^^^^^^^^^^^^^^
-
-error[E0590]: `@quant` is not supported yet
-  --> model.nn:40:1
-   |
-40 | @quant("model.layers.*.mlp.*.weight", i4, group=128)
-   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-)");
 }
 
 TEST(BuildTime, ATrainBlockDoesNotKeepTheRestFromBeingChecked) {
