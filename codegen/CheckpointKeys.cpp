@@ -2,6 +2,7 @@
 
 #include "codegen/plan/PlanBuilder.h"
 #include "ir/NNOps.h"
+#include "runtime/format/Glob.h"
 #include "runtime/format/Half.h"
 #include "runtime/format/Safetensors.h"
 
@@ -15,62 +16,6 @@
 using namespace mlir;
 
 namespace nnc::codegen {
-
-//===- Globs ----------------------------------------------------------------------------------===//
-
-namespace {
-
-/// The step up to the next dot, and what follows it; `rest` is none after the last step.
-struct Steps {
-  std::string_view first;
-  std::optional<std::string_view> rest;
-};
-
-Steps splitStep(std::string_view key) {
-  size_t dot = key.find('.');
-  if (dot == std::string_view::npos)
-    return {key, std::nullopt};
-  return {key.substr(0, dot), key.substr(dot + 1)};
-}
-
-} // namespace
-
-/// Greedy with one point to come back to, like a wildcard match over steps: linear in the key for
-/// each `**`.
-bool matchesGlob(std::string_view glob, std::string_view key) {
-  std::optional<std::string_view> g = glob, k = key;
-  std::optional<std::string_view> retryGlob, retryKey;
-  bool canRetry = false;
-  while (k) {
-    Steps step = splitStep(*k);
-    if (g) {
-      Steps pattern = splitStep(*g);
-      if (pattern.first == "**") {
-        g = retryGlob = pattern.rest;
-        retryKey = k;
-        canRetry = true;
-        continue;
-      }
-      if (pattern.first == "*" || pattern.first == step.first) {
-        g = pattern.rest;
-        k = step.rest;
-        continue;
-      }
-    }
-    if (!canRetry)
-      return false;
-    retryKey = splitStep(*retryKey).rest;
-    g = retryGlob;
-    k = retryKey;
-    if (!g)
-      return true; // a trailing ** takes all
-    if (!retryKey)
-      canRetry = false;
-  }
-  while (g && splitStep(*g).first == "**")
-    g = splitStep(*g).rest;
-  return !g;
-}
 
 //===- Matching -------------------------------------------------------------------------------===//
 
@@ -86,7 +31,7 @@ std::string typeText(DType dtype, const std::vector<int64_t> &shape) {
 
 /// Whether two stored tensors of one shape are the same numbers in `type`.
 bool holdSame(const Found &a, const Found &b, DType type) {
-  if (a.type == b.type)
+  if (a.type == b.type || !format::isConvertibleFloat(type))
     return llvm::equal(a.data, b.data);
   constexpr size_t Elements = 1 << 12;
   std::vector<std::byte> left(Elements * dtypeBytes(type)), right(left.size());
@@ -128,7 +73,7 @@ public:
 private:
   bool isIgnored(std::string_view key) const {
     return llvm::any_of(names.ignore,
-                        [&](const std::string &glob) { return matchesGlob(glob, key); });
+                        [&](const std::string &glob) { return format::matchesGlob(glob, key); });
   }
 
   void match(nn::GlobalOp global) {
@@ -151,13 +96,28 @@ private:
       return;
     }
     for (const Found *entry : found)
-      if (entry->shape != shape || !dtype || !converts(entry->type, *dtype))
+      if (!holdsPacked(global, *entry, shape) &&
+          (entry->shape != shape || !dtype || !converts(entry->type, *dtype)))
         return report.misshapen.push_back(
             {entry->name, expected, typeText(entry->type, entry->shape)});
     for (const Found *other : ArrayRef(found).drop_front())
       if (!holdSame(*found[0], *other, *dtype))
         return report.conflicting.push_back({found[0]->name, other->name});
     adopt(global, *dtype, shape, *found[0]);
+  }
+
+  /// Whether a file's integers are the bytes of packed i4: bytes without a sign, or words of which
+  /// each is the last axis (i32[m, n] for i4[m, n, 8]).
+  static bool holdsPacked(nn::GlobalOp global, const Found &entry,
+                          const std::vector<int64_t> &bytes) {
+    if (!global->hasAttr("packed"))
+      return false;
+    if (entry.type == DType::U8)
+      return entry.shape == bytes;
+    bool isWord = entry.type == DType::I16 || entry.type == DType::I32 || entry.type == DType::I64;
+    return isWord && entry.shape.size() + 1 == bytes.size() &&
+           std::equal(entry.shape.begin(), entry.shape.end(), bytes.begin()) &&
+           bytes.back() == int64_t(dtypeBytes(entry.type));
   }
 
   static bool converts(DType from, DType to) {
@@ -168,7 +128,7 @@ private:
              const Found &entry) {
     ++report.numAgreeing;
     WeightTensor tensor{dtype, shape, entry.data};
-    if (dtype != entry.type) {
+    if (dtype != entry.type && !holdsPacked(global, entry, shape)) {
       tensor.stored = entry.type;
       report.converted.push_back({entry.name, typeText(dtype, shape), typeText(entry.type, shape)});
     }

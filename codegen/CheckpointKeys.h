@@ -15,9 +15,6 @@ struct CheckpointNames {
   std::vector<std::string> ignore; ///< globs of keys in the file that may be left over
 };
 
-/// `*` matches one step of a key, `**` any number of steps (also none).
-bool matchesGlob(std::string_view glob, std::string_view key);
-
 /// What strict loading found.
 struct KeyReport {
   struct Key {

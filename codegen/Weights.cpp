@@ -123,6 +123,9 @@ Result<void> initializeWeights(ModuleOp module, uint64_t seed, WeightStore &stor
       return Error{fmt::format("`{}` needs fixed sizes", symbol.str())};
     WeightTensor tensor{*dtype, type.getShape().vec(), {}};
     std::vector<float> values = initialValues(*initializer, symbol, tensor.shape, seed);
+    if (global->hasAttr("packed")) // two numbers of 4 bits in each byte
+      for (float &value : values)
+        value = float(int8_t((int(value) & 15) * 17));
     store.addOwned(symbol, tensor, encode(*dtype, values));
   }
   return {};

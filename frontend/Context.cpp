@@ -24,6 +24,8 @@ mlir::Location Context::location(syntax::Span span) const {
 }
 
 mlir::Type Context::elementType(Element element) {
+  if (element == Element::Float)
+    element = precision.working;
   switch (element) {
   case Element::Float:
   case Element::F32:
@@ -32,6 +34,11 @@ mlir::Type Context::elementType(Element element) {
     return builder.getF16Type();
   case Element::BF16:
     return builder.getBF16Type();
+  case Element::F8E4M3:
+    return builder.getFloat8E4M3FNType();
+  case Element::F8E5M2:
+    return builder.getFloat8E5M2Type();
+  case Element::I4:
   case Element::I8:
     return builder.getI8Type();
   case Element::I32:
@@ -40,10 +47,6 @@ mlir::Type Context::elementType(Element element) {
     return builder.getI64Type();
   case Element::Bool:
     return builder.getI1Type();
-  case Element::F8E4M3:
-  case Element::F8E5M2:
-  case Element::I4:
-    return {};
   }
   return {};
 }
@@ -79,6 +82,17 @@ unsigned Context::addLoopSymbol(const Dim &length) {
   int64_t last = std::max<int64_t>(length.bounds(facts).high, 1) - 1;
   facts.ranges[dimNames.back()] = {0, last};
   return number;
+}
+
+std::vector<Dim> Context::storedShape(Element element, std::span<const Dim> shape) {
+  std::vector<Dim> stored(shape.begin(), shape.end());
+  if (element == Element::I4)
+    stored.back() = stored.back().ceilDiv(2);
+  return stored;
+}
+
+mlir::RankedTensorType Context::storedType(Element element, std::span<const Dim> shape) {
+  return tensorType(element, storedShape(element, shape));
 }
 
 mlir::AffineMap Context::affineMap(std::span<const Dim> dims) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "frontend/Dim.h"
+#include "frontend/Precision.h"
 #include "frontend/Value.h"
 #include "frontend/syntax/Diagnostics.h"
 #include "frontend/syntax/Source.h"
@@ -41,6 +42,8 @@ public:
 
   /// Whether a tensor function is being emitted. Outside one no tensor exists and none may be made.
   bool emitting = false;
+  /// What `float` is in the function being emitted, and in the modules being made.
+  Precision precision;
 
   /// The symbols of the entry point by the user's names, in order: symbol s_i is the i-th. Its
   /// dimensions come first; the others follow as they are needed.
@@ -89,11 +92,14 @@ public:
   /// `NameLoc(opName, FileLineColLoc)`.
   mlir::Location location(syntax::Span span) const;
 
-  /// The IR's type of an element: `float` is f32, `bool` is i1. Null for storage types, which the
-  /// caller has refused.
+  /// The IR's type of an element: `float` is what the precision here says, `bool` is i1, an i4 that
+  /// is not in memory is i8.
   mlir::Type elementType(Element element);
   /// With encoding if a size is symbolic.
   mlir::RankedTensorType tensorType(Element element, std::span<const Dim> shape);
+  /// As it lies in memory: i4 are bytes, two in each along the last axis.
+  static std::vector<Dim> storedShape(Element element, std::span<const Dim> shape);
+  mlir::RankedTensorType storedType(Element element, std::span<const Dim> shape);
   mlir::RankedTensorType tensorType(const TensorValue &tensor) {
     return tensorType(tensor.element, tensor.shape);
   }

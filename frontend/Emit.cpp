@@ -4,6 +4,7 @@
 #include "frontend/Kernels.h"
 
 #include "ir/NNOps.h"
+#include "mlir/IR/TypeUtilities.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -11,6 +12,27 @@
 namespace nnc::frontend {
 
 //===- Slots ----------------------------------------------------------------------------------===//
+
+Value Evaluator::castFloats(const Value &value, syntax::Span span) {
+  std::vector<TensorValue> tensors;
+  flattenTensors(value, tensors);
+  mlir::Type working = context.elementType(Element::Float);
+  auto differs = [&](const TensorValue &tensor) {
+    return tensor.element == Element::Float &&
+           mlir::getElementTypeOrSelf(tensor.value.getType()) != working;
+  };
+  if (std::none_of(tensors.begin(), tensors.end(), differs))
+    return value;
+  size_t index = 0;
+  auto next = [&]() -> mlir::Value {
+    const TensorValue &tensor = tensors[index++];
+    if (!differs(tensor) || !startOperation("cast", span))
+      return tensor.value;
+    return context.builder.create<nn::CastOp>(context.location(span), context.tensorType(tensor),
+                                              tensor.value);
+  };
+  return replaceTensors(value, next);
+}
 
 /// What a function can reach slots through: the instance it belongs to and its arguments.
 static std::vector<Slot *> reachableSlots(const Frame &callee, const std::vector<Value> &values) {
@@ -31,6 +53,9 @@ static std::string sharingPattern(const std::vector<Slot *> &slots) {
     auto [at, isNew] = first.try_emplace(slots[i], i);
     if (!isNew)
       pattern += fmt::format("{}={},", i, at->second);
+    // Tied to a tensor that is stored in another way.
+    if (slots[i]->tied)
+      pattern += fmt::format("{}:{},", i, syntax::spelling(slots[i]->canonical()->stored));
   }
   return pattern;
 }
@@ -60,9 +85,11 @@ std::string Evaluator::callName(const FunctionData &function, const Instance *ca
 std::optional<Value> Evaluator::callEmitted(Frame &callee, const FunctionData &function,
                                             std::vector<Value> values, const CallSite &site) {
   std::vector<Slot *> reachable = reachableSlots(callee, values);
+  const Precision &precision = context.precision;
   std::string key =
-      fmt::format("{}.{}|{}", static_cast<const void *>(function.decl),
-                  callee.self ? callee.self->structure : 0, sharingPattern(reachable));
+      fmt::format("{}.{}|{}:{}:{}|{}", static_cast<const void *>(function.decl),
+                  callee.self ? callee.self->structure : 0, syntax::spelling(precision.working),
+                  syntax::spelling(precision.params), precision.tf32, sharingPattern(reachable));
   for (const Value &value : values) {
     key += '|';
     structures.append(value, key);

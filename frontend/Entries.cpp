@@ -2,6 +2,7 @@
 // other function, except that it reads slots with `nn.get`.
 #include "frontend/Entries.h"
 
+#include "frontend/Attributes.h"
 #include "ir/NNDialect.h"
 
 #include <algorithm>
@@ -150,7 +151,7 @@ bool EntryEmitter::takeFormals(const syntax::FnStmt &fn) {
         return false;
       }
     }
-    if (!context.elementType(type->elem)) {
+    if (type->elem == Element::I4) {
       evaluator.refuse(formal.type->span, fmt::format("inputs of {} are not supported yet",
                                                       syntax::spelling(type->elem)));
       return false;
@@ -466,7 +467,13 @@ bool EntryEmitter::emitVariant(Instance &root, const syntax::FnStmt &fn,
   body.home = root.cls->home;
   body.self = &root;
   body.function = &fn;
+  body.precision = root.precision;
   Evaluator::EnterFrame enter(evaluator, body);
+  bool ok = true;
+  if (std::optional<Precision> own = readPrecision(evaluator, fn, root.precision, ok))
+    context.precision = *own;
+  if (!ok)
+    return false;
   if (!takeFormals(fn) || !takeGuards(fn))
     return false;
   noteDims();

@@ -178,9 +178,15 @@ public:
   /// Checks what a body returns against the declared results.
   bool checkResults(const syntax::FnStmt &fn, Value &result);
 
+  /// Evaluates a body once its formals are bound by name.
+  std::optional<Value> callBound(Frame &callee, const FunctionData &function,
+                                 std::vector<BoundArgument> &bound, const CallSite &site);
+
   //===- Emit.cpp: a function of its own per distinct call ------------------------------------===//
   std::optional<Value> callEmitted(Frame &callee, const FunctionData &function,
                                    std::vector<Value> values, const CallSite &site);
+  /// The same value with each `float` tensor in it as `float` is here.
+  Value castFloats(const Value &value, syntax::Span span);
   void finishFunction(FunctionEmission &emission, const Value &result, syntax::Span span);
 
   //===- States.cpp: slots at run time, and `<-` ----------------------------------------------===//
@@ -243,6 +249,7 @@ public:
     Evaluator &evaluator;
     Frame *outer;
     bool wasEmitting;
+    Precision outerPrecision;
     std::string outerPath;
   };
 
@@ -259,6 +266,19 @@ public:
     Evaluator &evaluator;
     std::pair<const void *, const void *> what;
     bool entered = false;
+  };
+
+  /// Sets `bindingPrecision` while it lives.
+  class BindingPrecision {
+  public:
+    BindingPrecision(Evaluator &evaluator, std::optional<Precision> inner)
+        : evaluator(evaluator), saved(std::exchange(evaluator.bindingPrecision, inner)) {}
+    ~BindingPrecision() { evaluator.bindingPrecision = saved; }
+    const std::optional<Precision> &outer() const { return saved; }
+
+  private:
+    Evaluator &evaluator;
+    std::optional<Precision> saved;
   };
 
   syntax::Diagnostic &error(std::string_view code, syntax::Span span, std::string message) {
@@ -282,6 +302,8 @@ public:
   /// `--set` for the model: replace arguments of the first instantiation of that class.
   std::vector<Argument> overrides;
   const ModuleClass *overridden = nullptr;
+  /// `@precision` of the binding being evaluated: for the instances made in it, over their own.
+  std::optional<Precision> bindingPrecision;
 
   /// What a name is, without reporting anything; nothing for slots and after errors.
   std::optional<Value> quietLookup(std::string_view name);
@@ -332,6 +354,7 @@ private:
   void applyOverrides(const ModuleClass &cls, std::vector<Argument> &arguments);
   bool takeHyperparameters(Instance &instance, std::vector<BoundArgument> &bound,
                            const CallSite &site);
+  bool choosePrecision(Instance &instance, const std::optional<Precision> &ofBinding);
   bool isNewMember(Instance &instance, const syntax::Ident &name);
   void bindMember(Instance &instance, const syntax::BindStmt &bind);
   static void collectNames(const std::vector<syntax::Target> &targets,

@@ -53,14 +53,17 @@ std::nullopt_t Evaluator::refuse(syntax::Span span, std::string message) {
 
 Evaluator::EnterFrame::EnterFrame(Evaluator &evaluator, Frame &inner)
     : evaluator(evaluator), outer(evaluator.frame), wasEmitting(evaluator.context.emitting),
-      outerPath(evaluator.context.modulePath) {
+      outerPrecision(evaluator.context.precision), outerPath(evaluator.context.modulePath) {
   evaluator.frame = &inner;
   evaluator.context.emitting = inner.emission != nullptr;
+  if (inner.precision)
+    evaluator.context.precision = *inner.precision;
 }
 
 Evaluator::EnterFrame::~EnterFrame() {
   evaluator.frame = outer;
   evaluator.context.emitting = wasEmitting;
+  evaluator.context.precision = outerPrecision;
   evaluator.context.modulePath = std::move(outerPath);
 }
 

@@ -1,6 +1,7 @@
 // Parses files once, enters the names of their top level, and follows imports.
 #include "frontend/Files.h"
 
+#include "frontend/AttributePlaces.h"
 #include "frontend/Prelude.h"
 #include "frontend/Suggest.h"
 #include "frontend/syntax/Parser.h"
@@ -21,6 +22,7 @@ FileScope *Files::open(syntax::FileId file) {
   scope->tree = syntax::parseFile(sources, file, diags);
   scope->isBroken = diags.numErrors() != before;
   FileScope *opened = scope.get();
+  checkAttributePlaces(*opened->tree, diags);
   enterNames(*opened);
   return opened;
 }

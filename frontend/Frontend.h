@@ -29,6 +29,8 @@ struct FrontendOptions {
   std::map<std::string, std::vector<int64_t>> variants = {};
   /// `--config`: a file of JSON with hyperparameters by name, or by the name after `as`.
   std::string config = {};
+  /// `--allow tf32`: where no `@precision` says otherwise.
+  bool allowTf32 = false;
   /// Is told what is evaluated, or null.
   Observer *observer = nullptr;
 };

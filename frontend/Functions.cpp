@@ -1,6 +1,6 @@
 // Calls of functions written in the language: arguments are bound and checked against the
 // signature, then the body is evaluated in place (build time) or emitted once and called (tensors).
-#include "frontend/Evaluator.h"
+#include "frontend/Attributes.h"
 #include "frontend/syntax/Lost.h"
 
 #include <fmt/format.h>
@@ -55,14 +55,29 @@ std::optional<Value> Evaluator::callUser(const FunctionData &function,
   callee.function = &fn;
   callee.emission = frame->emission;
   callee.caller = frame->self;
+  std::optional<Value> result = callBound(callee, function, *bound, site);
+  return result ? std::optional(castFloats(*result, site.callee)) : std::nullopt;
+}
+
+/// What crosses the border of a precision is cast: arguments here, results by the caller.
+std::optional<Value> Evaluator::callBound(Frame &callee, const FunctionData &function,
+                                          std::vector<BoundArgument> &bound, const CallSite &site) {
+  const syntax::FnStmt &fn = *function.decl;
+  callee.precision = function.self ? function.self->precision : context.precision;
   EnterFrame enter(*this, callee);
+  bool ok = true;
+  if (std::optional<Precision> own = readPrecision(*this, fn, *callee.precision, ok)) {
+    callee.precision = own;
+    context.precision = *own;
+  }
   Taker taker{Taker::Kind::Argument, site.name, site, countTensorFormals(fn)};
   std::vector<Value> values;
   std::vector<TensorMatch> tensors;
-  bool ok = takeArguments(fn, *bound, taker, values, tensors);
+  ok = takeArguments(fn, bound, taker, values, tensors) && ok;
   ok = unify(tensors, taker) && ok;
   for (size_t i = 0; i < values.size() && ok; ++i) {
-    const BoundArgument &argument = (*bound)[i];
+    const BoundArgument &argument = bound[i];
+    values[i] = castFloats(values[i], argument.span);
     ok = adaptNumber(*argument.formal->type, values[i], argument.span);
     callee.locals.assign(argument.formal->name.text, values[i], argument.formal->name.span);
   }

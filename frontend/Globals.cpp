@@ -3,7 +3,9 @@
 
 #include "frontend/DimAffine.h"
 #include "ir/NNOps.h"
+#include "runtime/format/Glob.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <map>
 #include <unordered_map>
@@ -32,19 +34,105 @@ static mlir::DictionaryAttr initAttr(mlir::OpBuilder &builder, const SlotInit &i
   return {};
 }
 
-static void emitGlobal(Context &context, Slot &slot, const std::vector<std::string> &keys) {
+//===- Quantization ---------------------------------------------------------------------------===//
+
+/// Products read such params, and only products gain by it.
+static bool isQuantizable(const Slot &slot) {
+  return slot.decl->slot == syntax::SlotKind::Param && isFloating(slot.element) &&
+         !isStorageOnly(slot.stored) && slot.shape.size() >= 2;
+}
+
+static bool matches(const QuantRule &rule, const std::vector<std::string> &keys) {
+  return std::any_of(keys.begin(), keys.end(),
+                     [&](const std::string &key) { return format::matchesGlob(rule.glob, key); });
+}
+
+static mlir::DictionaryAttr quantAttr(mlir::OpBuilder &builder, const QuantRule &rule) {
+  llvm::SmallVector<mlir::NamedAttribute> entries;
+  auto name = [&](Element element) {
+    return builder.getStringAttr(std::string(syntax::spelling(element)));
+  };
+  entries.push_back(builder.getNamedAttr("element", name(rule.element)));
+  if (rule.group > 0)
+    entries.push_back(builder.getNamedAttr("group", builder.getI64IntegerAttr(rule.group)));
+  if (rule.zero)
+    entries.push_back(builder.getNamedAttr("zero", builder.getUnitAttr()));
+  if (rule.act)
+    entries.push_back(builder.getNamedAttr("act", name(*rule.act)));
+  return builder.getDictionaryAttr(entries);
+}
+
+namespace {
+
+/// The rules of a model, and what of the model each has met.
+class QuantRules {
+public:
+  QuantRules(Context &context, const std::vector<QuantRule> &rules)
+      : context(context), rules(rules), met(rules.size()) {}
+
+  /// The first rule that takes the slot; null if none does.
+  const QuantRule *find(const Slot &slot, const std::vector<std::string> &keys) {
+    const QuantRule *found = nullptr;
+    for (size_t i = 0; i < rules.size(); ++i) {
+      if (!matches(rules[i], keys))
+        continue;
+      if (isQuantizable(slot)) {
+        met[i].takes = true;
+        found = found ? found : &rules[i];
+      } else if (met[i].other.empty()) {
+        met[i].other = keys.front();
+      }
+    }
+    return found;
+  }
+
+  bool reportUnused() const {
+    bool ok = true;
+    for (size_t i = 0; i < rules.size(); ++i)
+      if (!met[i].takes) {
+        ok = false;
+        syntax::Diagnostic &diag = context.error(
+            "E0706", rules[i].globSpan, fmt::format("no weight matches `{}`", rules[i].glob));
+        if (!met[i].other.empty())
+          diag.note(fmt::format("`{}` does, but only params of floats with at least 2 axes are "
+                                "quantized",
+                                met[i].other));
+        else
+          diag.note("`*` stands for one step of a key, `**` for any number; `nnc keys` lists them");
+      }
+    return ok;
+  }
+
+private:
+  struct Met {
+    bool takes = false;
+    std::string other; ///< the first key that matched but cannot be quantized
+  };
+  Context &context;
+  const std::vector<QuantRule> &rules;
+  std::vector<Met> met;
+};
+
+} // namespace
+
+static void emitGlobal(Context &context, Slot &slot, const std::vector<std::string> &keys,
+                       const QuantRule *rule) {
   slot.symbol = keys.front();
   context.opName = slot.symbol;
   mlir::OpBuilder &builder = context.builder;
   llvm::SmallVector<llvm::StringRef> names(keys.begin(), keys.end());
   llvm::SmallVector<mlir::AffineExpr> dims;
-  for (const Dim &dim : slot.shape)
+  for (const Dim &dim : context.storedShape(slot.stored, slot.shape))
     dims.push_back(toAffine(dim, slot.variables, builder.getContext()));
-  mlir::Type type = nn::getTensorType(dims, context.elementType(slot.element));
-  builder.create<nn::GlobalOp>(context.location(slot.decl->name.span),
-                               builder.getStringAttr(slot.symbol), mlir::TypeAttr::get(type),
-                               builder.getStringAttr(syntax::spelling(slot.decl->slot)),
-                               builder.getStrArrayAttr(names), initAttr(builder, slot.init));
+  mlir::Type type = nn::getTensorType(dims, context.elementType(slot.stored));
+  auto global = builder.create<nn::GlobalOp>(
+      context.location(slot.decl->name.span), builder.getStringAttr(slot.symbol),
+      mlir::TypeAttr::get(type), builder.getStringAttr(syntax::spelling(slot.decl->slot)),
+      builder.getStrArrayAttr(names), initAttr(builder, slot.init));
+  if (slot.stored == Element::I4)
+    global->setAttr("packed", builder.getUnitAttr());
+  if (rule)
+    global->setAttr("quant", quantAttr(builder, *rule));
 }
 
 static SlotInfo describeSlot(const Slot &slot, const std::vector<std::string> &keys) {
@@ -91,7 +179,8 @@ collectKeys(const std::vector<Slot *> &order, const std::vector<Slot *> &all) {
   return keys;
 }
 
-bool emitGlobals(Context &context, const Instance &root, std::vector<SlotInfo> &slots) {
+bool emitGlobals(Context &context, const Instance &root, const std::vector<QuantRule> &quants,
+                 std::vector<SlotInfo> &slots) {
   std::vector<Slot *> order, all;
   std::unordered_set<Slot *> seen;
   for (Slot *slot : root.slots()) {
@@ -104,6 +193,7 @@ bool emitGlobals(Context &context, const Instance &root, std::vector<SlotInfo> &
       order.push_back(slot->canonical());
   auto keys = collectKeys(order, all);
   std::map<std::string, Slot *> owner;
+  QuantRules rules(context, quants);
   bool ok = true;
   for (Slot *slot : order) {
     for (const std::string &key : keys[slot]) {
@@ -118,10 +208,10 @@ bool emitGlobals(Context &context, const Instance &root, std::vector<SlotInfo> &
     }
     if (!ok)
       continue;
-    emitGlobal(context, *slot, keys[slot]);
+    emitGlobal(context, *slot, keys[slot], rules.find(*slot, keys[slot]));
     slots.push_back(describeSlot(*slot, keys[slot]));
   }
-  return ok;
+  return rules.reportUnused() && ok;
 }
 
 } // namespace nnc::frontend

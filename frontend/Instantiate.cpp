@@ -1,6 +1,6 @@
 // Making an instance of a module: its hyperparameters are bound and checked, then its body is
 // evaluated in order. An error in one member leaves the others usable.
-#include "frontend/Evaluator.h"
+#include "frontend/Attributes.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -21,6 +21,11 @@ std::optional<Value> Evaluator::instantiateAlias(const ModuleClass &cls,
   Frame top;
   top.home = cls.home;
   EnterFrame enter(*this, top);
+  bool ok = true;
+  std::optional<Precision> precision = readPrecision(*this, *cls.decl, context.precision, ok);
+  if (!ok)
+    return std::nullopt;
+  BindingPrecision own(*this, bindingPrecision ? bindingPrecision : precision);
   if (overridden == &cls)
     if (std::optional<Value> callee = eval(*made->callee))
       if (auto *target = callee->as<const ModuleClass *>())
@@ -87,10 +92,11 @@ std::optional<Value> Evaluator::instantiate(const ModuleClass &cls, std::vector<
   body.self = instance.get();
   body.caller = frame->self;
   EnterFrame enter(*this, body);
-  if (!takeHyperparameters(*instance, *bound, site) ||
+  BindingPrecision own(*this, std::nullopt); // inside, bindings have their own
+  if (!takeHyperparameters(*instance, *bound, site) || !choosePrecision(*instance, own.outer()) ||
       !checkGuards(cls.decl->guards, std::string(cls.name()), site))
     return std::nullopt;
-  instance->structure = structures.intern(cls, instance->hyperparameters);
+  instance->structure = structures.intern(*instance);
   runModuleBody(*instance);
   if (!checkWeight(instance->weight, site.call))
     return std::nullopt;
@@ -120,6 +126,16 @@ bool Evaluator::takeHyperparameters(Instance &instance, std::vector<BoundArgumen
   return true;
 }
 
+/// The nearest says what `float` is: the binding that the instance is made in, its declaration, or
+/// what is around it.
+bool Evaluator::choosePrecision(Instance &instance, const std::optional<Precision> &ofBinding) {
+  bool ok = true;
+  std::optional<Precision> own = readPrecision(*this, *instance.cls->decl, context.precision, ok);
+  instance.precision = ofBinding ? *ofBinding : own.value_or(context.precision);
+  context.precision = instance.precision;
+  return ok;
+}
+
 //===- Bodies ---------------------------------------------------------------------------------===//
 
 /// False, and an error, if the instance has something of that name.
@@ -147,7 +163,9 @@ void Evaluator::bindMember(Instance &instance, const syntax::BindStmt &bind) {
     return;
   }
   KeyRef key;
-  std::optional<Value> value = evalWithKey(bind.value, key);
+  bool ok = true;
+  BindingPrecision own(*this, readPrecision(*this, bind, context.precision, ok));
+  std::optional<Value> value = ok ? evalWithKey(bind.value, key) : std::nullopt;
   instance.failed |= !value;
   size_t mark = frame->locals.enterBlock();
   bindTargets(bind.targets, value, bind.value.span, /*define=*/true);

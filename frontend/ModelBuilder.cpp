@@ -122,7 +122,7 @@ bool ModelBuilder::emitEntries(Instance &root) {
   bool ok = true, any = false;
   for (const syntax::FnStmt *fn : entriesOf(*root.cls)) {
     any = true;
-    ok &= checkAttributes(evaluator, *fn) && emitEntry(emitter, root, *fn);
+    ok &= emitEntry(emitter, root, *fn);
   }
   if (!any && !quiet && !syntax::hasSyntaxError(diags, root.cls->decl->span))
     diags
@@ -148,12 +148,17 @@ mlir::OwningOpRef<mlir::ModuleOp> ModelBuilder::build(const syntax::ModuleStmt &
   Context &context = evaluator.context;
   info.name = decl.name.text;
   mlir::OwningOpRef<mlir::ModuleOp> module = startModule(decl);
-  if (!readAttributes(evaluator, decl, info.weights) || !takeOptions(decl))
+  if (!readWeights(evaluator, decl, info.weights) || !takeOptions(decl))
     return nullptr;
   InstanceRef root = makeRoot(decl, {});
-  if (!root)
+  std::vector<QuantRule> quants;
+  if (!root || !readQuants(evaluator, decl, quants))
     return nullptr;
-  bool ok = emitGlobals(context, *root, info.slots) && reserveSymbols(*root, info.slots);
+  // `model Small = M(...)` keeps what M says, unless it has rules of its own.
+  if (quants.empty() && root->cls->decl != &decl &&
+      !readQuants(evaluator, *root->cls->decl, quants))
+    return nullptr;
+  bool ok = emitGlobals(context, *root, quants, info.slots) && reserveSymbols(*root, info.slots);
   if (ok && evaluator.observer)
     evaluator.observer->built(*root, info);
   // An error that was reported for another model already, of a constant, is not reported again.

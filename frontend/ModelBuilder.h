@@ -28,6 +28,7 @@ public:
         evaluator(sources, diags, mlirContext, files) {
     top.home = &file;
     evaluator.observer = options.observer;
+    evaluator.context.precision.tf32 = options.allowTf32;
   }
 
   /// Null after errors.

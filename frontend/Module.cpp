@@ -178,10 +178,12 @@ std::vector<std::string> slotKeys(const Slot &slot) {
 
 //===- Equality of structure ------------------------------------------------------------------===//
 
-unsigned Structures::intern(const ModuleClass &cls,
-                            const std::vector<Hyperparameter> &hyperparameters) {
-  std::string text = fmt::format("{}", static_cast<const void *>(&cls));
-  for (const Hyperparameter &hyper : hyperparameters) {
+unsigned Structures::intern(const Instance &instance) {
+  const Precision &precision = instance.precision;
+  std::string text = fmt::format("{}:{}:{}:{}", static_cast<const void *>(instance.cls),
+                                 syntax::spelling(precision.working),
+                                 syntax::spelling(precision.params), precision.tf32);
+  for (const Hyperparameter &hyper : instance.hyperparameters) {
     text += ',';
     append(hyper.value, text);
   }

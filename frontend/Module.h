@@ -2,6 +2,7 @@
 // of instances becomes its checkpoint key.
 #pragma once
 
+#include "frontend/Precision.h"
 #include "frontend/Value.h"
 #include "frontend/syntax/AST.h"
 
@@ -47,6 +48,8 @@ struct Slot {
   Instance *owner;
   bool present = true; ///< false when its `if` does not hold
   Element element = Element::Float;
+  /// What it is in memory: `element`, or what `float` is for such a slot.
+  Element stored = Element::F32;
   /// Of a state: over its own dimension variables too, which an entry point gives meaning.
   std::vector<Dim> shape;
   std::vector<std::string> variables;
@@ -99,7 +102,10 @@ struct Instance : std::enable_shared_from_this<Instance> {
   std::vector<Hyperparameter> hyperparameters;
   std::vector<Member> members;
   std::vector<Placement> placements; ///< the first is its own; more when it is shared
-  /// Equal for instances of one class with equal hyperparameters: their bodies are alike.
+  /// What `float` is in it.
+  Precision precision;
+  /// Equal for instances of one class with equal hyperparameters and precision: their bodies are
+  /// alike.
   unsigned structure = 0;
   size_t weight = 1;   ///< as SequenceData::weight
   bool failed = false; ///< an error was reported in its body
@@ -130,7 +136,7 @@ inline constexpr size_t kMaxKeys = 64;
 /// Gives equal build-time values equal texts, and interns those of instances.
 class Structures {
 public:
-  unsigned intern(const ModuleClass &cls, const std::vector<Hyperparameter> &hyperparameters);
+  unsigned intern(const Instance &instance);
   /// Appends a text that is equal for values that make a function's body come out the same. Tensors
   /// count by element and shape.
   void append(const Value &value, std::string &text) const;

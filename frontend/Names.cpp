@@ -5,6 +5,8 @@
 #include "frontend/Suggest.h"
 #include "frontend/syntax/Lost.h"
 
+#include "ir/NNOps.h"
+
 #include <cctype>
 #include <fmt/format.h>
 #include <limits>
@@ -146,7 +148,11 @@ std::optional<Value> Evaluator::readSlot(Slot &slot, syntax::Span span) {
   tensor.value = held->value;
   tensor.scalar = held->scalar;
   tensor.origin = span;
-  return Value::tensor(std::move(tensor));
+  if (slot.element == Element::I4)
+    tensor.value = context.builder.create<nn::DequantizeOp>(
+        context.location(span), context.tensorType(tensor), tensor.value, mlir::Value(),
+        mlir::Value(), mlir::IntegerAttr(), context.builder.getUnitAttr());
+  return castFloats(Value::tensor(std::move(tensor)), span);
 }
 
 //===- Unknown names --------------------------------------------------------------------------===//
@@ -277,7 +283,9 @@ std::optional<Value> Evaluator::evaluateGlobal(const FileScope &file, Global &gl
   auto &bind = global.decl->get<syntax::BindStmt>();
   Frame top;
   top.home = &file;
+  top.precision.emplace();
   EnterFrame enter(*this, top);
+  BindingPrecision none(*this, std::nullopt);
   std::optional<Value> value =
       bind.scan ? evalScan(*bind.scan, /*isBound=*/true) : eval(*bind.value.expr);
   if (!bindTargets(bind.targets, value, bind.value.span, /*define=*/true))

@@ -27,8 +27,12 @@ std::optional<std::vector<TensorValue>> matchOperands(Context &context, syntax::
                                                       std::string_view what, Elements accepted,
                                                       std::span<const Operand> operands);
 
+/// Before a product: an operand of a storage type (f8, i8, i4) is read as the other's element; two
+/// of them as `float`, or as i32 if both are integers. Others stay.
+void readStored(Emitter &emit, Operand &left, Operand &right);
+
 /// `left @ right`.
-std::optional<Value> multiplyMatrices(Context &context, syntax::Span opSpan, const Operand &left,
-                                      const Operand &right);
+std::optional<Value> multiplyMatrices(Context &context, syntax::Span opSpan, Operand left,
+                                      Operand right);
 
 } // namespace nnc::frontend

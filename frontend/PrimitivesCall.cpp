@@ -196,6 +196,12 @@ std::optional<bool> PrimitiveCall::booleanOr(std::string_view formal, bool other
   return wrongKind(operand(formal), "a bool");
 }
 
+void PrimitiveCall::readStored(std::string_view a, std::string_view b) {
+  std::optional<size_t> left = indexOf(a), right = indexOf(b);
+  if (left && right && bound[*left] && bound[*right])
+    frontend::readStored(emit, *bound[*left], *bound[*right]);
+}
+
 std::optional<Element> PrimitiveCall::elementOr(std::string_view formal, Element otherwise) {
   if (!has(formal))
     return otherwise;
@@ -203,7 +209,7 @@ std::optional<Element> PrimitiveCall::elementOr(std::string_view formal, Element
   const Element *element = given.value.as<Element>();
   if (!element)
     return wrongKind(given, "an element type");
-  if (context.elementType(*element))
+  if (*element != Element::I4)
     return *element;
   error("E0590", given.span,
         fmt::format("tensors of {} cannot be computed yet", syntax::spelling(*element)));

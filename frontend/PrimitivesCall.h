@@ -50,6 +50,9 @@ public:
   /// Gives each formal its argument. False after an error.
   bool bind(std::vector<Argument> arguments);
 
+  /// Operands of a product that are stored in few bits become what products are computed of.
+  void readStored(std::string_view a, std::string_view b);
+
   /// The name of the primitive in back quotes, for messages.
   std::string quotedName() const;
   syntax::Diagnostic &error(std::string_view code, syntax::Span at, std::string message) const {

@@ -157,8 +157,9 @@ static std::optional<Value> castNumber(Context &context, Element element, Operan
 std::optional<Value> callCast(Context &context, syntax::Elem element, const Operand &operand,
                               syntax::Span call) {
   std::string name(syntax::spelling(element));
-  if (!context.elementType(element)) {
-    context.error("E0590", call, fmt::format("tensors of {} cannot be computed yet", name));
+  if (element == Element::I4) {
+    context.error("E0590", call, "tensors of i4 cannot be computed yet")
+        .note("a param of i4 is read from the checkpoint; `@quant` makes one of floats");
     return std::nullopt;
   }
   if (const TensorValue *tensor = operand.value.as<TensorValue>())

@@ -46,6 +46,12 @@ TensorValue Emitter::wrapLike(const TensorValue &x, Element element, mlir::Value
   return result;
 }
 
+TensorValue Emitter::wrapProduct(Element element, Shape shape, mlir::Operation *op) const {
+  if (context.precision.tf32 && context.elementType(element).isF32())
+    op->setAttr(nn::kTf32Attr, context.builder.getUnitAttr());
+  return wrap(element, std::move(shape), op->getResult(0));
+}
+
 mlir::RankedTensorType Emitter::type(Element element, const Shape &shape) {
   return context.tensorType(element, shape);
 }
@@ -257,10 +263,10 @@ TensorValue Emitter::flip(const TensorValue &x, size_t axis) {
 TensorValue Emitter::matmul(const TensorValue &a, const TensorValue &b) {
   Shape shape = a.shape;
   shape.back() = b.shape.back();
-  return wrap(a.element, shape,
-              context.builder.create<nn::MatmulOp>(location(), type(a.element, shape), a.value,
-                                                   b.value, /*transpose_a=*/false,
-                                                   /*transpose_b=*/false));
+  return wrapProduct(a.element, shape,
+                     context.builder.create<nn::MatmulOp>(location(), type(a.element, shape),
+                                                          a.value, b.value, /*transpose_a=*/false,
+                                                          /*transpose_b=*/false));
 }
 
 /// Top, bottom, left, right.
@@ -270,10 +276,10 @@ static llvm::SmallVector<int64_t, 4> sides(const Emitter::Window &window) {
 
 TensorValue Emitter::conv2d(const TensorValue &x, const TensorValue &weight, const Window &window,
                             int64_t groups, const Shape &shape) {
-  return wrap(x.element, shape,
-              context.builder.create<nn::Conv2dOp>(location(), type(x.element, shape), x.value,
-                                                   weight.value, window.stride, sides(window),
-                                                   window.dilation, groups));
+  return wrapProduct(x.element, shape,
+                     context.builder.create<nn::Conv2dOp>(location(), type(x.element, shape),
+                                                          x.value, weight.value, window.stride,
+                                                          sides(window), window.dilation, groups));
 }
 
 TensorValue Emitter::pool(nn::PoolKind kind, const TensorValue &x, const int64_t (&kernel)[2],

@@ -78,6 +78,8 @@ public:
 private:
   mlir::Location location() const { return context.location(span); }
   TensorValue wrap(Element element, Shape shape, mlir::Value value) const;
+  /// A product, which may use TF32 where the precision says so.
+  TensorValue wrapProduct(Element element, Shape shape, mlir::Operation *op) const;
   /// The result has x's shape, and so the reasons for x's sizes.
   TensorValue wrapLike(const TensorValue &x, Element element, mlir::Value value) const;
   mlir::RankedTensorType type(Element element, const Shape &shape);

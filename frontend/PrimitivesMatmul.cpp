@@ -51,8 +51,26 @@ TensorValue stretchBatch(Emitter &emit, const TensorValue &x, Shape batch) {
 
 } // namespace
 
-std::optional<Value> multiplyMatrices(Context &context, syntax::Span opSpan, const Operand &left,
-                                      const Operand &right) {
+void readStored(Emitter &emit, Operand &left, Operand &right) {
+  auto *a = left.value.as<TensorValue>(), *b = right.value.as<TensorValue>();
+  if (!a || !b)
+    return;
+  bool isAStored = isStorageOnly(a->element), isBStored = isStorageOnly(b->element);
+  Element target = isAStored ? b->element : a->element;
+  if (isAStored && isBStored)
+    target = isIntegral(a->element) && isIntegral(b->element) ? Element::I32 : Element::Float;
+  if (target == Element::Bool)
+    return;
+  if (isAStored)
+    left.value = Value::tensor(emit.cast(*a, target));
+  if (isBStored)
+    right.value = Value::tensor(emit.cast(*b, target));
+}
+
+std::optional<Value> multiplyMatrices(Context &context, syntax::Span opSpan, Operand left,
+                                      Operand right) {
+  Emitter emit(context, opSpan);
+  readStored(emit, left, right);
   if (!requireMatrix(context, opSpan, left) || !requireMatrix(context, opSpan, right))
     return std::nullopt;
   Operand operands[] = {left, right};
@@ -65,7 +83,6 @@ std::optional<Value> multiplyMatrices(Context &context, syntax::Span opSpan, con
   if (!check.finish(/*withLabels=*/true))
     return std::nullopt;
 
-  Emitter emit(context, opSpan);
   if (aIsVector)
     a = emit.reshape(a, {1, a.shape[0]});
   if (bIsVector)

@@ -81,7 +81,7 @@ std::optional<Value> cumsum(PrimitiveCall &call) {
   if (!axis)
     return std::nullopt;
   Emitter &emit = call.emit;
-  bool isNarrow = x->element == Element::F16 || x->element == Element::BF16;
+  bool isNarrow = isFloating(x->element) && !call.context.elementType(x->element).isF32();
   TensorValue wide = isNarrow ? emit.cast(*x, Element::F32) : *x;
   TensorValue sums = sumBefore(emit, aroundAxis(emit, wide, *axis), call.context.facts, 0);
   return Value::tensor(emit.cast(emit.reshape(sums, x->shape), x->element));

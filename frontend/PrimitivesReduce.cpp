@@ -40,7 +40,7 @@ std::optional<Value> variance(PrimitiveCall &call) {
   if (!it)
     return std::nullopt;
   Emitter &emit = call.emit;
-  bool narrow = it->x.element == Element::F16 || it->x.element == Element::BF16;
+  bool narrow = !call.context.elementType(it->x.element).isF32();
   TensorValue x = narrow ? emit.cast(it->x, Element::F32) : it->x;
   std::vector<size_t> every(x.rank());
   for (size_t i = 0; i < every.size(); ++i)

@@ -103,6 +103,8 @@ struct Frame {
   const Instance *caller = nullptr;
   /// Null at build time.
   FunctionEmission *emission = nullptr;
+  /// What `float` is in it; nothing: as around it.
+  std::optional<Precision> precision;
   Locals locals;
   /// The innermost `scan` around what is being evaluated.
   ScanBody *scan = nullptr;

@@ -108,9 +108,12 @@ bool Evaluator::evalSlotType(const syntax::SlotStmt &decl, Slot &slot) {
     return false;
   }
   slot.element = type->elem;
-  if (!context.elementType(type->elem)) {
-    refuse(type->elemSpan,
-           fmt::format("slots of {} are not supported yet", syntax::spelling(type->elem)));
+  if (type->elem == Element::I4 && decl.slot == syntax::SlotKind::State) {
+    refuse(type->elemSpan, "states of i4 are not supported yet");
+    return false;
+  }
+  if (type->elem == Element::I4 && type->dims.empty()) {
+    error("E0306", type->span, "i4 are stored in pairs along the last axis, this has no axis");
     return false;
   }
   size_t mark = frame->locals.enterBlock();
@@ -129,6 +132,10 @@ bool Evaluator::evalSlotType(const syntax::SlotStmt &decl, Slot &slot) {
       return false;
     }
   slot.shape = std::move(*shape);
+  slot.stored = slot.element;
+  if (slot.element == Element::Float)
+    slot.stored = decl.slot == syntax::SlotKind::State ? context.precision.working
+                                                       : context.precision.storage();
   return true;
 }
 

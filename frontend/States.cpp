@@ -3,6 +3,7 @@
 #include "frontend/Evaluator.h"
 
 #include "ir/NNOps.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -90,7 +91,7 @@ SlotValue &Evaluator::slotValue(Slot &slot, std::vector<Dim> shape, syntax::Span
   if (auto found = emission.slotValues.find(key); found != emission.slotValues.end())
     return found->second;
   SlotValue held{{}, std::move(shape), slotScalar(slot)};
-  mlir::RankedTensorType type = context.tensorType(key->element, held.shape);
+  mlir::RankedTensorType type = context.storedType(slot.canonical()->stored, held.shape);
   if (emission.isEntry) {
     context.opName = key->symbol;
     // With the others at the beginning, for later uses may lie outside of the scan of this one.
@@ -166,6 +167,10 @@ Slot *Evaluator::evalPlace(const syntax::Expr &place, syntax::Span op) {
         .label(slot->decl->name.span, "declared here");
     return nullptr;
   }
+  if (slot->element == Element::I4) {
+    refuse(op, "buffers of i4 cannot be changed yet");
+    return nullptr;
+  }
   if (!frame->emission) {
     error("E0502", op, "`<-` needs a function that runs at run time");
     return nullptr;
@@ -200,6 +205,11 @@ void Evaluator::runUpdate(const syntax::UpdateStmt &stmt) {
     frame->failed = true;
     return;
   }
+  // Inside, `float` is what the slot is in memory.
+  llvm::SaveAndRestore<Precision> asStored(context.precision);
+  if (slot->element == Element::Float)
+    context.precision.working = slot->canonical()->stored;
+  value = castFloats(*value, stmt.value->span);
   // Read before the operation is named, which reading would do as well.
   if (index)
     slotValue(*slot, *shape, place.span);

@@ -44,9 +44,11 @@ struct TransposeIntoMatmul : OpRewritePattern<MatmulOp> {
     Value lhs = swapBack(op.getLhs(), rewriter), rhs = swapBack(op.getRhs(), rewriter);
     if (!lhs && !rhs)
       return rewriter.notifyMatchFailure(op, "no operand has its last axis before the last");
-    rewriter.replaceOpWithNewOp<MatmulOp>(op, op.getType(), lhs ? lhs : op.getLhs(),
-                                          rhs ? rhs : op.getRhs(), op.getTransposeA() != !!lhs,
-                                          op.getTransposeB() != !!rhs);
+    auto attributes = llvm::to_vector(op->getDiscardableAttrs());
+    auto product = rewriter.replaceOpWithNewOp<MatmulOp>(
+        op, op.getType(), lhs ? lhs : op.getLhs(), rhs ? rhs : op.getRhs(),
+        op.getTransposeA() != !!lhs, op.getTransposeB() != !!rhs);
+    product->setDiscardableAttrs(attributes);
     return success();
   }
 };

@@ -55,12 +55,16 @@ class NN_TensorOf<list<Type> elements>
     : RankedTensorOf<elements, [CPred<"::nnc::nn::hasValidDims($_self)">],
                      "tensor with known dimensions">;
 
-def NN_Tensor : NN_TensorOf<!listconcat(NN_Floats, NN_Ints, [I1])>;
+/// Floats that are stored, cast and moved, never computed with.
+defvar NN_StorageFloats = [F8E4M3FN, F8E5M2];
+
+def NN_Tensor : NN_TensorOf<!listconcat(NN_Floats, NN_StorageFloats, NN_Ints, [I1])>;
 def NN_NumTensor : NN_TensorOf<!listconcat(NN_Floats, NN_Ints)>;
 def NN_FloatTensor : NN_TensorOf<NN_Floats>;
 def NN_IntTensor : NN_TensorOf<NN_Ints>;
 def NN_IndexTensor : NN_TensorOf<[I32, I64]>;
 def NN_BoolTensor : NN_TensorOf<[I1]>;
+def NN_StoredTensor : NN_TensorOf<!listconcat(NN_StorageFloats, [I8])>;
 
 //===- Enumerations ---------------------------------------------------------------------------===//
 

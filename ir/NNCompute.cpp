@@ -50,6 +50,38 @@ FailureOr<RankedTensorType> MatmulOp::inferResultType() {
                          getTransposeB());
 }
 
+/// (C2): `part` has one number for all, for each or for each group of the elements of an axis.
+static LogicalResult verifyRuns(DequantizeOp op, RankedTensorType whole, RankedTensorType part) {
+  bool fits = part.getRank() == whole.getRank() && part.hasStaticShape();
+  for (int64_t axis = 0; fits && axis < whole.getRank(); ++axis) {
+    int64_t size = whole.getDimSize(axis), runs = part.getDimSize(axis);
+    auto group = static_cast<int64_t>(op.getGroup().value_or(1));
+    fits = runs == 1 || runs == size || runs == (size + group - 1) / group;
+  }
+  if (fits)
+    return success();
+  return op.emitOpError() << "expected scales and zeros for the groups of " << whole << ", found "
+                          << part;
+}
+
+LogicalResult DequantizeOp::verify() {
+  RankedTensorType values = getValues().getType(), result = getType();
+  SmallVector<int64_t> stored(result.getShape());
+  if (getPacked() && !stored.empty() && !result.isDynamicDim(result.getRank() - 1))
+    stored.back() = (stored.back() + 1) / 2;
+  bool isInteger = values.getElementType().isInteger(8);
+  if (!result.hasStaticShape() || values.getShape() != ArrayRef(stored) ||
+      (getPacked() && (!isInteger || stored.empty()))) // (C1)
+    return emitOpError() << "expected values of the shape of " << result << ", found " << values;
+  if (getZeros() && (!getScales() || getZeros().getType() != getScales().getType())) // (C2) (C3)
+    return emitOpError() << "expected zeros only beside scales of the same type";
+  if (!getScales())
+    return success();
+  if (!isa<FloatType>(result.getElementType())) // (C3)
+    return emitOpError() << "expected a result of floats, found " << result;
+  return verifyRuns(*this, result, getScales().getType());
+}
+
 /// `floor((in + padding - extent) / stride) + 1`, refused if provably below 1.
 static FailureOr<AffineExpr> inferWindows(Operation *op, AffineExpr in, int64_t padding,
                                           AffineExpr extent, int64_t stride, StringRef side) {

@@ -89,6 +89,39 @@ def NN_MatmulOp : NN_InferredOp<"matmul", "Contraction"> {
   let hasCanonicalizer = 1;
 }
 
+def NN_DequantizeOp : NN_PureOp<"dequantize", "View", [AttrSizedOperandSegments]> {
+  let summary = "Numbers from their stored form, read where they are needed";
+  let description = [{
+    `result = (values - zeros) * scales`, computed in f32 and rounded once; without scales and zeros
+    the values as they are. Along an axis there is one scale for all elements, one for each, or one
+    for each run of `group` elements (the last run may be shorter). Where `packed`, values are integers of 4 bits with a sign, two in a byte along the
+    last axis, the first in the low half; an odd end is padded.
+
+    Readers compute it element by element, as they do views, so that the result need not exist in
+    memory.
+
+    1. (C1) shapes are static; values have the result's shape, or packed bytes of it (i8).
+    2. (C2) scales and zeros have the result's rank and one shape; for n elements of an axis its size
+       is 1, n or, with a `group` of at least 1, `ceil(n / group)`.
+    3. (C3) zeros only with scales; with scales the result is a float.
+
+    ```mlir
+    %w = nn.dequantize %q scales %s {group = 32 : i64, packed}
+        : (tensor<64x32xi8>, tensor<64x2xf32>) -> tensor<64x64xf32>
+    ```
+  }];
+  let arguments = (ins NN_StoredTensor:$values, Optional<NN_TensorOf<[F32]>>:$scales,
+                       Optional<NN_TensorOf<[F32]>>:$zeros,
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$group,
+                       UnitAttr:$packed);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = [{
+    $values (`scales` $scales^)? (`zeros` $zeros^)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
 def NN_Conv2dOp : NN_InferredOp<"conv2d", "Convolution"> {
   let summary = "Two-dimensional convolution (cross-correlation)";
   let description = [{

@@ -21,6 +21,8 @@ inline constexpr llvm::StringLiteral kKindsAttr = "nn.kinds";     ///< strings: 
 inline constexpr llvm::StringLiteral kSourcesAttr = "nn.sources"; ///< dictionaries, of scalars
 inline constexpr llvm::StringLiteral kGuardsAttr = "nn.guards"; ///< dictionaries, checked on entry
 inline constexpr llvm::StringLiteral kNameAttr = "nn.name";     ///< of an argument or a result
+/// On products of f32, convolutions and `nn.gemm`: unit, operands may be rounded to TF32.
+inline constexpr llvm::StringLiteral kTf32Attr = "nn.tf32";
 
 /// Loads the nn dialect and all that lowered kernel bodies may use, with func and cf.
 void registerAllDialects(mlir::DialectRegistry &registry);

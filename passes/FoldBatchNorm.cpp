@@ -7,6 +7,7 @@
 //
 //===------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"
+#include "passes/TacticRules.h"
 #include "passes/WeightValues.h"
 
 #include "ir/NNOps.h"
@@ -55,8 +56,8 @@ std::optional<Anchor> matchAnchor(Operation *op, const WeightValues &weights) {
     if (cast<RankedTensorType>(matmul.getRhs().getType()).getRank() == 2)
       anchor = Anchor{op, 1, rank - 1, matmul.getTransposeB() ? 0 : 1};
   }
-  if (!anchor || !weights.contains(anchor->weight()) || !anchor->type().getElementType().isF32() ||
-      ShapedType::isDynamic(anchor->channels()))
+  if (!anchor || !weights.contains(anchor->weight()) || isDequantized(anchor->weight()) ||
+      !anchor->type().getElementType().isF32() || ShapedType::isDynamic(anchor->channels()))
     return std::nullopt;
   return anchor;
 }

@@ -139,7 +139,9 @@ void FusionPlanner::placeView(Operation *op) {
   if (auto reshape = dyn_cast<nn::ReshapeOp>(op);
       reshape && (!mayReadThrough(reshape) || isMember(makerOf(reshape.getInput()))))
     return placeAlone(op, nn::FusionRole::View);
-  if (op->getNumOperands() != 1)
+  if (isa<nn::DequantizeOp>(op) && !isDequantized(op->getResult(0)))
+    return placeAlone(op, nn::FusionRole::Pointwise);
+  if (op->getNumOperands() != 1 && !isa<nn::DequantizeOp>(op))
     return placeConcat(op);
   SmallVector<Reference> references = referencesOf(op);
   if (isWrittenByStrides(op))

@@ -59,8 +59,9 @@ public:
 
 private:
   struct Cost {
-    int64_t weightBytes = 0; ///< of the weights behind the value
-    bool expensive = false;  ///< something not cheap is behind it
+    int64_t weightBytes = 0;  ///< of the weights behind the value
+    bool expensive = false;   ///< something not cheap is behind it
+    bool dequantized = false; ///< it would take more memory than what is stored
   };
 
   void visitOperands(Operation *reader) {
@@ -86,7 +87,9 @@ private:
       Cost behind = costs.lookup(operand);
       cost.weightBytes = addSizes(cost.weightBytes, behind.weightBytes);
       cost.expensive |= behind.expensive;
+      cost.dequantized |= behind.dequantized && roleOf(&op) == nn::FusionRole::View;
     }
+    cost.dequantized |= isa<nn::DequantizeOp>(op);
     costs[op.getResult(0)] = cost;
   }
 
@@ -118,6 +121,8 @@ private:
       return false;
     Value value = op->getResult(0);
     Cost cost = costs.lookup(value);
+    if (cost.dequantized)
+      return false;
     if (!weights.readsWeight(value))
       return cost.expensive && byteSize(value) <= MaxTableBytes;
     return byteSize(value) <= addSizes(cost.weightBytes, AllowedGrowthBytes);

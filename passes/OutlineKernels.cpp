@@ -157,9 +157,12 @@ private:
     auto product = cast<nn::MatmulOp>(step.anchor);
     const ProductTactic &tactic = plan.products.find(product)->second;
     ++count.gemms;
-    return builder.create<nn::GemmOp>(
+    auto gemm = builder.create<nn::GemmOp>(
         product.getLoc(), product.getType(), product.getLhs(), product.getRhs(), tactic.bias,
         tactic.residual, product.getTransposeA(), product.getTransposeB(), tactic.epilogue);
+    if (product->hasAttr(nn::kTf32Attr))
+      gemm->setAttr(nn::kTf32Attr, builder.getUnitAttr());
+    return gemm;
   }
 
   /// The memory that a value lies in: updates and reshapes only give it other names.

@@ -42,6 +42,23 @@ def BatchSteps : Pass<"nn-batch-steps", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"numBatched", "num-batched", "Values computed for all steps">];
 }
 
+def QuantizeWeights : Pass<"nn-quantize-weights", "::mlir::ModuleOp"> {
+  let summary = "Replace weights that the model wants quantized by their stored form";
+  let description = [{
+    A `nn.global` with the attribute `quant = {element = "i4", group = 128 : i64, zero = true,
+    act = "i8"}` (the last three may be absent) gives globals of kind `const` for its values, scales
+    and zeros, with `quantized = {of = @w, part = "values" | "scales" | "zeros", ...}`, and readers
+    get `nn.dequantize` of these. Which axis is the input's follows from the products that read the
+    weight: scales hold per output channel and per group along the input axis. With `act`, the other
+    operand of those products is rounded to that element, with one dynamic scale per row.
+
+    Casts of params that are stored in fewer bits become `nn.dequantize` too, so that their readers
+    compute them.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+  let statistics = [Statistic<"numQuantized", "num-quantized", "Weights quantized">];
+}
+
 def FoldBatchNorm : Pass<"nn-fold-batch-norm", "::mlir::ModuleOp"> {
   let summary = "Fold per-channel scale and shift by weights into the convolution before them";
   let description = [{

@@ -35,6 +35,10 @@ void buildNNPipeline(OpPassManager &pm, const PipelineOptions &) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 
+  // Weights as they are stored, read where they are needed.
+  pm.addPass(createQuantizeWeights());
+  pm.addPass(createCSEPass());
+
   // What is known once the weights are.
   pm.addPass(createFoldBatchNorm());
   pm.addPass(createCanonicalizerPass());

@@ -155,6 +155,21 @@ bool isWrittenByStrides(Operation *op) {
          givesStrides(op, /*isMask=*/false);
 }
 
+bool isDequantized(Value value) {
+  Operation *op = value.getDefiningOp();
+  while (op && isa<nn::TransposeOp, nn::SliceOp, nn::BroadcastOp>(op))
+    op = op->getOperand(0).getDefiningOp();
+  return isa_and_nonnull<nn::DequantizeOp>(op) &&
+         llvm::all_of(op->getOperands(),
+                      [](Value operand) { return operand.getDefiningOp<nn::GetOp>(); });
+}
+
+/// Not in a loop, before which it is dequantized once.
+static bool isReadAsStored(OpOperand &use) {
+  return isDequantized(use.get()) &&
+         use.get().getDefiningOp()->getBlock() == use.getOwner()->getBlock();
+}
+
 bool needsMemory(OpOperand &use) {
   Operation *op = use.getOwner();
   if (!isa<nn::FusionInterface>(op) || isa<nn::ReshapeOp>(op))
@@ -162,9 +177,11 @@ bool needsMemory(OpOperand &use) {
   switch (roleOf(op)) {
   case nn::FusionRole::Contraction:
   case nn::FusionRole::Convolution:
+    return !isReadAsStored(use);
   case nn::FusionRole::Window:
     return true;
   case nn::FusionRole::Gather:
+    return use.getOperandNumber() == 0 && !isReadAsStored(use);
   case nn::FusionRole::Update:
     return use.getOperandNumber() == 0;
   case nn::FusionRole::Attention: {
@@ -181,7 +198,8 @@ ProductTactic chooseProduct(nn::MatmulOp product, Target target,
                             llvm::function_ref<bool(Operation *)> isTaken) {
   ProductTactic tactic;
   auto type = cast<RankedTensorType>(product.getType());
-  if (target != Target::Cuda || !isa<FloatType>(type.getElementType()))
+  if (target != Target::Cuda || !isa<FloatType>(type.getElementType()) ||
+      isDequantized(product.getLhs()) || isDequantized(product.getRhs()))
     return tactic;
   tactic.library = true;
   Value value = product.getResult();

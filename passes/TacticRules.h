@@ -38,6 +38,10 @@ bool isWrittenByStrides(mlir::Operation *op);
 /// what is reshaped or returned.
 bool needsMemory(mlir::OpOperand &use);
 
+/// Whether `value` is a weight in stored form that its readers compute: an `nn.dequantize` of
+/// weights, perhaps through views.
+bool isDequantized(mlir::Value value);
+
 /// How a matrix product runs.
 struct ProductTactic {
   /// By cuBLASLt; otherwise in a kernel that fuses what follows.

@@ -89,7 +89,7 @@ Result<CpuObject> codegen::compileForCpu(ArrayRef<nn::KernelOp> kernels,
     object.kernels.push_back(std::move(*emitted));
   }
   llvm::LLVMContext llvmContext;
-  Result<std::unique_ptr<llvm::Module>> lowered = lowerToLLVM(*module, llvmContext);
+  Result<std::unique_ptr<llvm::Module>> lowered = lowerToLLVM(*module, *features, llvmContext);
   if (!lowered)
     return lowered.error();
   addKernelWrappers(**lowered);

@@ -57,8 +57,8 @@ static LogicalResult lowerOperations(ModuleOp module) {
   return applyFullConversion(module, target, std::move(patterns));
 }
 
-Result<std::unique_ptr<llvm::Module>> codegen::lowerToLLVM(ModuleOp module,
-                                                           llvm::LLVMContext &context) {
+Result<std::unique_ptr<llvm::Module>>
+codegen::lowerToLLVM(ModuleOp module, const CpuFeatures &features, llvm::LLVMContext &context) {
   std::string message;
   ScopedDiagnosticHandler collect(module.getContext(), [&](Diagnostic &diagnostic) {
     if (message.empty())
@@ -66,7 +66,7 @@ Result<std::unique_ptr<llvm::Module>> codegen::lowerToLLVM(ModuleOp module,
     return success();
   });
   expandMathFunctions(module);
-  replaceBf16(module);
+  replaceNarrowFloats(module, features.halfConversions);
   if (failed(verify(module)) || failed(lowerControlFlow(module)) || failed(lowerOperations(module)))
     return Error{"the cpu target made code that cannot be lowered: " + message};
   DialectRegistry registry;

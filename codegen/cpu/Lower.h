@@ -24,8 +24,8 @@ namespace nnc::codegen {
 inline constexpr const char *bodySuffix = ".body";
 
 /// Lowers all of `module` to the LLVM dialect and translates it. On failure returns why.
-Result<std::unique_ptr<llvm::Module>> lowerToLLVM(mlir::ModuleOp module,
-                                                  llvm::LLVMContext &context);
+Result<std::unique_ptr<llvm::Module>>
+lowerToLLVM(mlir::ModuleOp module, const CpuFeatures &features, llvm::LLVMContext &context);
 /// Adds `void symbol(void *const *buffers, const int64_t *dims, int64_t block)` for every body.
 void addKernelWrappers(llvm::Module &module);
 /// Optimizes and emits. Fails if the code calls a function that is not in runtime/cpu/Externs.def.

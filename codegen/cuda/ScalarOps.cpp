@@ -234,6 +234,10 @@ std::optional<std::string> typeText(Type type) {
     return "f16";
   if (type.isBF16())
     return "bf16";
+  if (type.isFloat8E4M3FN())
+    return "f8e4m3";
+  if (type.isFloat8E5M2())
+    return "f8e5m2";
   if (type.isIndex())
     return "Index";
   auto integer = dyn_cast<IntegerType>(type);
@@ -260,7 +264,7 @@ std::optional<std::string> constantText(Attribute value) {
     return constantText(splat.getSplatValue<Attribute>());
   if (auto number = dyn_cast<FloatAttr>(value)) {
     std::string text = floatText(number.getValueAsDouble(), number.getType().isF64());
-    bool isSmall = number.getType().isF16() || number.getType().isBF16();
+    bool isSmall = number.getType().getIntOrFloatBitWidth() < 32;
     return isSmall ? *typeText(number.getType()) + "(" + text + ")" : text;
   }
   if (auto number = dyn_cast<IntegerAttr>(value))
@@ -290,8 +294,9 @@ std::optional<std::string> scalarText(Operation *op, ArrayRef<std::string> opera
       result += operandAfter(result, operands[*c - '0']);
     }
   }
-  bool rounds = (*type == "f16" || *type == "bf16") && result.rfind("(" + *type + ")", 0) != 0 &&
-                !isa<arith::SelectOp>(op);
+  bool isSmall = isa<FloatType>(op->getResult(0).getType()) &&
+                 op->getResult(0).getType().getIntOrFloatBitWidth() < 32;
+  bool rounds = isSmall && result.rfind("(" + *type + ")", 0) != 0 && !isa<arith::SelectOp>(op);
   return rounds ? *type + "(" + result + ")" : result;
 }
 

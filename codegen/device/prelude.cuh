@@ -85,6 +85,7 @@ NNC_INLINE float minimum(float a, float b) {
 }
 
 NNC_INLINE float floatFromBits(unsigned bits) { return __uint_as_float(bits); }
+NNC_INLINE unsigned bitsOfFloat(float value) { return __float_as_uint(value); }
 
 #else
 #include "host/twin.h"
@@ -107,6 +108,44 @@ struct bf16 {
   NNC_INLINE explicit bf16(float value) : bits(floatToBf16(value)) {}
   NNC_INLINE operator float() const { return bf16ToFloat(bits); }
 };
+
+/// A float of 8 bits with `Fraction` bits of fraction. What is at least `TooLarge` (bits of a float)
+/// becomes `Overflow`; magnitudes above `Largest` are NaN.
+template <int Fraction, unsigned Bias, unsigned TooLarge, unsigned Overflow, unsigned Largest>
+struct SmallFloat {
+  unsigned char bits;
+  SmallFloat() = default;
+  NNC_INLINE explicit SmallFloat(float value) : bits((unsigned char)round(value)) {}
+  NNC_INLINE operator float() const {
+    const unsigned magnitude = bits & 0x7fu, sign = (bits & 0x80u) << 24;
+    if (magnitude > Largest)
+      return floatFromBits(sign | 0x7fc00000u);
+    if (Overflow == Largest && magnitude == Largest)
+      return floatFromBits(sign | 0x7f800000u);
+    const float value =
+        floatFromBits(magnitude << (23 - Fraction)) * floatFromBits((254 - Bias) << 23);
+    return floatFromBits(sign | bitsOfFloat(value));
+  }
+
+private:
+  static NNC_INLINE unsigned round(float value) {
+    constexpr unsigned Dropped = 23 - Fraction, Rebias = (127 - Bias) << 23;
+    constexpr unsigned Unit = (127 - Bias + Dropped + 1) << 23;
+    const unsigned all = bitsOfFloat(value), magnitude = all & 0x7fffffffu, sign = all >> 24 & 0x80u;
+    if (magnitude > 0x7f800000u)
+      return sign | 0x7fu;
+    if (magnitude >= TooLarge)
+      return sign | Overflow;
+    if (magnitude < Rebias + (1u << 23)) // an addition rounds to units, left in the low bits
+      return sign | (bitsOfFloat(floatFromBits(magnitude) + floatFromBits(Unit)) - Unit);
+    const unsigned rounded = magnitude + (1u << (Dropped - 1)) - 1 + (magnitude >> Dropped & 1);
+    return sign | (rounded - Rebias) >> Dropped;
+  }
+};
+
+/// No infinity: too large is NaN.
+using f8e4m3 = SmallFloat<3, 7, 0x43f00000u, 0x7fu, 0x7eu>;
+using f8e5m2 = SmallFloat<2, 15, 0x47800000u, 0x7cu, 0x7cu>;
 
 /// Sixteen bytes at most, moved by one instruction.
 template <class T, int N> struct alignas(sizeof(T) * N) Vector {

@@ -29,6 +29,10 @@ std::optional<DType> dtypeOf(Type element) {
     return DType::F16;
   if (element.isBF16())
     return DType::BF16;
+  if (element.isFloat8E4M3FN())
+    return DType::F8E4M3;
+  if (element.isFloat8E5M2())
+    return DType::F8E5M2;
   if (element.isInteger(1))
     return DType::Bool;
   if (element.isInteger(8))
@@ -430,6 +434,7 @@ void EntryBuilder::addGemm(nn::GemmOp gemm) {
   step.stride_a = pool.add(m * k);
   step.stride_b = shared ? pool.constant(0) : pool.add(k * n);
   step.stride_d = pool.add(m * n);
+  step.tf32 = gemm->hasAttr(nn::kTf32Attr);
   step.transpose_a = gemm.getTransposeA();
   step.transpose_b = gemm.getTransposeB();
   step.epilogue = gemm.getEpilogue() == "relu"   ? format::Epilogue::Relu

@@ -33,8 +33,68 @@ float format::floatFromF16(uint16_t half) {
   return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(magnitude));
 }
 
+namespace {
+
+/// A float of 8 bits with a sign.
+struct Small {
+  unsigned fractionBits;
+  uint32_t bias;
+  uint32_t tooLarge;         ///< as f32 bits: from here on `overflow`
+  uint8_t overflow, largest; ///< `largest`: the largest magnitude that is no NaN
+};
+constexpr Small E4M3{3, 7, 0x43f00000u, 0x7f, 0x7e}, E5M2{2, 15, 0x47800000u, 0x7c, 0x7c};
+
+uint8_t roundToSmall(const Small &format, float value) {
+  uint32_t bits = std::bit_cast<uint32_t>(value);
+  auto sign = static_cast<uint8_t>((bits >> 24) & 0x80);
+  uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude > 0x7f800000u)
+    return sign | 0x7f;
+  if (magnitude >= format.tooLarge)
+    return sign | format.overflow;
+  unsigned dropped = 23 - format.fractionBits;
+  uint32_t rebias = (127 - format.bias) << 23;
+  if (magnitude < rebias + (1u << 23)) {
+    // Subnormal: an addition that rounds to its units and leaves them in the low bits.
+    uint32_t unit = (127 - format.bias + dropped + 1) << 23;
+    float shifted = std::bit_cast<float>(magnitude) + std::bit_cast<float>(unit);
+    return sign | static_cast<uint8_t>(std::bit_cast<uint32_t>(shifted) - unit);
+  }
+  uint32_t rounded = magnitude + (1u << (dropped - 1)) - 1 + ((magnitude >> dropped) & 1);
+  return sign | static_cast<uint8_t>((rounded - rebias) >> dropped);
+}
+
+float expandSmall(const Small &format, uint8_t value) {
+  uint32_t sign = static_cast<uint32_t>(value & 0x80) << 24, magnitude = value & 0x7f;
+  uint32_t shifted = magnitude << (23 - format.fractionBits);
+  if (magnitude > format.largest)
+    return std::bit_cast<float>(sign | 0x7fc00000u);
+  if (format.overflow == format.largest && magnitude == format.largest)
+    return std::bit_cast<float>(sign | 0x7f800000u);
+  float scale = std::bit_cast<float>((254 - format.bias) << 23);
+  return std::bit_cast<float>(sign |
+                              std::bit_cast<uint32_t>(std::bit_cast<float>(shifted) * scale));
+}
+
+} // namespace
+
+uint8_t format::f8e4m3FromFloat(float value) { return roundToSmall(E4M3, value); }
+uint8_t format::f8e5m2FromFloat(float value) { return roundToSmall(E5M2, value); }
+float format::floatFromF8e4m3(uint8_t bits) { return expandSmall(E4M3, bits); }
+float format::floatFromF8e5m2(uint8_t bits) { return expandSmall(E5M2, bits); }
+
 bool format::isConvertibleFloat(DType type) {
-  return type == DType::F32 || type == DType::F64 || type == DType::F16 || type == DType::BF16;
+  switch (type) {
+  case DType::F32:
+  case DType::F64:
+  case DType::F16:
+  case DType::BF16:
+  case DType::F8E4M3:
+  case DType::F8E5M2:
+    return true;
+  default:
+    return false;
+  }
 }
 
 namespace {
@@ -57,6 +117,10 @@ double loadFloat(DType type, const std::byte *address) {
     return floatFromF16(load<uint16_t>(address));
   case DType::BF16:
     return floatFromBf16(load<uint16_t>(address));
+  case DType::F8E4M3:
+    return floatFromF8e4m3(load<uint8_t>(address));
+  case DType::F8E5M2:
+    return floatFromF8e5m2(load<uint8_t>(address));
   default:
     return load<double>(address);
   }
@@ -82,6 +146,10 @@ void storeFloat(DType type, std::byte *address, double value) {
     return store(address, f16FromFloat(roundToOdd(value)));
   case DType::BF16:
     return store(address, bf16FromFloat(roundToOdd(value)));
+  case DType::F8E4M3:
+    return store(address, f8e4m3FromFloat(roundToOdd(value)));
+  case DType::F8E5M2:
+    return store(address, f8e5m2FromFloat(roundToOdd(value)));
   default:
     return store(address, value);
   }

@@ -1,4 +1,4 @@
-// Conversions between f32 and the 16-bit floats, rounding to nearest even, NaN kept.
+// Conversions between f32 and the floats of 16 and 8 bits, rounding to nearest even, NaN kept.
 #ifndef NNC_RUNTIME_FORMAT_HALF_H
 #define NNC_RUNTIME_FORMAT_HALF_H
 
@@ -22,7 +22,14 @@ inline float floatFromBf16(uint16_t bits) {
   return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
 }
 
-/// True of f32, f64, f16 and bf16: what convertFloats takes.
+/// What is too large becomes NaN in e4m3, which has no infinity, and infinite in e5m2: as in
+/// PyTorch.
+uint8_t f8e4m3FromFloat(float value);
+uint8_t f8e5m2FromFloat(float value);
+float floatFromF8e4m3(uint8_t bits);
+float floatFromF8e5m2(uint8_t bits);
+
+/// True of all floats: what convertFloats takes.
 bool isConvertibleFloat(DType type);
 
 /// Converts `count` elements; both types must satisfy isConvertibleFloat. The memory needs no

@@ -181,6 +181,7 @@ private:
                                    size(gemm.k), size(gemm.batch));
     text += gemm.transpose_a ? " transpose_a" : "";
     text += gemm.transpose_b ? " transpose_b" : "";
+    text += gemm.tf32 ? " tf32" : "";
     text += gemm.bias >= 0 ? " bias" : "";
     text += gemm.residual >= 0 ? " residual" : "";
     if (gemm.epilogue != Epilogue::None)

@@ -6,6 +6,7 @@ and NAME.safetensors (inputs and PyTorch's outputs, computed in f64 and rounded 
 
 Weights and inputs are drawn by weights.py, which the tests use too.
 """
+import copy
 import gzip
 import json
 import pathlib
@@ -178,6 +179,21 @@ CASES = {
 } | attention_zoo.CASES | image_zoo.CASES | ops.CASES
 
 
+def distances(model, arguments, references):
+    """How far PyTorch itself is from the f64 reference in 16 bits: per precision and float output |y - r| / |r|."""
+    result = {}
+    for name, dtype in {"bf16": torch.bfloat16, "f16": torch.float16}.items():
+        narrow = copy.deepcopy(model).to(dtype)
+        with torch.no_grad():
+            outputs = narrow(*[a.to(dtype) if a.is_floating_point() else a.long() for a in arguments])
+        result[name] = {
+            k: float((outputs[k].double() - r).norm() / r.norm())
+            for k, r in references.items()
+            if r.is_floating_point()
+        }
+    return result
+
+
 def make(name, module, options, inputs):
     torch.manual_seed(0)
     model = module()
@@ -193,10 +209,11 @@ def make(name, module, options, inputs):
     with torch.no_grad():
         arguments = [torch.tensor(t) for t in tensors.values()]
         outputs = model(*[a.double() if a.is_floating_point() else a.long() for a in arguments])
+    distance = distances(model, arguments, outputs)
     for key, value in outputs.items():
         tensors[key] = value.numpy().astype(np.float32 if value.is_floating_point() else np.int32)
     write_safetensors(HERE / f"{name}.safetensors", tensors)
-    case = {"options": options, "inputs": list(inputs), "outputs": list(outputs), "keys": keys}
+    case = {"options": options, "inputs": list(inputs), "outputs": list(outputs), "distance": distance, "keys": keys}
     if name == "lenet":
         case["weights"] = "lenet.safetensors"
     (HERE / f"{name}.json").write_text(json.dumps(case, indent=1) + "\n")

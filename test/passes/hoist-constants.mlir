@@ -138,3 +138,29 @@ func.func @prepare() -> tensor<8xf32> attributes {nn.entry, nn.dims = []} {
   %e = nn.exp %a : tensor<8xf32>
   return %e : tensor<8xf32>
 }
+
+// -----
+
+// A weight that is cast to fewer bits is stored like that; what takes more bytes than what is stored
+// stays with its readers, however small.
+nn.global @w : tensor<4x16xf32> {kind = "param"}
+nn.global @q : tensor<4x8xi8> {kind = "const"}
+nn.global @s : tensor<4x1xf32> {kind = "const"}
+
+// CHECK-LABEL: func.func @stored
+// CHECK-NEXT: %[[W:.*]] = nn.get @prepared.0 : tensor<4x16xbf16>
+// CHECK-DAG: %[[Q:.*]] = nn.get @q : tensor<4x8xi8>
+// CHECK-DAG: %[[S:.*]] = nn.get @s : tensor<4x1xf32>
+// CHECK: %[[D:.*]] = nn.dequantize %[[Q]] scales %[[S]] {packed}
+// CHECK-NEXT: nn.matmul %{{.*}}, %[[W]]
+// CHECK-NEXT: nn.matmul %{{.*}}, %[[D]]
+func.func @stored(%x: tensor<3x16xbf16>) -> (tensor<3x4xbf16>, tensor<3x4xbf16>) attributes {nn.entry, nn.dims = []} {
+  %w = nn.get @w : tensor<4x16xf32>
+  %c = nn.cast %w : tensor<4x16xf32> -> tensor<4x16xbf16>
+  %q = nn.get @q : tensor<4x8xi8>
+  %s = nn.get @s : tensor<4x1xf32>
+  %d = nn.dequantize %q scales %s {packed} : (tensor<4x8xi8>, tensor<4x1xf32>) -> tensor<4x16xbf16>
+  %0 = nn.matmul %x, %c {transpose_b} : tensor<3x16xbf16>, tensor<4x16xbf16> -> tensor<3x4xbf16>
+  %1 = nn.matmul %x, %d {transpose_b} : tensor<3x16xbf16>, tensor<4x16xbf16> -> tensor<3x4xbf16>
+  return %0, %1 : tensor<3x4xbf16>, tensor<3x4xbf16>
+}

@@ -1,6 +1,8 @@
 // cuBLASLt: D = epilogue(op(A) op(B) + beta C + bias), column-major, by loops that sum in f32.
 #include "test/twin/Device.h"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <cublasLt.h>
@@ -13,6 +15,7 @@ namespace {
 // What stands behind the library's opaque handles.
 
 struct Operation {
+  bool tf32 = false;
   cublasOperation_t transposeA = CUBLAS_OP_N, transposeB = CUBLAS_OP_N;
   cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
   const void *bias = nullptr;
@@ -89,15 +92,25 @@ struct Product {
   void *d;
   float alpha, beta;
 
+  /// A float of 10 bits of fraction, as tensor cores take them.
+  static float roundToTf32(float value) {
+    uint32_t bits = std::bit_cast<uint32_t>(value);
+    if ((bits & 0x7f800000u) == 0x7f800000u)
+      return value;
+    return std::bit_cast<float>((bits + 0x1000u) & 0xffffe000u);
+  }
+
   /// op(matrix), column-major and dense, as floats.
-  static std::vector<float> gather(const void *memory, const Layout &layout, int64_t batch,
-                                   bool transposed) {
+  std::vector<float> gather(const void *memory, const Layout &layout, int64_t batch,
+                            bool transposed) const {
     auto rows = static_cast<int64_t>(layout.rows), columns = static_cast<int64_t>(layout.columns);
     std::vector<float> result(static_cast<size_t>(rows * columns));
     for (int64_t j = 0; j < columns; ++j)
       for (int64_t i = 0; i < rows; ++i)
         result[static_cast<size_t>(transposed ? i * columns + j : j * rows + i)] =
             read(memory, batch * layout.stride + j * layout.leading + i, layout.type);
+    if (operation.tf32 && layout.type == CUDA_R_32F)
+      std::transform(result.begin(), result.end(), result.begin(), roundToTf32);
     return result;
   }
 
@@ -173,9 +186,10 @@ NNC_TWIN_API cublasStatus_t cublasLtDestroy(cublasLtHandle_t) { return CUBLAS_ST
 NNC_TWIN_API cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t *operation,
                                                      cublasComputeType_t compute,
                                                      cudaDataType_t scale) {
-  if (compute != CUBLAS_COMPUTE_32F || scale != CUDA_R_32F)
+  bool tf32 = compute == CUBLAS_COMPUTE_32F_FAST_TF32;
+  if ((compute != CUBLAS_COMPUTE_32F && !tf32) || scale != CUDA_R_32F)
     return CUBLAS_STATUS_NOT_SUPPORTED;
-  *operation = reinterpret_cast<cublasLtMatmulDesc_t>(new Operation);
+  *operation = reinterpret_cast<cublasLtMatmulDesc_t>(new Operation{tf32});
   return CUBLAS_STATUS_SUCCESS;
 }
 

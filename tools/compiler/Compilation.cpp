@@ -1,5 +1,6 @@
 #include "tools/compiler/Compilation.h"
 
+#include "codegen/Quantize.h"
 #include "codegen/plan/PlanBuilder.h"
 #include "frontend/syntax/Render.h"
 #include "ir/NNOps.h"
@@ -123,6 +124,7 @@ bool Compilation::check(syntax::FileId file) {
   request.config = options.config;
   request.dims = options.dims;
   request.variants = options.variants;
+  request.allowTf32 = options.allowTf32;
   moduleRef = frontend::emitModel(sources, file, request, diags, *context, &modelInfo);
   return moduleRef && !diags.hasErrors();
 }
@@ -156,7 +158,12 @@ bool Compilation::loadWeights(syntax::FileId file) {
   return done ? true : fail(done.error());
 }
 
-bool Compilation::optimize() { return runPasses(*moduleRef, chosenTarget, buildNNPipeline); }
+bool Compilation::optimize() {
+  if (!runPasses(*moduleRef, chosenTarget, buildNNPipeline))
+    return false;
+  Result<void> done = codegen::quantizeWeights(*moduleRef, weights);
+  return done ? true : fail(done.error());
+}
 
 bool Compilation::formKernels() { return runPasses(*moduleRef, chosenTarget, buildKernelPipeline); }
 

@@ -47,6 +47,8 @@ struct CompileOptions {
   /// Takes code that was compiled before from the user's cache (`~/.cache/nnc`), and keeps new
   /// code.
   bool cache = true;
+  /// cuda: products of f32 may use TF32 where no `@precision` says otherwise.
+  bool allowTf32 = false;
   /// Seed of fresh weights.
   uint64_t seed = 0;
 };

@@ -49,6 +49,8 @@ cl::opt<std::string> config("config", cl::value_desc("config.json"), cl::cat(cat
                             cl::desc("Hyperparameters from a JSON file, by name or `as` name"));
 cl::opt<bool> noCache("no-cache", cl::cat(category),
                       cl::desc("Compile everything anew and keep nothing (see NNC_CACHE_DIR)"));
+cl::list<std::string> allow("allow", cl::CommaSeparated, cl::cat(category),
+                            cl::desc("What may be less exact: tf32 (f32 products on cuda)"));
 cl::opt<uint64_t> seed("seed", cl::desc("Seed of fresh weights"), cl::cat(category));
 cl::opt<EmitKind>
     emit("emit", cl::init(EmitKind::Bin), cl::desc("Print a level instead of writing model.bin"),
@@ -179,6 +181,13 @@ std::optional<CompileOptions> readOptions(syntax::Diagnostics &diags) {
   options.config = config;
   options.cache = !noCache;
   options.seed = seed;
+  for (const std::string &what : allow) {
+    if (what != "tf32") {
+      diags.error(fmt::format("`--allow {}` is not known: expected `tf32`", what));
+      return std::nullopt;
+    }
+    options.allowTf32 = true;
+  }
   if (!addSets(sets, options, diags) || !addDims(dims, options, diags))
     return std::nullopt;
   return options;

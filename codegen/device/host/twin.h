@@ -74,6 +74,7 @@ template <class T> inline T shuffleDown(T value, int distance) {
 template <class T> inline T shuffleFrom(T value, int lane) { return nncTwinExchange(value, lane); }
 
 inline float floatFromBits(unsigned bits) { return __builtin_bit_cast(float, bits); }
+inline unsigned bitsOfFloat(float value) { return __builtin_bit_cast(unsigned, value); }
 inline float f16ToFloat(unsigned short bits) { return (float)__builtin_bit_cast(_Float16, bits); }
 inline unsigned short floatToF16(float value) {
   return __builtin_bit_cast(unsigned short, (_Float16)value);

@@ -606,12 +606,14 @@ TEST(ElementwiseErrors, NotYet) {
 }
 
 TEST(ElementwiseErrors, StorageElements) {
-  EXPECT_EQ(run(R"nn((x: float[4]) = f8e4m3(x))nn"),
-            R"out(error[E0590]: tensors of f8e4m3 cannot be computed yet
+  EXPECT_EQ(run(R"nn((x: float[4]) = i4(x))nn"),
+            R"out(error[E0590]: tensors of i4 cannot be computed yet
  --> test.nn:2:29
   |
-2 |   fn forward(x: float[4]) = f8e4m3(x)
-  |                             ^^^^^^^^^
+2 |   fn forward(x: float[4]) = i4(x)
+  |                             ^^^^^
+  |
+  = note: a param of i4 is read from the checkpoint; `@quant` makes one of floats
 )out");
 }
 

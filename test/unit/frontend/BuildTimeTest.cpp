@@ -153,21 +153,9 @@ TEST(BuildTime, StagesAreFunctionsWithoutTheirFirstArgument) {
   EXPECT_NE(text.find("5.000000e-01"), std::string::npos) << text;
 }
 
-TEST(BuildTime, WhatIsNotThereYetIsRefused) {
+TEST(BuildTime, DesignedModelsCompile) {
   EXPECT_EQ(compiled(Compilation::read("test/unit/frontend/models/lstm.nn")), "");
-  EXPECT_EQ(compiled(Compilation::read("test/unit/frontend/models/llama.nn")),
-            R"(error[E0590]: `@precision` is not supported yet
-  --> model.nn:39:1
-   |
-39 | @precision(bf16)
-   | ^^^^^^^^^^^^^^^^
-
-error[E0590]: `@quant` is not supported yet
-  --> model.nn:40:1
-   |
-40 | @quant("model.layers.*.mlp.*.weight", i4, group=128)
-   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-)");
+  EXPECT_EQ(compiled(Compilation::read("test/unit/frontend/models/llama.nn")), "");
 }
 
 TEST(BuildTime, ATrainBlockDoesNotKeepTheRestFromBeingChecked) {

@@ -1,5 +1,6 @@
 #include "codegen/CheckpointKeys.h"
 #include "codegen/Initialize.h"
+#include "runtime/format/Glob.h"
 
 #include <gtest/gtest.h>
 
@@ -10,18 +11,18 @@ using namespace nnc::codegen;
 namespace {
 
 TEST(Glob, StepsAndAnyNumberOfSteps) {
-  EXPECT_TRUE(matchesGlob("a.b", "a.b"));
-  EXPECT_FALSE(matchesGlob("a.b", "a.b.c"));
-  EXPECT_FALSE(matchesGlob("a.b.c", "a.b"));
-  EXPECT_TRUE(matchesGlob("a.*.c", "a.b.c"));
-  EXPECT_FALSE(matchesGlob("a.*", "a.b.c"));
-  EXPECT_TRUE(matchesGlob("cls.**", "cls.predictions.bias"));
-  EXPECT_TRUE(matchesGlob("cls.**", "cls"));
-  EXPECT_TRUE(matchesGlob("**.bias", "layers.0.bias"));
-  EXPECT_TRUE(matchesGlob("**.bias", "bias"));
-  EXPECT_FALSE(matchesGlob("**.bias", "layers.bias.0"));
-  EXPECT_TRUE(matchesGlob("a.**.b.*", "a.x.b.b.y"));
-  EXPECT_TRUE(matchesGlob("**", "anything.at.all"));
+  EXPECT_TRUE(nnc::format::matchesGlob("a.b", "a.b"));
+  EXPECT_FALSE(nnc::format::matchesGlob("a.b", "a.b.c"));
+  EXPECT_FALSE(nnc::format::matchesGlob("a.b.c", "a.b"));
+  EXPECT_TRUE(nnc::format::matchesGlob("a.*.c", "a.b.c"));
+  EXPECT_FALSE(nnc::format::matchesGlob("a.*", "a.b.c"));
+  EXPECT_TRUE(nnc::format::matchesGlob("cls.**", "cls.predictions.bias"));
+  EXPECT_TRUE(nnc::format::matchesGlob("cls.**", "cls"));
+  EXPECT_TRUE(nnc::format::matchesGlob("**.bias", "layers.0.bias"));
+  EXPECT_TRUE(nnc::format::matchesGlob("**.bias", "bias"));
+  EXPECT_FALSE(nnc::format::matchesGlob("**.bias", "layers.bias.0"));
+  EXPECT_TRUE(nnc::format::matchesGlob("a.**.b.*", "a.x.b.b.y"));
+  EXPECT_TRUE(nnc::format::matchesGlob("**", "anything.at.all"));
 }
 
 TEST(Glob, ManyStarsAreNotExponential) {
@@ -30,7 +31,7 @@ TEST(Glob, ManyStarsAreNotExponential) {
     glob += ".a.**";
     key += ".a";
   }
-  EXPECT_FALSE(matchesGlob(glob + ".b", key + key));
+  EXPECT_FALSE(nnc::format::matchesGlob(glob + ".b", key + key));
 }
 
 /// The test vectors of Random123 for philox4x32-10.
