@@ -35,6 +35,8 @@ TEST(PoolErrors, DilationOfAMean) {
   |
 2 |   fn forward(x: float[B, 3, 28]) requires B in 1..=8 = avg_pool(x, 2, dilation=2)
   |                                                                       ^^^^^^^^
+  |
+  = note: its parameters are `x`, `kernel`, `stride`, `padding`, `ceil_mode`, `count_include_pad`
 )out");
 }
 

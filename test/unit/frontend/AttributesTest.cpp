@@ -269,7 +269,7 @@ TEST(Attributes, ProductsReadStorageTypes) {
   std::string text = run.ir();
   for (std::string line :
        {"nn.cast %0 : tensor<4x4xf8E4M3FN> -> tensor<4x4xf32>", "nn.global @q : tensor<4x3xi8>",
-        "nn.dequantize %3 {packed} : (tensor<4x3xi8>) -> tensor<4x5xi8>",
+        "nn.dequantize %1 {packed} : (tensor<4x3xi8>) -> tensor<4x5xi8>",
         "nn.cast %4 : tensor<4x5xi8> -> tensor<4x5xf32>"})
     EXPECT_NE(text.find(line), std::string::npos) << line << "\n" << text;
 }

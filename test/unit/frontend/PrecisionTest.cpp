@@ -33,8 +33,8 @@ TEST(Precision, OfAModel) {
                    "1.000000e+00 : f64}, keys = [\"w\"], kind = \"param\"}",
                    "nn.global @e : tensor<4xf32> {init = {kind = \"full\", value = "
                    "0.000000e+00 : f64}, keys = [\"e\"], kind = \"param\"}"}));
-  EXPECT_EQ(linesWith(run, "nn.mul"), Lines{"%2 = nn.mul %arg0, %1 : tensor<?x4xbf16, #map>"});
-  EXPECT_EQ(linesWith(run, "nn.add"), Lines{"%6 = nn.add %3, %5 : tensor<?x4xf32, #map>"});
+  EXPECT_EQ(linesWith(run, "nn.mul"), Lines{"%3 = nn.mul %arg0, %2 : tensor<?x4xbf16, #map>"});
+  EXPECT_EQ(linesWith(run, "nn.add"), Lines{"%6 = nn.add %4, %5 : tensor<?x4xf32, #map>"});
   EXPECT_EQ(run.slot("w")->dtype, "float");
 }
 
@@ -44,7 +44,7 @@ TEST(Precision, ParamsAreStoredOtherwise) {
       model("  param w: float[4] = 1\n  buffer b: float[4] = 1\n", "    return x * w + b * w\n"));
   EXPECT_EQ(run.emit().messages(), "");
   EXPECT_EQ(linesWith(run, "nn.get").front(), "%0 = nn.get @w : tensor<4xf32>");
-  EXPECT_EQ(linesWith(run, "nn.cast").front(), "%1 = nn.cast %0 : tensor<4xf32> -> tensor<4xf16>");
+  EXPECT_EQ(linesWith(run, "nn.cast").front(), "%2 = nn.cast %0 : tensor<4xf32> -> tensor<4xf16>");
   EXPECT_EQ(linesWith(run, "nn.global").size(), 2u);
   for (const std::string &line : linesWith(run, "nn.global"))
     EXPECT_NE(line.find("tensor<4xf32>"), std::string::npos) << line;
@@ -93,12 +93,12 @@ TEST(Precision, BordersCast) {
   Compilation run(nested);
   EXPECT_EQ(run.emit().messages(), "");
   EXPECT_EQ(linesWith(run, "nn.cast"),
-            (Lines{"%2 = nn.cast %1 : tensor<?x4xbf16, #map> -> tensor<?x4xf32, #map>",
-                   "%5 = nn.cast %4 : tensor<?x4xf32, #map> -> tensor<?x4xbf16, #map>",
+            (Lines{"%5 = nn.cast %4 : tensor<?x4xbf16, #map> -> tensor<?x4xf32, #map>",
+                   "%7 = nn.cast %6 : tensor<?x4xf32, #map> -> tensor<?x4xbf16, #map>",
                    // The elements of a list are called one by one from the model.
-                   "%6 = nn.cast %5 : tensor<?x4xbf16, #map> -> tensor<?x4xf16, #map>",
-                   "%9 = nn.cast %8 : tensor<?x4xf16, #map> -> tensor<?x4xbf16, #map>",
-                   "%10 = nn.cast %9 : tensor<?x4xbf16, #map> -> tensor<?x4xf16, #map>",
+                   "%8 = nn.cast %7 : tensor<?x4xbf16, #map> -> tensor<?x4xf16, #map>",
+                   "%10 = nn.cast %9 : tensor<?x4xf16, #map> -> tensor<?x4xbf16, #map>",
+                   "%11 = nn.cast %10 : tensor<?x4xbf16, #map> -> tensor<?x4xf16, #map>",
                    "%13 = nn.cast %12 : tensor<?x4xf16, #map> -> tensor<?x4xbf16, #map>",
                    "%14 = nn.cast %13 : tensor<?x4xbf16, #map> -> tensor<?x4xf32, #map>",
                    "%16 = nn.cast %15 : tensor<?x4xf32, #map> -> tensor<?x4xbf16, #map>"}))
