@@ -25,7 +25,7 @@ import time
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -212,13 +212,13 @@ class Bench:
         expected = evaluate(model, call, inputs, torch.float64)
         narrow = {"bf16": torch.bfloat16, "f16": torch.float16}.get(self.args.precision, torch.float32)
         own = evaluate(model, call, inputs, narrow)
-        outputs = [a for k in expected for a in ("--output", f"{k}={self.folder / k}.npy")]
+        outputs = [a for k in expected for a in ("--output", f"{k}={self.folder / k}.safetensors")]
         done = self.run(self.args.bin / "nnc-run", program, *arguments, *outputs)
         if done.returncode:
             self.failed = True
             return f"| {name} | does not run: {done.stderr.strip()[-300:]} |"
         theirs = max(error(own[k], expected[k]) for k in expected)
-        ours = max(error(np.load(self.folder / f"{k}.npy").astype(np.float64), expected[k]) for k in expected)
+        ours = max(error(self.output(k), expected[k]) for k in expected)
         limit = 2 * theirs if self.args.precision in ("bf16", "f16") else TOLERANCES[f"{self.args.target}_f32"]["rtol"]
         wrong = not ours <= limit
         self.failed |= wrong
@@ -232,6 +232,10 @@ class Bench:
         return (f"| {name} | {batches[self.args.small]} | {ours:.1e}{' (wrong)' if wrong else ''} | {theirs:.1e} "
                 f"| {milliseconds[-1] if milliseconds else '?'} | {kernels[1] if kernels else '?'} "
                 f"| {memory[1] if memory else '?'} | {seconds:.1f} |")
+
+    def output(self, name):
+        (tensor,) = load_file(self.folder / f"{name}.safetensors").values()
+        return tensor.double().numpy()
 
     def sanitize(self, name, program, arguments):
         for tool in ("memcheck", "racecheck"):

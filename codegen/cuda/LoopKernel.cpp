@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <set>
 
 namespace nnc::codegen {
 namespace {
@@ -125,7 +124,9 @@ private:
       return;
     }
     threads = known.phase->threads;
-    headers.insert(known.phase->headers.begin(), known.phase->headers.end());
+    for (const std::string &header : known.phase->headers)
+      if (!llvm::is_contained(headers, header))
+        headers.push_back(header);
     std::string arguments;
     size_t position = 0;
     for (uint32_t buffer : launch.buffers)
@@ -152,9 +153,9 @@ private:
 
   const format::EntryT &entry;
   llvm::function_ref<LoopStep(const format::StepT &)> stepOf;
-  std::vector<uint32_t> moved;          ///< buffers of kind Loop
-  std::vector<std::string> symbolTypes; ///< of a kernel's parameters
-  std::set<std::string> headers;
+  std::vector<uint32_t> moved;              ///< buffers of kind Loop
+  std::vector<std::string> symbolTypes;     ///< of a kernel's parameters
+  std::vector<std::string> headers;         ///< each before those that need it
   std::map<std::string, std::string> names; ///< of functions, by their text
   std::string functions, statements;
   unsigned depth = 1, shared = 0;

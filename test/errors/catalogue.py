@@ -14,8 +14,10 @@ EXPLANATIONS = ROOT / "frontend/syntax/explain"
 NOT_SHOWN = {
     "E0109": "too long",
     "E0206": "needs another file",
+    "E0511": "needs a configuration",
     "E0701": "needs a checkpoint",
     "E0702": "needs a checkpoint",
+    "E0705": "needs a checkpoint",
     "E0703": "needs a checkpoint",
 }
 # The messages that the language was designed with: each has a file of its own.
