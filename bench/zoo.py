@@ -9,7 +9,7 @@ weights and writes them as a checkpoint with the library's own keys; nnc compile
 it and runs it on the same inputs. The reference is PyTorch in f64 (on the GPU where there is one),
 PyTorch's own distance from it is that of its f32, or of `--precision`, without TF32. The table has
 both relative errors (largest difference over largest value), milliseconds of one call with tensors
-on the device, kernels, peak memory and compile time. `--small` uses small batches, for a machine
+on the device (none where the inputs given are of another float type than the model's), kernels, peak memory and compile time. `--small` uses small batches, for a machine
 without a GPU. The exit status is 1 if an error is above its tolerance.
 """
 import argparse
@@ -224,13 +224,13 @@ class Bench:
         self.failed |= wrong
         info = self.run(self.args.bin / "nnc-run", program, "--info").stdout
         bench = self.run(self.args.bin / "nnc-run", program, *arguments, "--bench").stdout
-        milliseconds = re.findall(r"median ([\d.]+) ms", bench)
+        milliseconds = re.findall(r"tensors on cuda:\d+: median ([\d.]+) ms", bench)
         kernels = re.search(r"(\d+) (?:distinct )?kernels?", info)
         memory = re.search(r"peak memory:? +([\d.]+ \w+)", info)
         if self.args.sanitize:
             self.sanitize(name, program, arguments)
         return (f"| {name} | {batches[self.args.small]} | {ours:.1e}{' (wrong)' if wrong else ''} | {theirs:.1e} "
-                f"| {milliseconds[-1] if milliseconds else '?'} | {kernels[1] if kernels else '?'} "
+                f"| {milliseconds[-1] if milliseconds else ''} | {kernels[1] if kernels else '?'} "
                 f"| {memory[1] if memory else '?'} | {seconds:.1f} |")
 
     def output(self, name):

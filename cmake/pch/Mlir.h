@@ -1,5 +1,6 @@
 // MLIR's headers, read once for all libraries that use them (cmake/NncPch.cmake): they are most of
-// the time that such a file takes to compile. Sources include what they use as if this did not exist.
+// the time that such a file takes to compile. Sources include what they use as if this did not
+// exist.
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"

@@ -14,15 +14,14 @@
 NNC_INLINE void barrier() { __syncthreads(); }
 
 /// Waits until every thread of the grid is here; makes what they wrote before visible to all. The
-/// grid has only x, all its blocks run at once (cooperative launch), and at a launch `arrived` is as
-/// the last one left it, or 0. Every block adds 1, the first as much as makes the sum 2^31, so that
-/// the highest bit turns over when all have come and the rest is as before.
+/// grid has only x, all its blocks run at once (cooperative launch), and at a launch `arrived` is
+/// as the last one left it, or 0. Every block adds 1, the first as much as makes the sum 2^31, so
+/// that the highest bit turns over when all have come and the rest is as before.
 NNC_INLINE void gridBarrier(unsigned *arrived) {
   __syncthreads();
   if (threadIdx.x == 0) {
     __threadfence();
-    const unsigned before =
-        atomicAdd(arrived, blockIdx.x == 0 ? 0x80000000u - (gridDim.x - 1) : 1);
+    const unsigned before = atomicAdd(arrived, blockIdx.x == 0 ? 0x80000000u - (gridDim.x - 1) : 1);
     while (((before ^ *(volatile unsigned *)arrived) & 0x80000000u) == 0)
       ;
     __threadfence();
@@ -109,8 +108,8 @@ struct bf16 {
   NNC_INLINE operator float() const { return bf16ToFloat(bits); }
 };
 
-/// A float of 8 bits with `Fraction` bits of fraction. What is at least `TooLarge` (bits of a float)
-/// becomes `Overflow`; magnitudes above `Largest` are NaN.
+/// A float of 8 bits with `Fraction` bits of fraction. What is at least `TooLarge` (bits of a
+/// float) becomes `Overflow`; magnitudes above `Largest` are NaN.
 template <int Fraction, unsigned Bias, unsigned TooLarge, unsigned Overflow, unsigned Largest>
 struct SmallFloat {
   unsigned char bits;
@@ -131,7 +130,8 @@ private:
   static NNC_INLINE unsigned round(float value) {
     constexpr unsigned Dropped = 23 - Fraction, Rebias = (127 - Bias) << 23;
     constexpr unsigned Unit = (127 - Bias + Dropped + 1) << 23;
-    const unsigned all = bitsOfFloat(value), magnitude = all & 0x7fffffffu, sign = all >> 24 & 0x80u;
+    const unsigned all = bitsOfFloat(value), magnitude = all & 0x7fffffffu,
+                   sign = all >> 24 & 0x80u;
     if (magnitude > 0x7f800000u)
       return sign | 0x7fu;
     if (magnitude >= TooLarge)
