@@ -234,8 +234,7 @@ private:
     dims[axis] = length;
     SmallVector<AffineExpr> starts(slice.getStart().getResults());
     starts[axis] = getAffineConstantExpr(0, slice.getContext());
-    AffineMap start =
-        nn::getSymbolMap(starts, slice.getContext());
+    AffineMap start = nn::getSymbolMap(starts, slice.getContext());
     Location loc = slice.getLoc();
     Type element = slice.getType().getElementType();
     Value all = builder.create<nn::SliceOp>(loc, nn::getTensorType(dims, element), slice.getInput(),
@@ -339,10 +338,9 @@ private:
     starts[all.axis] = getAffineSymbolExpr(scan.getCounter(), type.getContext());
     OpBuilder inside(value.getDefiningOp());
     Location loc = value.getLoc();
-    Value slice = inside.create<nn::SliceOp>(
-        loc, nn::getTensorType(dims, type.getElementType()), all.value,
-        nn::getSymbolMap(starts, type.getContext()),
-        SmallVector<int64_t>(dims.size(), 1));
+    Value slice = inside.create<nn::SliceOp>(loc, nn::getTensorType(dims, type.getElementType()),
+                                             all.value, nn::getSymbolMap(starts, type.getContext()),
+                                             SmallVector<int64_t>(dims.size(), 1));
     Value step = inside.create<nn::ReshapeOp>(loc, type, slice);
     value.replaceAllUsesWith(step);
   }

@@ -70,8 +70,8 @@ GemmPlan::~GemmPlan() {
 
 /// f32 in and out stays f32 unless the model allows TF32: COMPUTE_32F never uses it.
 Result<void> GemmPlan::describe(const GemmT &gemm, DType type) {
-  cublasComputeType_t compute = gemm.tf32 && type == DType::F32 ? CUBLAS_COMPUTE_32F_FAST_TF32
-                                                                : CUBLAS_COMPUTE_32F;
+  cublasComputeType_t compute =
+      gemm.tf32 && type == DType::F32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
   NNC_BLAS_TRY(cublasLtMatmulDescCreate, &operation, compute, CUDA_R_32F);
   cublasOperation_t transposeLeft = gemm.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N;
   cublasOperation_t transposeRight = gemm.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N;

@@ -292,7 +292,7 @@ private:
   llvm::StringMap<uint32_t> numbers;
   std::vector<std::string> sources; ///< by cuda module
   llvm::DenseMap<Operation *, codegen::CudaPhase> phases;
-  llvm::StringMap<uint32_t> loopKernels; ///< kernels by their source
+  llvm::StringMap<uint32_t> loopKernels;        ///< kernels by their source
   size_t weightBytes = 0;                       ///< of the section
   llvm::DenseMap<size_t, uint32_t> fileNumbers; ///< of the store's files in the plan
 };

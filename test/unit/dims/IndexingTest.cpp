@@ -80,9 +80,8 @@ TEST(Indexing, GatherByAScalar) {
 }
 
 TEST(Indexing, GuardMakesItProvable) {
-  EXPECT_EQ(
-      run(R"nn((x: float[B, T]) requires B in 1..=8, T in 1..=16, T >= 4 = x[:, 3])nn"),
-      R"out(nn.slice start=affine_map<() -> (0, 3)> step=array<i64: 1, 1> -> f32[s0, 1]
+  EXPECT_EQ(run(R"nn((x: float[B, T]) requires B in 1..=8, T in 1..=16, T >= 4 = x[:, 3])nn"),
+            R"out(nn.slice start=affine_map<() -> (0, 3)> step=array<i64: 1, 1> -> f32[s0, 1]
 nn.reshape -> f32[s0]
 )out");
 }
