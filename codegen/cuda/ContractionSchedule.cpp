@@ -313,12 +313,7 @@ std::optional<std::string> ContractionWriter::tensorCoreType() const {
   for (auto [type, factor] : llvm::zip(types, ArrayRef{left, right}))
     if (auto extension = factor.value.getDefiningOp<arith::ExtFOp>())
       type = extension.getIn().getType();
-  // Computing the element of an image for every product costs more than tensor cores save: these
-  // want images whose channels are neighbours, as addresses.
-  linalg::LinalgOp op = product;
-  bool isWindowed = llvm::any_of(op.getIndexingMapsArray(),
-                                 [](AffineMap map) { return !map.isProjectedPermutation(); });
-  bool isSmall = isWindowed || typicalValue(body, math, extentOf(Rows)) < 8 ||
+  bool isSmall = typicalValue(body, math, extentOf(Rows)) < 8 ||
                  typicalValue(body, math, extentOf(Columns)) < 8 ||
                  typicalValue(body, math, extentOf(Depth)) < 16;
   if (!types[0] || types[0] != types[1] || !(types[0].isBF16() || types[0].isF16()) || isSmall)
