@@ -18,17 +18,6 @@ struct Pool {
   int64_t reach(size_t i) const { return window.dilation[i] * (kernel[i] - 1) + 1; }
 };
 
-std::optional<TensorValue> getImage(PrimitiveCall &call) {
-  std::optional<TensorValue> x = call.tensor("x", Elements::Floats);
-  if (!x || x->rank() == 3 || x->rank() == 4)
-    return x;
-  call.error("E0306", call.callee,
-             fmt::format("{} needs 3 or 4 axes, {} or {}, this value has {}", call.quotedName(),
-                         describeImage(1), describeImage(2), x->rank()))
-      .primaryLabel("found " + formatTensorType(*x));
-  return std::nullopt;
-}
-
 bool checkPadding(PrimitiveCall &call, const Pool &pool) {
   for (size_t i = 0; i < pool.kernel.size(); ++i)
     if (pool.padding[i] > pool.reach(i) / 2) {

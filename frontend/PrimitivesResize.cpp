@@ -17,17 +17,6 @@ struct Resize {
 
 //===- Arguments -----------------------------------------------------------------------------===//
 
-std::optional<TensorValue> getImage(PrimitiveCall &call) {
-  std::optional<TensorValue> x = call.tensor("x", Elements::Floats);
-  if (!x || x->rank() == 3 || x->rank() == 4)
-    return x;
-  call.error("E0306", call.callee,
-             fmt::format("{} needs 3 or 4 axes, {} or {}, this value has {}", call.quotedName(),
-                         describeImage(1), describeImage(2), x->rank()))
-      .primaryLabel("found " + formatTensorType(*x));
-  return std::nullopt;
-}
-
 std::optional<Shape> getSizes(PrimitiveCall &call, const TensorValue &x) {
   size_t axes = x.rank() - 2;
   if (call.has("scale") == call.has("size")) {

@@ -13,6 +13,17 @@ std::string_view sideName(size_t axes, size_t side) {
   return axes == 1 ? "length" : side == 0 ? "height" : "width";
 }
 
+std::optional<TensorValue> getImage(PrimitiveCall &call) {
+  std::optional<TensorValue> x = call.tensor("x", Elements::Floats);
+  if (!x || x->rank() == 3 || x->rank() == 4)
+    return x;
+  call.error("E0306", call.callee,
+             fmt::format("{} needs 3 or 4 axes, {} or {}, this value has {}", call.quotedName(),
+                         describeImage(1), describeImage(2), x->rank()))
+      .primaryLabel("found " + formatTensorType(*x));
+  return std::nullopt;
+}
+
 TensorValue toImage(Emitter &emit, const TensorValue &x) {
   Shape shape = x.shape;
   if (shape.size() == 3)

@@ -18,6 +18,9 @@ std::string_view describeImage(size_t axes);
 /// "length", "height" or "width".
 std::string_view sideName(size_t axes, size_t side);
 
+/// The argument `x`, an image or a signal of floats; E0306 for another rank.
+std::optional<TensorValue> getImage(PrimitiveCall &call);
+
 /// With a height of 1, if the tensor (or weight) has a length only.
 TensorValue toImage(Emitter &emit, const TensorValue &x);
 /// Without that height, if `axes` is 1.

@@ -1,6 +1,7 @@
 //===- AttentionEmitter.cpp - attention as one loop nest ------------------===//
 
 #include "codegen/cpu/AttentionEmitter.h"
+#include "codegen/cpu/KernelSource.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -50,18 +51,8 @@ AffineMap AttentionEmitter::emit(ModuleOp module, StringRef symbol) {
 
 func::FuncOp AttentionEmitter::emitFunction(ModuleOp module, StringRef symbol) {
   unsigned numOperands = kernel.getNumOperands();
-  Type pointer = LLVM::LLVMPointerType::get(builder.getContext());
-  SmallVector<Type> types(numOperands + 2, pointer);
-  types.push_back(builder.getI64Type());
-  builder.setInsertionPointToEnd(module.getBody());
-  auto function =
-      builder.create<func::FuncOp>(loc, symbol, builder.getFunctionType(types, TypeRange()));
-  for (unsigned i = 0; i + 1 < types.size(); ++i)
-    function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), builder.getUnitAttr());
-  Block *entry = function.addEntryBlock();
-  builder.setInsertionPointToStart(entry);
-  auto end = builder.create<func::ReturnOp>(loc);
-  builder.setInsertionPoint(end);
+  func::FuncOp function = makeKernelFunction(builder, loc, module, symbol, numOperands + 1);
+  Block *entry = &function.front();
   Type i64 = builder.getI64Type();
   for (unsigned i = 0; i < numSymbols; ++i) {
     Value size = builder.create<LLVM::LoadOp>(

@@ -84,17 +84,9 @@ void KernelEmitter::emitArguments(func::FuncOp function) {
 AffineMap KernelEmitter::emit(ModuleOp module, StringRef symbol) {
   unsigned numResults = source.yield()->getNumOperands();
   Location loc = source.yield()->getLoc();
-  Type pointer = LLVM::LLVMPointerType::get(builder.getContext());
-  SmallVector<Type> types(source.body->getNumArguments() + numResults + 1, pointer);
-  types.push_back(builder.getI64Type());
-  builder.setInsertionPointToEnd(module.getBody());
-  auto function =
-      builder.create<func::FuncOp>(loc, symbol, builder.getFunctionType(types, TypeRange()));
-  for (unsigned i = 0; i + 1 < types.size(); ++i)
-    function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), builder.getUnitAttr());
-  Block *entry = function.addEntryBlock();
-  builder.setInsertionPointToStart(entry);
-  builder.create<func::ReturnOp>(loc);
+  func::FuncOp function =
+      makeKernelFunction(builder, loc, module, symbol, source.body->getNumArguments() + numResults);
+  Block *entry = &function.front();
   emitArguments(function);
   Value block =
       builder.create<arith::IndexCastOp>(loc, builder.getIndexType(), entry->getArguments().back());

@@ -4,6 +4,8 @@
 
 #include "ir/NNOps.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
 using namespace mlir;
 using namespace nnc;
 using namespace nnc::codegen;
@@ -32,4 +34,19 @@ std::optional<unsigned> codegen::getSymbolPosition(Operation *op) {
   if (auto symbol = dyn_cast<nn::SymbolOp>(op))
     return symbol.getPosition();
   return std::nullopt;
+}
+
+func::FuncOp codegen::makeKernelFunction(OpBuilder &builder, Location loc, ModuleOp module,
+                                         StringRef symbol, unsigned numBuffers) {
+  Type pointer = LLVM::LLVMPointerType::get(builder.getContext());
+  SmallVector<Type> types(numBuffers + 1, pointer);
+  types.push_back(builder.getI64Type());
+  builder.setInsertionPointToEnd(module.getBody());
+  auto function =
+      builder.create<func::FuncOp>(loc, symbol, builder.getFunctionType(types, TypeRange()));
+  for (unsigned i = 0; i <= numBuffers; ++i)
+    function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), builder.getUnitAttr());
+  builder.setInsertionPointToStart(function.addEntryBlock());
+  builder.setInsertionPoint(builder.create<func::ReturnOp>(loc));
+  return function;
 }

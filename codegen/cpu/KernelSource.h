@@ -7,8 +7,10 @@
 #ifndef NNC_CODEGEN_CPU_KERNELSOURCE_H
 #define NNC_CODEGEN_CPU_KERNELSOURCE_H
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AffineExpr.h"
 #include "mlir/IR/Block.h"
+#include "mlir/IR/BuiltinOps.h"
 
 namespace nnc::nn {
 class KernelOp;
@@ -31,6 +33,11 @@ struct KernelSource {
 };
 
 KernelSource getKernelSource(nn::KernelOp kernel);
+/// An empty kernel function: a pointer per buffer, none an alias of another, then the dimensions
+/// and the number of the block. The builder is left before its return.
+mlir::func::FuncOp makeKernelFunction(mlir::OpBuilder &builder, mlir::Location loc,
+                                      mlir::ModuleOp module, llvm::StringRef symbol,
+                                      unsigned numBuffers);
 /// The dimension that `op` reads, if it is an nn.symbol.
 std::optional<unsigned> getSymbolPosition(mlir::Operation *op);
 
