@@ -20,21 +20,10 @@ bool isView(Operation *op) {
   return fusable && fusable.getFusionRole() == nn::FusionRole::View;
 }
 
-/// Whether attention reads `op` through views.
-bool feedsAttention(Operation *op, unsigned depth = MaxViewDepth) {
-  return depth > 0 && llvm::any_of(op->getUsers(), [&](Operation *user) {
-           auto fusable = dyn_cast<nn::FusionInterface>(user);
-           if (!fusable)
-             return false;
-           nn::FusionRole role = fusable.getFusionRole();
-           return role == nn::FusionRole::Attention ||
-                  (role == nn::FusionRole::View && feedsAttention(user, depth - 1));
-         });
-}
-
 } // namespace
 
 FailureOr<FusionPlan> FusionPlanner::run() {
+  findAttentionInputs();
   for (Operation &op : block) {
     order[&op] = ++now;
     if (failed(place(&op)))
@@ -42,6 +31,23 @@ FailureOr<FusionPlan> FusionPlanner::run() {
   }
   return finish();
 }
+
+/// One walk from the readers to what they read, so that a value with many readers costs no more.
+void FusionPlanner::findAttentionInputs() {
+  for (Operation &op : llvm::reverse(block)) {
+    auto fusable = dyn_cast<nn::FusionInterface>(op);
+    unsigned left = attentionViews.lookup(&op);
+    if (fusable && fusable.getFusionRole() == nn::FusionRole::Attention)
+      left = MaxViewDepth + 1;
+    else if (!isView(&op))
+      continue;
+    for (Value operand : op.getOperands())
+      if (Operation *maker = makerOf(operand); maker && left > 1)
+        attentionViews[maker] = std::max(attentionViews.lookup(maker), left - 1);
+  }
+}
+
+bool FusionPlanner::feedsAttention(Operation *op) const { return attentionViews.contains(op); }
 
 LogicalResult FusionPlanner::place(Operation *op) {
   if (isa<nn::GetOp, nn::SetOp>(op) || op->hasTrait<OpTrait::IsTerminator>())

@@ -69,6 +69,9 @@ private:
   /// The op of this block that makes `value`; null for arguments and what comes from around a loop.
   mlir::Operation *makerOf(mlir::Value value) const;
   bool mustLieInMemory(mlir::Operation *op);
+  void findAttentionInputs();
+  /// Whether attention reads `op` through views.
+  bool feedsAttention(mlir::Operation *op) const;
   /// Follows `value` through views to the group that computes it; nothing if it comes from an
   /// argument, a weight or numbers.
   std::optional<Reference> referenceOf(mlir::Value value);
@@ -131,7 +134,9 @@ private:
   llvm::DenseMap<mlir::Operation *, Member> members;
   llvm::DenseMap<mlir::Operation *, int64_t> order;
   llvm::DenseMap<mlir::Operation *, unsigned> viewDepth;
-  llvm::DenseMap<mlir::Operation *, bool> inMemory;    ///< answers of mustLieInMemory
+  llvm::DenseMap<mlir::Operation *, bool> inMemory; ///< answers of mustLieInMemory
+  /// Ops that attention reads, and how long a chain of views there still may be before them.
+  llvm::DenseMap<mlir::Operation *, unsigned> attentionViews;
   llvm::DenseMap<mlir::Operation *, unsigned> planned; ///< what libraries absorb, to their group
 };
 
