@@ -78,6 +78,8 @@ std::vector<Diagnostic> Diagnostics::forDisplay() const {
       shown.push_back(diag);
       continue;
     }
+    if (!shown[it->second].labels.empty())
+      continue; // they say what the first instance holds
     std::vector<std::string> &paths = shown[it->second].paths;
     for (const std::string &path : diag.paths)
       if (std::find(paths.begin(), paths.end(), path) == paths.end())

@@ -72,7 +72,8 @@ public:
   Diagnostic &note(std::string text, Span place = {});
   Diagnostic &help(std::string title);
   Diagnostic &fixIt(std::string title, std::vector<Edit> edits);
-  /// Notes the instance; equal errors of several instances are shown once with all their paths.
+  /// Notes the instance; equal errors of several instances are shown once with all their paths, or
+  /// with the first, where labels say what its values are.
   Diagnostic &inModule(std::string path);
 };
 

@@ -125,7 +125,7 @@ model Sentiment(vocab: int = 20_000, dim: int = 128, hidden: int = 256, classes:
 14 |       h = concat([h, sigmoid(o) * tanh(c)], axis=-1)
    |       - leaves as float[B, 512]
    |
-   = note: in lstm.0, lstm.1; a carried value keeps its type in every step
+   = note: in lstm.0; a carried value keeps its type in every step
 )");
 }
 

@@ -398,6 +398,8 @@ TEST(Render, SortedAndOnce) {
   for (std::string path : {"m.1", "m.2", "m.1", "m.3"})
     s.diags.error("E0302", s.find(2, "b"), "second").inModule(path).note("why");
   s.diags.error("cannot read 'w.safetensors'");
+  s.diags.error("E0303", s.find(2, "b"), "third").label(s.find(1, "a"), "4").inModule("m.0");
+  s.diags.error("E0303", s.find(2, "b"), "third").label(s.find(1, "a"), "5").inModule("m.1");
   EXPECT_EQ(s.rendered(), "error: cannot read 'w.safetensors'\n"
                           "\n"
                           "error[E0301]: first\n"
@@ -412,7 +414,17 @@ TEST(Render, SortedAndOnce) {
                           "2 | b\n"
                           "  | ^\n"
                           "  |\n"
-                          "  = note: in m.0, m.1, m.2 and 1 more; why\n");
+                          "  = note: in m.0, m.1, m.2 and 1 more; why\n"
+                          "\n"
+                          "error[E0303]: third\n"
+                          " --> test.nn:2:1\n"
+                          "  |\n"
+                          "1 | a\n"
+                          "  | - 4\n"
+                          "2 | b\n"
+                          "  | ^\n"
+                          "  |\n"
+                          "  = note: in m.0\n");
 }
 
 TEST(Render, Color) {
