@@ -212,7 +212,8 @@ std::optional<Element> PrimitiveCall::elementOr(std::string_view formal, Element
   if (*element != Element::I4)
     return *element;
   error("E0590", given.span,
-        fmt::format("tensors of {} cannot be computed yet", syntax::spelling(*element)));
+        fmt::format("{} makes no tensors of {} yet", quotedName(), syntax::spelling(*element)))
+      .note("a cast does");
   return std::nullopt;
 }
 

@@ -1,5 +1,8 @@
-// Elementwise functions, choice, and casts. Of numbers they are computed when compiling.
+// Elementwise functions, choice, stored numbers, and casts. Of numbers they are computed when
+// compiling.
 #include "frontend/PrimitivesCall.h"
+
+#include "ir/NNOps.h"
 
 #include <cmath>
 #include <fmt/format.h>
@@ -117,6 +120,93 @@ std::optional<Value> dropout(PrimitiveCall &call) {
   return Value::tensor(*x);
 }
 
+//===- Stored numbers ------------------------------------------------------------------------===//
+
+/// Reports unless `part`, of scales or zeros, has along each axis of `whole` one number for all,
+/// one for each, or one for each run of `group`.
+bool checkRuns(PrimitiveCall &call, std::string_view formal, const TensorValue &whole,
+               const TensorValue &part, int64_t group) {
+  if (part.rank() != whole.rank()) {
+    call.error(
+            "E0306", call.operand(formal).span,
+            fmt::format("`{}` of `dequantize` needs {} axes, like `values`", formal, whole.rank()))
+        .primaryLabel(fmt::format("found {}", formatTensorType(part)));
+    return false;
+  }
+  for (size_t axis = 0; axis < whole.rank(); ++axis) {
+    std::optional<int64_t> size = whole.shape[axis].getConstant();
+    std::optional<int64_t> runs = part.shape[axis].getConstant();
+    if (!size || !runs) {
+      call.error("E0502", call.operand(size ? formal : "values").span,
+                 "`dequantize` needs sizes that are known when compiling")
+          .primaryLabel(fmt::format("found {}", formatTensorType(size ? part : whole)));
+      return false;
+    }
+    int64_t groups = (*size + group - 1) / group;
+    if (*runs == 1 || *runs == *size || *runs == groups)
+      continue;
+    std::string last =
+        groups == *size ? "" : fmt::format(", or {} for groups of {}", groups, group);
+    call.error("E0301", call.operand(formal).span,
+               fmt::format("`{}` of `dequantize` has {} places along axis {}", formal, *runs, axis))
+        .primaryLabel(fmt::format("expected 1 or {}{}", *size, last));
+    return false;
+  }
+  return true;
+}
+
+std::optional<Value> dequantize(PrimitiveCall &call) {
+  std::optional<TensorValue> values = call.tensor("values");
+  if (values && values->element != Element::I8 && values->element != Element::I4 &&
+      values->element != Element::F8E4M3 && values->element != Element::F8E5M2)
+    return call.wrongKind(call.operand("values"), "i4, i8 or f8");
+  std::optional<TensorValue> scales, zeros;
+  if (values)
+    scales = call.tensor("scales", Elements::Floats);
+  if (!scales)
+    return std::nullopt;
+  std::optional<int64_t> group = 1;
+  if (call.has("group") && !(group = call.extent("group", call.operand("group"), 1)))
+    return std::nullopt;
+  if (!checkRuns(call, "scales", *values, *scales, *group))
+    return std::nullopt;
+  if (call.has("zeros")) {
+    if (!(zeros = call.tensor("zeros")))
+      return std::nullopt;
+    if (zeros->element == Element::Bool)
+      return call.wrongKind(call.operand("zeros"), "numbers");
+    SizeCheck check(call.context, call.callee, "`dequantize`");
+    bool sameRank = zeros->rank() == scales->rank();
+    for (size_t axis = 0; sameRank && axis < zeros->rank(); ++axis)
+      check.expectEqual(call.operand("scales"), axis, call.operand("zeros"), axis);
+    if (!sameRank)
+      return call.wrongKind(call.operand("zeros"), formatTensorType(zeros->element, scales->shape));
+    if (!check.finish())
+      return std::nullopt;
+  }
+  TensorValue result = *values;
+  result.element = Element::Float;
+  result.value = call.context.builder.create<nn::DequantizeOp>(
+      call.context.location(call.span), call.context.tensorType(result), values->value,
+      call.emit.cast(*scales, Element::F32).value,
+      zeros ? call.emit.cast(*zeros, Element::F32).value : mlir::Value(),
+      call.has("group") ? call.context.builder.getI64IntegerAttr(*group) : mlir::IntegerAttr(),
+      mlir::UnitAttr());
+  return Value::tensor(std::move(result));
+}
+
+/// A number of 4 bits: the low ones, with a sign. It is computed as a byte.
+TensorValue castToI4(Emitter &emit, const TensorValue &x) {
+  if (x.element == Element::I4)
+    return x;
+  auto number = [&](int64_t value) { return emit.fullInt(value, Element::I8, x.shape); };
+  TensorValue bits = emit.binary("mod", emit.cast(x, Element::I8), number(16));
+  bits = emit.binary("mod", emit.binary("add", bits, number(8)), number(16));
+  TensorValue result = emit.binary("sub", bits, number(8));
+  result.element = Element::I4;
+  return result;
+}
+
 constexpr PrimitiveRow rows[] = {
     {"abs", "x", unary, true},
     {"exp", "x", unary, true},
@@ -132,6 +222,7 @@ constexpr PrimitiveRow rows[] = {
     {"where", "condition a b", where, true},
     {"stop_gradient", "x", stopGradient},
     {"dropout", "x p?", dropout},
+    {"dequantize", "values scales zeros? group?", dequantize},
 };
 
 } // namespace
@@ -147,6 +238,8 @@ static std::optional<Value> castNumber(Context &context, Element element, Operan
     operand.value = Value::integer(static_cast<int64_t>(*number));
   if (element == Element::Bool && operand.value.asFloat())
     operand.value = Value::boolean(*operand.value.asFloat() != 0);
+  if (std::optional<int64_t> whole = operand.value.asInt(); whole && element == Element::I4)
+    operand.value = Value::integer(((*whole & 15) ^ 8) - 8);
   if (context.emitting)
     return numberToTensor(context, operand, element, {});
   if (isFloating(element) && operand.value.asFloat())
@@ -157,13 +250,11 @@ static std::optional<Value> castNumber(Context &context, Element element, Operan
 std::optional<Value> callCast(Context &context, syntax::Elem element, const Operand &operand,
                               syntax::Span call) {
   std::string name(syntax::spelling(element));
-  if (element == Element::I4) {
-    context.error("E0590", call, "tensors of i4 cannot be computed yet")
-        .note("a param of i4 is read from the checkpoint; `@quant` makes one of floats");
-    return std::nullopt;
+  if (const TensorValue *tensor = operand.value.as<TensorValue>()) {
+    Emitter emit(context, call);
+    return Value::tensor(element == Element::I4 ? castToI4(emit, *tensor)
+                                                : emit.cast(*tensor, element));
   }
-  if (const TensorValue *tensor = operand.value.as<TensorValue>())
-    return Value::tensor(Emitter(context, call).cast(*tensor, element));
   if (operand.value.isNumber() || operand.value.is<bool>())
     return castNumber(context, element, operand);
   context.error(

@@ -97,27 +97,47 @@ private:
     return cast<nn::FusionInterface>(op).getFusionRole();
   }
 
+  /// How a value is read.
+  enum class Reading : unsigned {
+    Anyhow,
+    InMemory,
+    Stored, ///< a part of a dequantized weight, which is one where readers find it as it is stored
+  };
+  struct Wanted {
+    Value value;
+    Reading reading;
+    int64_t room = 0; ///< what it may take beyond what is behind it
+  };
+
   /// Takes `value` or, where that does not pay, what it is made of.
   void visit(Value first, bool firstInMemory) {
-    SmallVector<std::pair<Value, bool>> pending{{first, firstInMemory}};
+    SmallVector<Wanted> pending{{first, firstInMemory ? Reading::InMemory : Reading::Anyhow}};
     while (!pending.empty()) {
-      auto [value, inMemory] = pending.pop_back_val();
-      Operation *op = value.getDefiningOp();
-      if (!seen[inMemory].insert(value).second || roleOf(op) == nn::FusionRole::Source)
+      Wanted wanted = pending.pop_back_val();
+      Operation *op = wanted.value.getDefiningOp();
+      if (!seen[unsigned(wanted.reading)].insert(wanted.value).second ||
+          roleOf(op) == nn::FusionRole::Source)
         continue;
-      if (pays(op, inMemory)) {
-        values.insert(value);
+      if (pays(op, wanted)) {
+        values.insert(wanted.value);
         continue;
       }
       for (Value operand : op->getOperands())
-        pending.push_back({operand, isa<nn::ReshapeOp>(op)});
+        pending.push_back(partOf(op, operand));
     }
   }
 
-  bool pays(Operation *op, bool inMemory) const {
-    if (isa<nn::BroadcastOp, nn::ReshapeOp>(op))
+  static Wanted partOf(Operation *op, Value operand) {
+    if (auto dequantize = dyn_cast<nn::DequantizeOp>(op))
+      return {operand, Reading::Stored, byteSize(dequantize.getValues())};
+    return {operand, isa<nn::ReshapeOp>(op) ? Reading::InMemory : Reading::Anyhow};
+  }
+
+  bool pays(Operation *op, const Wanted &wanted) const {
+    bool isPart = wanted.reading == Reading::Stored;
+    if (isa<nn::BroadcastOp, nn::ReshapeOp>(op) && !isPart)
       return false;
-    if (roleOf(op) == nn::FusionRole::View && !inMemory)
+    if (roleOf(op) == nn::FusionRole::View && wanted.reading == Reading::Anyhow)
       return false;
     Value value = op->getResult(0);
     Cost cost = costs.lookup(value);
@@ -125,12 +145,12 @@ private:
       return false;
     if (!weights.readsWeight(value))
       return cost.expensive && byteSize(value) <= MaxTableBytes;
-    return byteSize(value) <= addSizes(cost.weightBytes, AllowedGrowthBytes);
+    return byteSize(value) <= addSizes(cost.weightBytes, std::max(AllowedGrowthBytes, wanted.room));
   }
 
   WeightValues weights;
   DenseMap<Value, Cost> costs;
-  llvm::DenseSet<Value> seen[2]; ///< by whether the reader needs memory
+  llvm::DenseSet<Value> seen[3]; ///< by how they are read
 };
 
 /// Writes @prepare. Equal computations, also of different entry points, appear once.

@@ -605,16 +605,39 @@ TEST(ElementwiseErrors, NotYet) {
 )out");
 }
 
-TEST(ElementwiseErrors, StorageElements) {
-  EXPECT_EQ(run(R"nn((x: float[4]) = i4(x))nn"),
-            R"out(error[E0590]: tensors of i4 cannot be computed yet
- --> test.nn:2:29
+TEST(Elementwise, Dequantize) {
+  EXPECT_EQ(run("(x: i8[4, 6], s: f32[4, 1]) = dequantize(x, s)"),
+            "nn.dequantize operandSegmentSizes=array<i32: 1, 1, 0> -> f32[4, 6]\n");
+  EXPECT_EQ(run("(x: f8e4m3[4, 6], s: float[1, 6]) = dequantize(x, s, s)"),
+            "nn.dequantize operandSegmentSizes=array<i32: 1, 1, 1> -> f32[4, 6]\n");
+  EXPECT_EQ(run("(x: i8[7, 6], s: f32[3, 6], z: i32[3, 6]) = dequantize(x, s, z, 3)"),
+            "nn.cast -> f32[3, 6]\n"
+            "nn.dequantize group=3 : i64 operandSegmentSizes=array<i32: 1, 1, 1> -> f32[7, 6]\n");
+}
+
+TEST(ElementwiseErrors, Dequantize) {
+  auto firstLine = [](const std::string &text) { return text.substr(0, text.find('\n')); };
+  EXPECT_EQ(run("(x: i8[7, 6], s: f32[2, 6]) = dequantize(x, s, group=3)"),
+            R"out(error[E0301]: `scales` of `dequantize` has 2 places along axis 0
+ --> test.nn:2:57
   |
-2 |   fn forward(x: float[4]) = i4(x)
-  |                             ^^^^^
-  |
-  = note: a param of i4 is read from the checkpoint; `@quant` makes one of floats
+2 |   fn forward(x: i8[7, 6], s: f32[2, 6]) = dequantize(x, s, group=3)
+  |                                                         ^ expected 1 or 7, or 3 for groups of 3
 )out");
+  EXPECT_EQ(firstLine(run("(x: i8[7, 6], s: f32[6]) = dequantize(x, s)")),
+            "error[E0306]: `scales` of `dequantize` needs 2 axes, like `values`");
+  EXPECT_EQ(firstLine(run("(x: i8[B, 6], s: f32[1, 6]) requires B in 1..=4 = dequantize(x, s)")),
+            "error[E0502]: `dequantize` needs sizes that are known when compiling");
+  EXPECT_EQ(firstLine(run("(x: i32[7, 6], s: f32[1, 6]) = dequantize(x, s)")),
+            "error[E0403]: `dequantize` needs i4, i8 or f8, found i32[7, 6]");
+  EXPECT_EQ(firstLine(run("(x: i8[7, 6], s: i32[1, 6]) = dequantize(x, s)")),
+            "error[E0403]: `dequantize` needs floats, found i32");
+  EXPECT_EQ(firstLine(run("(x: i8[7, 6], s: f32[1, 6], z: f32[7, 6]) = dequantize(x, s, z)")),
+            "error[E0301]: sizes differ in `dequantize`");
+  EXPECT_EQ(firstLine(run("(x: i8[7, 6], s: f32[1, 6], z: f32[6]) = dequantize(x, s, z)")),
+            "error[E0403]: `dequantize` needs f32[1, 6], found f32[6]");
+  EXPECT_EQ(firstLine(run("(x: i8[7, 6], s: f32[1, 6]) = dequantize(x, s, group=0)")),
+            "error[E0507]: `group` of `dequantize` is 0, but must be at least 1");
 }
 
 } // namespace

@@ -244,14 +244,15 @@ help: cast it to float
 4 |     return x * float(float(w) + w)
   |                      ++++++ +
 )");
-  EXPECT_EQ(compiled(model("", "    return float(i4(x))\n")),
-            R"(error[E0590]: tensors of i4 cannot be computed yet
- --> model.nn:3:18
+  EXPECT_EQ(compiled(model("", "    return float(i4(x)) + x @ i4(full([4, 4], 3))\n")), "");
+  EXPECT_EQ(compiled(model("", "    return float(zeros([4], i4))\n")),
+            R"(error[E0590]: `zeros` makes no tensors of i4 yet
+ --> model.nn:3:29
   |
-3 |     return float(i4(x))
-  |                  ^^^^^
+3 |     return float(zeros([4], i4))
+  |                             ^^
   |
-  = note: a param of i4 is read from the checkpoint; `@quant` makes one of floats
+  = note: a cast does
 )");
   EXPECT_EQ(compiled(model("  state s: i4[4] = 0\n", "    return x\n")),
             R"(error[E0590]: states of i4 are not supported yet
