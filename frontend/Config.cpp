@@ -3,6 +3,8 @@
 
 #include <charconv>
 #include <fmt/format.h>
+#include <limits>
+#include <utility>
 
 namespace nnc::frontend {
 
@@ -28,7 +30,7 @@ public:
       fail("an object is expected");
       return std::nullopt;
     }
-    if (!readMembers(&config))
+    if (!readMembers(config))
       return std::nullopt;
     skipBlanks();
     if (at < text.size() && !fail("nothing may follow the object"))
@@ -44,10 +46,15 @@ private:
       ++at;
   }
 
+  syntax::Span from(size_t begin) const {
+    return {file, static_cast<uint32_t>(begin), static_cast<uint32_t>(at)};
+  }
+
   bool fail(const char *what) {
     auto here = static_cast<uint32_t>(std::min(at, text.size()));
     auto end = static_cast<uint32_t>(std::min(at + 1, text.size()));
-    diags.error("E0511", {file, here, end}, "this is not JSON").primaryLabel(what);
+    diags.error("E0511", {file, here, end}, "this is not JSON")
+        .primaryLabel(at < text.size() ? what : fmt::format("{}, the file ends here", what));
     return false;
   }
 
@@ -59,30 +66,42 @@ private:
     return true;
   }
 
-  /// `{ "key": value, ... }`, kept in `members` unless that is null.
-  bool readMembers(Config *members) {
+  /// `{ "key": value, ... }`
+  bool readMembers(Config &members) {
     ++at;
     skipBlanks();
     if (peek() == '}')
       return ++at;
     while (true) {
-      std::string key;
-      skipBlanks();
-      if (peek() != '"')
-        return fail("a name in quotes is expected");
-      if (!readString(key) || !take(':', "`:` is expected"))
+      if (!readMember(members))
         return false;
-      ConfigValue value;
-      if (!readValue(value))
-        return false;
-      if (members)
-        members->insert_or_assign(std::move(key), std::move(value));
       skipBlanks();
       if (peek() == '}')
         return ++at;
       if (!take(',', "`,` or `}` is expected"))
         return false;
     }
+  }
+
+  bool readMember(Config &members) {
+    std::string key;
+    skipBlanks();
+    if (peek() != '"')
+      return fail("a name in quotes is expected");
+    size_t begin = at;
+    if (!readString(key))
+      return false;
+    syntax::Span name = from(begin);
+    ConfigValue value;
+    if (!take(':', "`:` is expected") || !readValue(value))
+      return false;
+    value.name = name;
+    auto [place, isNew] = members.try_emplace(std::move(key), std::move(value));
+    if (!isNew)
+      diags.error("E0511", name, fmt::format("`{}` is there twice", place->first))
+          .primaryLabel("here again")
+          .label(place->second.name, "first here");
+    return isNew;
   }
 
   bool readList(ConfigValue::List &list) {
@@ -105,57 +124,94 @@ private:
     if (++depth > kMaxJsonDepth)
       return fail("nested too deeply");
     skipBlanks();
-    auto begin = static_cast<uint32_t>(at);
+    size_t begin = at;
     bool done = readKind(value);
-    value.span = {file, begin, static_cast<uint32_t>(at)};
+    value.span = from(begin);
     --depth;
     return done;
   }
 
   bool readKind(ConfigValue &value) {
+    constexpr double Infinity = std::numeric_limits<double>::infinity();
     switch (peek()) {
     case '{':
-      value.value = ConfigValue::Object{};
-      return readMembers(nullptr);
+      return readMembers(value.value.emplace<ConfigValue::Object>());
     case '[':
       return readList(value.value.emplace<ConfigValue::List>());
     case '"':
       return readString(value.value.emplace<std::string>());
     case 't':
-      value.value = true;
-      return readWord("true");
+      return readWord("true", value, true);
     case 'f':
-      value.value = false;
-      return readWord("false");
+      return readWord("false", value, false);
     case 'n':
-      value.value = ConfigValue::Null{};
-      return readWord("null");
+      return readWord("null", value, ConfigValue::Null{});
+    case 'I':
+      return readWord("Infinity", value, Infinity);
+    case 'N':
+      return readWord("NaN", value, std::numeric_limits<double>::quiet_NaN());
+    case '-':
+      if (text.substr(at).starts_with("-I"))
+        return readWord("-Infinity", value, -Infinity);
+      return readNumber(value);
     default:
       return readNumber(value);
     }
   }
 
-  bool readWord(std::string_view word) {
+  template <typename T> bool readWord(std::string_view word, ConfigValue &value, T meaning) {
     if (!text.substr(at).starts_with(word))
       return fail("a value is expected");
     at += word.size();
+    value.value = meaning;
     return true;
   }
 
+  size_t skipDigits(size_t from) const {
+    return std::min(text.find_first_not_of("0123456789", from), text.size());
+  }
+
+  /// The end of the number at `at`; nothing if it is none: `05`, `.5` and `1.` are none.
+  std::optional<size_t> endOfNumber() const {
+    size_t begin = at + (peek() == '-'), end = skipDigits(begin);
+    if (end == begin || (text[begin] == '0' && end > begin + 1))
+      return std::nullopt;
+    if (end < text.size() && text[end] == '.') {
+      size_t fraction = end + 1;
+      end = skipDigits(fraction);
+      if (end == fraction)
+        return std::nullopt;
+    }
+    if (end < text.size() && (text[end] == 'e' || text[end] == 'E')) {
+      size_t exponent = end + 1;
+      exponent += exponent < text.size() && (text[exponent] == '+' || text[exponent] == '-');
+      end = skipDigits(exponent);
+      if (end == exponent)
+        return std::nullopt;
+    }
+    bool goesOn = end < text.size() && std::string_view("+-.").find(text[end]) != text.npos;
+    return goesOn ? std::nullopt : std::optional(end);
+  }
+
+  /// An int where it is written as one and has 64 bits, else a float.
   bool readNumber(ConfigValue &value) {
-    size_t end = std::min(text.find_first_not_of("+-.0123456789eE", at), text.size());
-    const char *first = text.data() + at, *last = text.data() + end;
+    std::optional<size_t> end = endOfNumber();
+    if (!end)
+      return fail("a value is expected");
+    const char *first = text.data() + at, *last = text.data() + *end;
     int64_t integer = 0;
     double number = 0;
+    size_t begin = std::exchange(at, *end);
     if (auto read = std::from_chars(first, last, integer);
-        read.ec == std::errc() && read.ptr == last && first != last)
+        read.ec == std::errc() && read.ptr == last) {
       value.value = integer;
-    else if (auto real = std::from_chars(first, last, number);
-             real.ec == std::errc() && real.ptr == last && first != last)
+    } else if (std::from_chars(first, last, number).ec == std::errc()) {
       value.value = number;
-    else
-      return fail("a value is expected");
-    at = end;
+    } else {
+      diags.error("E0511", from(begin), "this number is out of range")
+          .primaryLabel("a float has 64 bits");
+      return false;
+    }
     return true;
   }
 
@@ -165,6 +221,8 @@ private:
         return ++at;
       if (text[at] == '\n')
         break;
+      if (static_cast<unsigned char>(text[at]) < ' ')
+        return fail("a control character must be escaped");
       if (text[at] != '\\')
         result += text[at];
       else if (!readEscape(result))
@@ -207,6 +265,25 @@ private:
 std::optional<Config> parseConfig(const syntax::SourceManager &sources, syntax::FileId file,
                                   syntax::Diagnostics &diags) {
   return Reader(sources.text(file), file, diags).run();
+}
+
+ConfigPlace findMember(const Config &config, std::string_view path) {
+  if (auto found = config.find(path); found != config.end() && !found->second.isNull())
+    return {&found->second};
+  ConfigPlace misfit;
+  for (size_t dot = path.rfind('.'); dot != path.npos && dot > 0; dot = path.rfind('.', dot - 1)) {
+    auto outer = config.find(path.substr(0, dot));
+    if (outer == config.end() || outer->second.isNull())
+      continue;
+    auto *object = outer->second.as<ConfigValue::Object>();
+    ConfigPlace inner = object ? findMember(*object, path.substr(dot + 1))
+                               : ConfigPlace{nullptr, &outer->second, outer->first};
+    if (inner.value)
+      return inner;
+    if (inner.misfit && !misfit.misfit)
+      misfit = std::move(inner);
+  }
+  return misfit;
 }
 
 } // namespace nnc::frontend

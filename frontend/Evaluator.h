@@ -368,7 +368,7 @@ private:
   bool evalSlotType(const syntax::SlotStmt &decl, Slot &slot);
   std::string substituteNames(const syntax::Expr &expr);
   std::string explainFalse(const syntax::Expr &condition);
-  const Hyperparameter *defaultBehind(const syntax::NameExpr &name, const Hyperparameter *before);
+  const Hyperparameter *originOf(const syntax::NameExpr &name);
   std::optional<GuardResult> compareSizesLater(const syntax::Expr &expr, syntax::BinaryOp op,
                                                const Dim &left, const Dim &right);
   std::optional<GuardResult> evalRangeGuard(const syntax::BinaryExpr &expr,

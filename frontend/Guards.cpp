@@ -69,13 +69,17 @@ void Evaluator::reportGuard(const syntax::Guard &guard, const std::string &subje
   std::string values;
   std::vector<const syntax::NameExpr *> names;
   collectNameExprs(*guard.condition, names);
-  const Hyperparameter *defaulted = nullptr;
+  const Hyperparameter *defaulted = nullptr, *given = nullptr;
   for (const syntax::NameExpr *name : names) {
     std::optional<Value> value = quietLookup(name->name);
     if (!value)
       continue;
     values += fmt::format("{}{} = {}", values.empty() ? "" : ", ", name->name, formatValue(*value));
-    defaulted = defaultBehind(*name, defaulted);
+    const Hyperparameter *origin = originOf(*name);
+    if (origin && origin->isDefault)
+      defaulted = origin;
+    else if (origin && !origin->expr)
+      given = origin;
   }
   std::string text = guard.message
                          ? fmt::format("`{}` requires `{}`: {}", subject, condition, reason)
@@ -86,22 +90,21 @@ void Evaluator::reportGuard(const syntax::Guard &guard, const std::string &subje
     diag.note(
         fmt::format("`{}` = {} is the default", defaulted->name, formatValue(defaulted->value)),
         defaulted->formal);
+  if (given)
+    diag.note(fmt::format("`{}` = {} is given", given->name, formatValue(given->value)),
+              given->given);
   if (guard.span != site.callee)
     diag.note("required", guard.span);
 }
 
-/// The hyperparameter of the module around the call whose default arrived here under that name.
-const Hyperparameter *Evaluator::defaultBehind(const syntax::NameExpr &name,
-                                               const Hyperparameter *before) {
+/// The hyperparameter of that name or, where it was passed on under a name, that of the module
+/// around the call.
+const Hyperparameter *Evaluator::originOf(const syntax::NameExpr &name) {
   const Hyperparameter *here = frame->self ? frame->self->hyperparameter(name.name) : nullptr;
-  if (!here)
-    return before;
-  if (here->isDefault)
-    return here;
-  auto *passed = here->expr ? here->expr->as<syntax::NameExpr>() : nullptr;
+  auto *passed = here && here->expr ? here->expr->as<syntax::NameExpr>() : nullptr;
   const Hyperparameter *outer =
       passed && frame->caller ? frame->caller->hyperparameter(passed->name) : nullptr;
-  return outer && outer->isDefault ? outer : before;
+  return outer ? outer : here;
 }
 
 void Evaluator::requireOnEntry(const Dim &nonNegative, syntax::Span at) {

@@ -14,6 +14,11 @@
 
 namespace nnc::frontend {
 
+/// The names after `as` of a hyperparameter: what files of configurations call it.
+std::vector<std::string> otherNames(const syntax::Formal &formal);
+/// Whether a type is `int`, `str`, ...: the one of that kind.
+bool isScalarType(const syntax::TypeExpr &type, syntax::ScalarKind kind);
+
 /// Variants of one entry point.
 inline constexpr size_t kMaxVariants = 64;
 
@@ -46,12 +51,16 @@ public:
 private:
   mlir::OwningOpRef<mlir::ModuleOp> startModule(const syntax::ModuleStmt &decl);
   std::optional<std::vector<Argument>> openArguments(const syntax::ModuleStmt &decl);
-  //===- Options.cpp: --config and --set --------------------------------------------------===//
-  bool takeOptions(const syntax::ModuleStmt &decl);
+  //===- ConfigOptions.cpp: --config ------------------------------------------------------===//
   bool takeConfig(const ModuleClass &cls);
-  bool takeSets(const ModuleClass &cls, std::string_view model);
+  bool takeMember(const ModuleClass &cls, const syntax::Formal &formal, const ConfigValue &member);
+  bool checkScaledPositions(const ModuleClass &cls, const Config &config,
+                            const std::set<const ConfigValue *> &taken);
   std::optional<Value> configValue(const ConfigValue &value, const syntax::TypeExpr &type);
   std::optional<Value> configName(std::string_view text, const syntax::TypeExpr &type);
+  //===- Options.cpp: --set, and which model options are for ------------------------------===//
+  bool takeOptions(const syntax::ModuleStmt &decl);
+  bool takeSets(const ModuleClass &cls, std::string_view model);
   std::optional<Value> evalOption(const syntax::Formal &formal, const std::string &text,
                                   syntax::Span &span);
   const ModuleClass *resolveAlias(const ModuleClass &cls);

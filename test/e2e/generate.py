@@ -16,6 +16,24 @@ import tempfile
 import golden as cases
 
 
+def write_config(config, folder):
+    (folder / "config.json").write_text(json.dumps(config, indent=2))
+    return ["--config", folder / "config.json"]
+
+
+def compile_with_both(compile, config, folder):
+    """With the configuration and with that of transformers 4, where the frequencies' base stands outside."""
+    scaling = dict(config["rope_parameters"])
+    older = config | {"rope_theta": scaling.pop("rope_theta"), "rope_scaling": scaling}
+    del older["rope_parameters"]
+    models = []
+    for each in config, older:
+        subprocess.run(compile + write_config(each, folder), check=True)
+        models.append((folder / "model.bin").read_bytes())
+    if models[0] != models[1]:
+        sys.exit("the configurations of transformers 4 and 5 give different models")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("case")
@@ -31,10 +49,13 @@ def main():
         folder = pathlib.Path(temporary)
         cases.golden.write_safetensors(folder / "w.safetensors", cases.golden.draw_all(case))
         source, *options = case["options"]
-        command = [args.bin / "nnc", cases.EXAMPLES / source, *options, "--weights", folder / "w.safetensors"]
-        command += ["--target", args.target, "-o", folder / "model.bin"]
-        command += ["--arch", args.arch] if args.target == "cuda" else []
-        subprocess.run(command, check=True)
+        compile = [args.bin / "nnc", cases.EXAMPLES / source, *options, "--weights", folder / "w.safetensors"]
+        compile += ["--target", args.target, "-o", folder / "model.bin"]
+        compile += ["--arch", args.arch] if args.target == "cuda" else []
+        if "config" in case:
+            compile_with_both(compile, case["config"], folder)
+        else:
+            subprocess.run(compile, check=True)
         paths = cases.split_io(case, args.case, folder)
         command = [args.bin / "nnc-run", folder / "model.bin", "--input", f"ids={paths['ids']}"]
         command += ["--compare", paths["output"]]

@@ -15,6 +15,7 @@ NOT_SHOWN = {
     "E0109": "too long",
     "E0206": "needs another file",
     "E0511": "needs a configuration",
+    "E0512": "needs a configuration",
     "E0701": "needs a checkpoint",
     "E0702": "needs a checkpoint",
     "E0705": "needs a checkpoint",

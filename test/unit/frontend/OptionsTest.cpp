@@ -159,8 +159,8 @@ TEST_F(ConfigFile, Malformed) {
     return text.substr(0, text.find('\n')) +
            (caret == std::string::npos ? "" : text.substr(text.find(' ', caret)));
   };
-  std::string start = "error[E0511]: this is not JSON ";
-  EXPECT_EQ(error(""), start + "an object is expected\n");
+  std::string start = "error[E0511]: this is not JSON ", end = ", the file ends here\n";
+  EXPECT_EQ(error(""), start + "an object is expected" + end);
   EXPECT_EQ(error("[1]"), start + "an object is expected\n");
   EXPECT_EQ(error("{1: 2}"), start + "a name in quotes is expected\n");
   EXPECT_EQ(error("{\"a\" 2}"), start + "`:` is expected\n");
@@ -168,14 +168,117 @@ TEST_F(ConfigFile, Malformed) {
   EXPECT_EQ(error("{\"a\": [2 3]}"), start + "`,` or `]` is expected\n");
   EXPECT_EQ(error("{\"a\": nul}"), start + "a value is expected\n");
   EXPECT_EQ(error("{\"a\": }"), start + "a value is expected\n");
-  EXPECT_EQ(error("{\"a\": 1.2.3}"), start + "a value is expected\n");
-  EXPECT_EQ(error("{\"a\": \"x"), start + "this string is never closed\n");
+  for (const char *number :
+       {"1.2.3", "05", ".5", "1.", "+1", "1e", "1e+", "-", "- 1", "--1", "1-2"})
+    EXPECT_EQ(error("{\"a\": " + std::string(number) + "}"), start + "a value is expected\n")
+        << number;
+  EXPECT_EQ(error("{\"a\": \"x"), start + "this string is never closed" + end);
+  EXPECT_EQ(error("{\"a\": \"x\ny\"}"), start + "this string is never closed\n");
+  EXPECT_EQ(error("{\"a\": \"x\ty\"}"), start + "a control character must be escaped\n");
   EXPECT_EQ(error("{\"a\": \"\\q\"}"), start + "there is no such escape\n");
   EXPECT_EQ(error("{\"a\": \"\\u12\"}"), start + "there is no such escape\n");
   EXPECT_EQ(error("{} {}"), start + "nothing may follow the object\n");
+  EXPECT_EQ(error("{\"a\": {\"b\": [1, "), start + "a value is expected" + end);
+  EXPECT_EQ(error("{\"a\": {\"b\": 1"), start + "`,` or `}` is expected" + end);
   EXPECT_EQ(error("{\"a\":" + std::string(100'000, '[')), start + "nested too deeply\n");
+  std::string open;
+  for (int i = 0; i < 100'000; ++i)
+    open += "{\"a\":";
+  EXPECT_EQ(error(open), start + "nested too deeply\n");
   EXPECT_EQ(keysWith({}, folder + "/none.json"),
             "error: cannot read '" + folder + "/none.json': No such file or directory\n");
+}
+
+TEST_F(ConfigFile, NamesAndNumbersThatCannotBe) {
+  EXPECT_EQ(with("{\n  \"dim\": 1,\n  \"x\": {\"y\": 1, \"y\": 2}\n}"),
+            "error[E0511]: `y` is there twice\n --> config.json:3:17\n  |\n3 |   \"x\": {\"y\": 1, "
+            "\"y\": 2}\n"
+            "  |         ---     ^^^ here again\n  |         |\n  |         first here\n");
+  EXPECT_EQ(with(R"({"unread": 1e999})"),
+            "error[E0511]: this number is out of range\n --> config.json:1:12\n  |\n"
+            "1 | {\"unread\": 1e999}\n  |            ^^^^^ a float has 64 bits\n");
+  std::string huge = with(R"({"dim": 9223372036854775808})");
+  EXPECT_EQ(
+      huge.substr(0, huge.find("\n :::")),
+      "error[E0403]: `dim` of `Net` cannot be 9223372036854775808\n --> config.json:1:9\n  |\n"
+      "1 | {\"dim\": 9223372036854775808}\n  |         ^^^^^^^^^^^^^^^^^^^ an int has 64 bits\n  "
+      "|");
+  EXPECT_TRUE(contains(
+      with(R"({"eps": 9223372036854775808, "unread": [NaN, Infinity, -Infinity]})"), "scale[4 ]"))
+      << "as Python writes them";
+}
+
+/// What a model with rotary positions makes of a configuration: its keys, or the messages.
+static std::string ropeWith(const std::string &path, const std::string &formals) {
+  FrontendOptions options;
+  options.config = path;
+  Compilation compilation("model Net(" + formals +
+                              ") {\n  param x: f32[theta]\n"
+                              "  fn forward(y: f32[B]) -> f32[B] requires B in 1..=8 = y\n}\n",
+                          options);
+  compilation.emit();
+  std::string text = compilation.messages();
+  if (compilation.module)
+    text += std::to_string(compilation.info.slots.front().shape.front());
+  return text;
+}
+
+TEST_F(ConfigFile, MembersOfMembers) {
+  auto rope = [&](const std::string &json, const std::string &formals) {
+    std::string path = folder + "/config.json";
+    std::ofstream(path) << json;
+    std::string text = ropeWith(path, formals);
+    for (size_t at; (at = text.find(folder + "/")) != std::string::npos;)
+      text.erase(at, folder.size() + 1);
+    return text;
+  };
+  std::string dotted = R"(theta: int as "text.rope.theta" | "theta" = 1)";
+  EXPECT_EQ(rope(R"({"text": {"rope": {"theta": 7}}})", dotted), "7");
+  EXPECT_EQ(rope(R"({"text": {"rope.theta": 6}, "theta": 5})", dotted), "6");
+  EXPECT_EQ(rope(R"({"text.rope.theta": 4, "text": {"rope": {"theta": 7}}})", dotted), "4");
+  EXPECT_EQ(rope(R"({"text": {"rope": null}, "theta": 5})", dotted), "5");
+  EXPECT_EQ(rope(R"({"text": {"rope": {"theta": null}}, "theta": 5})", dotted), "5");
+  EXPECT_EQ(rope(R"({"text": {"theta": 3}})", dotted), "1");
+  EXPECT_EQ(rope(R"({"text": 3, "theta": 5})", dotted), "5") << "another name has it";
+  EXPECT_EQ(rope("{\"text\": {\"rope\": 3}}", dotted),
+            R"(error[E0403]: `rope` cannot be an int
+ --> config.json:1:19
+  |
+1 | {"text": {"rope": 3}}
+  |                   ^ an object is expected
+  |
+ ::: model.nn:1:11
+  |
+1 | model Net(theta: int as "text.rope.theta" | "theta" = 1) {
+  |           ----- which holds this one
+)");
+  // Where transformers keeps what concerns rotary positions.
+  std::string plain = R"(theta: int as "rope_theta" = 1)",
+              kind = plain + R"(, kind: str as "rope_type" | "type" = "no")";
+  EXPECT_EQ(rope(R"({"rope_parameters": {"rope_theta": 9, "rope_type": "default"}})", plain), "9");
+  EXPECT_EQ(rope(R"({"rope_theta": 8, "rope_parameters": {"rope_theta": 9}})", plain), "8");
+  EXPECT_EQ(rope(R"({"rope_theta": 8, "rope_scaling": null})", plain), "8");
+  EXPECT_EQ(
+      rope(R"({"rope_theta": 8, "rope_scaling": {"type": "linear", "rope_type": "linear"}})", kind),
+      "8");
+  EXPECT_EQ(rope(R"({"rope_theta": 8, "rope_scaling": {"type": "linear"}})", kind), "8");
+  EXPECT_EQ(rope(R"({"rope_scaling": {"type": "linear"}})", plain),
+            R"(error[E0512]: `Net` does not read how its positions are scaled
+ --> config.json:1:27
+  |
+1 | {"rope_scaling": {"type": "linear"}}
+  |                           ^^^^^^^^ no hyperparameter takes this
+  |
+ ::: model.nn:1:7
+  |
+1 | model Net(theta: int as "rope_theta" = 1) {
+  |       --- of this model
+  |
+help: read it: `scaling: str as "rope_type" | "type" = "default"`
+)");
+  EXPECT_EQ(rope(R"({"rope_parameters": [9]})", plain),
+            "error[E0403]: `rope_parameters` cannot be a list\n --> config.json:1:21\n  |\n"
+            "1 | {\"rope_parameters\": [9]}\n  |                     ^^^ an object is expected\n");
 }
 
 } // namespace nnc::frontend::testing
