@@ -26,6 +26,43 @@ static bool isOfState(const EntryT &entry, size_t symbol) {
   return false;
 }
 
+/// The entry that a variant is one of; the entry itself if it is general.
+static const EntryT &generalOf(const ModelT &model, const EntryT &entry) {
+  auto isGeneral = [&](const std::unique_ptr<EntryT> &other) {
+    return other->variant.empty() && other->name == entry.name &&
+           std::ranges::equal(other->inputs, entry.inputs, {}, &PortT::name, &PortT::name);
+  };
+  auto found = std::ranges::find_if(model.entries, isGeneral);
+  return entry.variant.empty() || found == model.entries.end() ? entry : **found;
+}
+
+/// The size that `variant` has instead of a dimension of its general entry.
+static std::optional<int64_t> fixedSize(const EntryT &general, const EntryT &variant,
+                                        size_t symbol) {
+  for (size_t i = 0; i < general.inputs.size(); ++i) {
+    const PortT &open = *general.inputs[i], &fixed = *variant.inputs[i];
+    for (size_t axis = 0; axis < std::min(open.shape.size(), fixed.shape.size()); ++axis) {
+      const std::vector<ExprNode> &from = general.exprs[open.shape[axis]]->nodes;
+      const std::vector<ExprNode> &to = variant.exprs[fixed.shape[axis]]->nodes;
+      if (from.size() == 1 && to.size() == 1 && from[0].op() == ExprOp::Sym &&
+          static_cast<size_t>(from[0].value()) == symbol && to[0].op() == ExprOp::Const)
+        return to[0].value();
+    }
+  }
+  return std::nullopt;
+}
+
+/// How an axis of a state depends on dimensions, as the general entry says it.
+static std::string sizeText(const ModelT &model, const EntryT &entry, const BufferT &buffer,
+                            size_t axis) {
+  const EntryT &general = generalOf(model, entry);
+  for (const std::unique_ptr<BufferT> &other : general.buffers)
+    if (other->kind == BufferKind::State && other->index == buffer.index &&
+        axis < other->shape.size())
+      return exprText(*general.exprs[other->shape[axis]], general);
+  return exprText(*entry.exprs[buffer.shape[axis]], entry);
+}
+
 StateSizes::StateSizes(const ModelT &model) : model(model), states(model.states.size()) {
   for (const std::unique_ptr<EntryT> &entry : model.entries)
     for (const std::unique_ptr<BufferT> &buffer : entry->buffers)
@@ -74,13 +111,23 @@ Result<void> StateSizes::open(const std::map<std::string, int64_t> &dims) {
 }
 
 Result<void> StateSizes::checkDims(const EntryT &entry, const CallSizes &sizes) const {
-  for (size_t symbol = 0; symbol < entry.dims.size(); ++symbol) {
-    auto fixed = given.find(entry.dims[symbol]->name);
-    if (fixed == given.end() || sizes.dims()[symbol] == fixed->second || !isOfState(entry, symbol))
-      continue;
-    return Error{fmt::format("`{}`: the session was opened with {} = {}, this call has {}",
-                             entry.name, fixed->first, fixed->second, sizes.dims()[symbol])};
-  }
+  auto check = [&](const EntryT &among, size_t symbol, std::optional<int64_t> size) {
+    auto fixed = given.find(among.dims[symbol]->name);
+    if (!size || fixed == given.end() || *size == fixed->second || !isOfState(among, symbol))
+      return Result<void>();
+    return Result<void>(
+        Error{fmt::format("`{}`: the session was opened with {} = {}, this call has {}", entry.name,
+                          fixed->first, fixed->second, *size)});
+  };
+  if (given.empty())
+    return {};
+  for (size_t symbol = 0; symbol < entry.dims.size(); ++symbol)
+    if (Result<void> checked = check(entry, symbol, sizes.dims()[symbol]); !checked)
+      return checked;
+  const EntryT &general = generalOf(model, entry);
+  for (size_t symbol = 0; &general != &entry && symbol < general.dims.size(); ++symbol)
+    if (Result<void> checked = check(general, symbol, fixedSize(general, entry, symbol)); !checked)
+      return checked;
   return {};
 }
 
@@ -95,8 +142,8 @@ Result<void> StateSizes::check(const EntryT &entry, const BufferT &buffer,
     if (state.isFixed && size != state.shape[axis])
       return Error{fmt::format(
           "`{}`: the state `{}` was begun with {} = {}, this call has {}; reset the session first",
-          entry.name, model.states[buffer.index]->name,
-          exprText(*entry.exprs[buffer.shape[axis]], entry), state.shape[axis], size)};
+          entry.name, model.states[buffer.index]->name, sizeText(model, entry, buffer, axis),
+          state.shape[axis], size)};
   }
   return {};
 }

@@ -224,6 +224,56 @@ TEST_P(States, TakeDimensionsOfTheSession) {
   EXPECT_EQ(wrong.error().message, "B = 9 is outside 1..=4 of `forward`");
 }
 
+TEST_P(States, OfVariantsKeepTheirDimensions) {
+  CompileOptions options;
+  options.variants = {{"B", {1, 2}}, {"T", {2}}};
+  open(Cache, options);
+  // One state, whichever code runs: for B = 1 and T = 2, then the general one.
+  EXPECT_EQ(call({{"x", counting({1, 2, 2})}}), (Floats{1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(call({{"x", counting({1, 1, 2}, 10)}}), (Floats{1, 2, 3, 4, 10, 20, 0, 0, 0, 0, 0, 0}));
+  EXPECT_EQ(call({{"x", floats({1, 2}, {1, 1})}}, "last"), (Floats{11, 21}));
+  std::string begun = "`forward`: the state `kept` was begun with B = 1, this call has ";
+  EXPECT_EQ(failure({{"x", counting({2, 2, 2})}}), begun + "2; reset the session first");
+  EXPECT_EQ(failure({{"x", counting({3, 1, 2})}}), begun + "3; reset the session first");
+  EXPECT_EQ(call({{"x", counting({1, 2, 2})}}), (Floats{1, 2, 3, 4, 10, 20, 1, 2, 3, 4, 0, 0}));
+  ASSERT_TRUE(session->reset());
+  EXPECT_EQ(call({{"x", counting({3, 1, 2})}}).size(), 36u);
+  EXPECT_EQ(failure({{"x", counting({1, 2, 2})}}),
+            "`forward`: the state `kept` was begun with B = 3, this call has 1; reset the session "
+            "first");
+}
+
+TEST_P(States, VariantsTakeDimensionsOfTheSession) {
+  CompileOptions options;
+  options.variants = {{"B", {1, 2}}, {"T", {2}}};
+  open(Cache, options, {.dims = {{"B", 3}}});
+  EXPECT_EQ(failure({{"x", counting({1, 2, 2})}}),
+            "`forward`: the session was opened with B = 3, this call has 1");
+  EXPECT_EQ(failure({{"x", counting({4, 1, 2})}}),
+            "`forward`: the session was opened with B = 3, this call has 4");
+  EXPECT_EQ(call({{"x", counting({3, 2, 2})}}).size(), 36u);
+  EXPECT_EQ(failure({{"x", floats({1, 2}, {1, 1})}}, "last"),
+            "`last`: the session was opened with B = 3, this call has 1");
+  reopen({.dims = {{"B", 2}}});
+  EXPECT_EQ(failure({{"x", counting({1, 2, 2})}}),
+            "`forward`: the session was opened with B = 2, this call has 1");
+  EXPECT_EQ(call({{"x", counting({2, 2, 2})}}).size(), 24u);
+  Result<Session> wrong = engine->session({.dims = {{"T", 2}}});
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().message, "no state has a dimension `T`; did you mean `B`?");
+}
+
+TEST_P(States, FixedWhenCompilingTakeNoDimension) {
+  CompileOptions options;
+  options.dims = {{"B", 2}};
+  open(Cache, options);
+  EXPECT_EQ(failure({{"x", counting({1, 2, 2})}}),
+            "input `x`: axis 0 must be 2; expected f32[2, T, 2], found f32[1, 2, 2]");
+  Result<Session> wrong = engine->session({.dims = {{"B", 1}}});
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().message, "no state has a dimension `B`");
+}
+
 TEST_P(States, RefuseNegativePositions) {
   open(R"(
   state kept: f32[6]
