@@ -271,7 +271,8 @@ ConfigPlace findMember(const Config &config, std::string_view path) {
   if (auto found = config.find(path); found != config.end() && !found->second.isNull())
     return {&found->second};
   ConfigPlace misfit;
-  for (size_t dot = path.rfind('.'); dot != path.npos && dot > 0; dot = path.rfind('.', dot - 1)) {
+  for (size_t dot = path.rfind('.'); dot != path.npos;
+       dot = dot == 0 ? path.npos : path.rfind('.', dot - 1)) {
     auto outer = config.find(path.substr(0, dot));
     if (outer == config.end() || outer->second.isNull())
       continue;

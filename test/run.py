@@ -131,7 +131,7 @@ def run_tidy(build, totals):
 def fuzz(build, name, seconds):
     """Runs one libFuzzer program on its corpus and on all models; its output if it found something."""
     folders = [ROOT / "test/fuzz/corpus" / name, ROOT / "examples", ROOT / "frontend/prelude", ROOT / "test/unit/syntax/data"]
-    folders = [folder for folder in (folders if name != "format" else folders[:1]) if folder.exists()]
+    folders = [folder for folder in (folders[:1] if name in ("format", "config") else folders) if folder.exists()]
     with tempfile.TemporaryDirectory() as found:
         command = [build / f"bin/{name}-fuzzer", f"-max_total_time={seconds}", "-max_len=2000", "-timeout=30", "-rss_limit_mb=4000"]
         command += [f"-dict={ROOT / 'test/fuzz/nn.dict'}"] if name == "syntax" else []
@@ -141,7 +141,7 @@ def fuzz(build, name, seconds):
 
 def run_fuzz(build, totals):
     """Every libFuzzer program for FUZZ_SECONDS; inputs that crash one are left in the build folder."""
-    names = [name for name in ("syntax", "check", "format") if (build / f"bin/{name}-fuzzer").exists()]
+    names = [name for name in ("syntax", "check", "format", "config") if (build / f"bin/{name}-fuzzer").exists()]
     if not names:
         totals.skipped["fuzzers: need Clang and -DNNC_FUZZERS=ON"] += 1
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
