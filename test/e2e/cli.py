@@ -2,7 +2,9 @@
 
     cli.py BIN
 """
+import math
 import re
+import struct
 import sys
 
 from support import EXAMPLES, Tools, npy_bytes, read_npy, read_safetensors, safetensors_bytes
@@ -160,9 +162,32 @@ def runs(tools):
     tools.expect("nnc --version", version.splitlines()[0], "nnc 0.1.0")
 
 
+def narrow(tools):
+    """Floats that numpy has no type for are f32 in a .npy, and keep their type elsewhere; f32 inputs are converted."""
+    (tools.at / "narrow.nn").write_text(
+        "@precision(bf16)\nmodel Narrow {\n"
+        "  fn forward(x: float[B, 3]) -> (y: float[B, 3], z: f8e5m2[B, 3]) requires B in 1..=4 =\n"
+        "    (x + x, f8e5m2(x))\n}\n")
+    (tools.at / "x.npy").write_bytes(npy_bytes((1, 3), (1.00390625, -2.5, 1e30)))  # half way between two of bf16
+    tools.passes("nnc", "narrow.nn", *CPU, "-o", "narrow.bin")
+    inputs = ("narrow.bin", "--input", "x=x.npy")
+    tools.passes("nnc-run", *inputs, "--output", "y=y.npy", "--output", "z=z.npy", "--output", "all.safetensors")
+    rounded = struct.unpack("<f", struct.pack("<I", 0x714A0000))[0]  # 1e30 in bf16
+    tools.expect("bf16 as .npy", read_npy(tools.at / "y.npy"), ((1, 3), (2.0, -5.0, 2 * rounded)))
+    tools.expect("f8 as .npy", read_npy(tools.at / "z.npy"), ((1, 3), (1.0, -2.5, math.inf)))
+    header = (tools.at / "all.safetensors").read_bytes()
+    tools.expect("types in .safetensors", (b"BF16" in header, b"F8_E5M2" in header), (True, True))
+    text = tools.passes("nnc-run", *inputs, "--bench", out=None)
+    tools.expect("--bench of 16 bits", text.startswith("forward on cpu, tensors on cpu: median "), True)
+    (tools.at / "x.npy").write_bytes(npy_bytes((1, 3), (1, 2, 3), "<f8"))
+    wrong = "nnc-run: error: input `x`: expected bf16[B, 3], found f64[1, 3]\n"
+    for option in ((), ("--bench",)):
+        tools.fails("nnc-run", *inputs, *option, error=wrong)
+
+
 def main():
     tools = Tools(sys.argv[1])
-    for part in (formats, keys, explains, levels, compiles, runs):
+    for part in (formats, keys, explains, levels, compiles, runs, narrow):
         part(tools)
     tools.finish()
 

@@ -1,4 +1,5 @@
 #include "tools/nnc-run/Measure.h"
+#include "tools/nnc-run/TensorFiles.h"
 
 #include <algorithm>
 #include <chrono>
@@ -63,20 +64,41 @@ Result<void> benchWhere(Session &session, const std::string &entry, const Tensor
   return {};
 }
 
+/// Inputs in the types that the entry takes, so that no call converts them.
+Result<TensorMap> asTaken(const format::EntryT &entry, const TensorMap &inputs) {
+  TensorMap taken;
+  for (const NamedTensor &input : inputs) {
+    auto port = std::ranges::find(entry.inputs, input.name, &format::PortT::name);
+    DType type = input.tensor.dtype();
+    if (port != entry.inputs.end())
+      type = static_cast<DType>((*port)->dtype);
+    bool isNarrowed =
+        input.tensor.dtype() == DType::F32 && (type == DType::F16 || type == DType::BF16);
+    Result<Tensor> tensor = isNarrowed ? run::convertTo(type, input.tensor) : input.tensor;
+    if (!tensor)
+      return tensor.error();
+    taken.add(input.name, std::move(*tensor));
+  }
+  return taken;
+}
+
 } // namespace
 
-Result<void> run::bench(Session &session, const std::string &entry, const TensorMap &inputs) {
-  Result<void> done = benchWhere(session, entry, inputs, Device::cpu());
+Result<void> run::bench(Session &session, const format::EntryT &entry, const TensorMap &inputs) {
+  Result<TensorMap> taken = asTaken(entry, inputs);
+  if (!taken)
+    return taken.error();
+  Result<void> done = benchWhere(session, entry.name, *taken, Device::cpu());
   if (!done || session.device().kind == Device::Kind::Cpu)
     return done;
   TensorMap onDevice;
-  for (const NamedTensor &input : inputs) {
+  for (const NamedTensor &input : *taken) {
     Result<Tensor> copy = session.toDevice(input.tensor);
     if (!copy)
       return copy.error();
     onDevice.add(input.name, std::move(*copy));
   }
-  return benchWhere(session, entry, onDevice, session.device());
+  return benchWhere(session, entry.name, onDevice, session.device());
 }
 
 Result<void> run::profile(Session &session, const std::string &entry, const TensorMap &inputs) {

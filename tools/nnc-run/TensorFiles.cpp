@@ -1,4 +1,5 @@
 #include "tools/nnc-run/TensorFiles.h"
+#include "runtime/format/Half.h"
 #include "runtime/format/Npy.h"
 #include "tools/nnc-run/Random.h"
 
@@ -85,6 +86,18 @@ StoredTensor stored(const std::string &name, const Tensor &tensor) {
       name, tensor.dtype(), {tensor.shape().begin(), tensor.shape().end()}, {data, tensor.bytes()}};
 }
 
+/// The one output of a .npy.
+Result<void> writeArray(const std::string &path, const StoredTensor &array) {
+  if (!dtypeInfo(array.type).numpy.empty())
+    return writeNpy(path, array);
+  StoredTensor wide{array.name, DType::F32, array.shape, {}};
+  std::vector<std::byte> bytes(array.data.size() / dtypeBytes(array.type) * sizeof(float));
+  convertFloats(array.type, array.data.data(), DType::F32, bytes.data(),
+                bytes.size() / sizeof(float));
+  wide.data = bytes;
+  return writeNpy(path, wide);
+}
+
 /// An only result that the model does not name is called `output`; people may call it as they like.
 bool isUnnamedResult(std::string_view portName, size_t ports) {
   return ports == 1 && portName == "output";
@@ -146,6 +159,13 @@ Result<TensorMap> run::readInputs(const Options &options, const EntryT &entry) {
   return inputs;
 }
 
+Result<Tensor> run::convertTo(DType type, const Tensor &tensor) {
+  Result<Tensor> converted = Tensor::empty(type, tensor.shape());
+  if (converted)
+    convertFloats(tensor.dtype(), tensor.data(), type, converted->data(), tensor.elements());
+  return converted;
+}
+
 Result<void> run::writeOutputs(const std::vector<Place> &places, const TensorMap &outputs) {
   for (const Place &place : places) {
     Result<std::vector<StoredTensor>> list = chosen(place, outputs);
@@ -157,7 +177,7 @@ Result<void> run::writeOutputs(const std::vector<Place> &places, const TensorMap
     if (isNpy && list->size() != 1)
       return Error{fmt::format("which output goes to {}? Write NAME={}", place.path, place.path)};
     Result<void> written =
-        isNpy ? writeNpy(place.path, list->front()) : writeSafetensors(place.path, *list);
+        isNpy ? writeArray(place.path, list->front()) : writeSafetensors(place.path, *list);
     if (!written)
       return written;
   }

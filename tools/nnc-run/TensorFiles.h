@@ -18,7 +18,10 @@ Result<TensorMap> readInputs(const Options &options, const format::EntryT &entry
 Result<TensorMap> readPorts(const char *what, const std::vector<Place> &places,
                             const std::vector<std::unique_ptr<format::PortT>> &ports);
 
-/// Writes outputs to where they are asked for.
+/// The tensor with other floats in it; both types must be floats (format::isConvertibleFloat).
+Result<Tensor> convertTo(DType type, const Tensor &tensor);
+
+/// Writes outputs to where they are asked for: floats that numpy has no type for as f32 into .npy.
 Result<void> writeOutputs(const std::vector<Place> &places, const TensorMap &outputs);
 
 } // namespace nnc::run

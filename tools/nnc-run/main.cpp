@@ -127,7 +127,7 @@ static Result<void> runModel(const Options &options) {
     if (Result<void> done = runAndShow(*session, options, **entry, *inputs); !done || !isMeasured)
       return done;
   if (options.bench)
-    return bench(*session, (*entry)->name, *inputs);
+    return bench(*session, **entry, *inputs);
   return profile(*session, (*entry)->name, *inputs);
 }
 
