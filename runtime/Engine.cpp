@@ -13,6 +13,11 @@ Result<TensorMap> Session::run(std::string_view entry, const TensorMap &inputs) 
   return state->run(entry, inputs);
 }
 
+Result<void> Session::enqueue(std::string_view entry, const TensorMap &inputs,
+                              const TensorMap &outputs, void *stream) {
+  return state->enqueue(entry, inputs, outputs, stream);
+}
+
 Result<void> Session::runInto(std::string_view entry, const TensorMap &inputs,
                               const TensorMap &outputs) {
   return state->runInto(entry, inputs, outputs);

@@ -58,6 +58,16 @@ public:
   /// After the first call with given sizes this allocates nothing.
   Result<void> runInto(std::string_view entry, const TensorMap &inputs, const TensorMap &outputs);
 
+  /// Queues a call on a stream of the session's GPU (a CUstream or cudaStream_t; null is the
+  /// default stream) and returns without waiting for it. All tensors are of that GPU and of exactly
+  /// the ports' types, and stay until the stream has come past the call. Two calls wait, on the
+  /// host, for the one queued before: one on another stream, and one whose guards read states.
+  /// Run-time scalars among the inputs are read at once, so what writes them must be done. Errors:
+  /// those of runInto, tensors elsewhere, a session that is not on a GPU; what goes wrong on the
+  /// GPU is told by whoever waits for the stream.
+  Result<void> enqueue(std::string_view entry, const TensorMap &inputs, const TensorMap &outputs,
+                       void *stream);
+
   /// Uninitialized tensors for runInto: of the sizes that these inputs give, on `where`.
   Result<TensorMap> makeOutputs(std::string_view entry, const TensorMap &inputs, Device where);
 

@@ -25,12 +25,15 @@ public:
   virtual Device device() const = 0;
   /// Runs all steps and waits for them.
   virtual Result<void> run(const Call &call) = 0;
+  /// Enqueues all steps on a stream of the caller's, without waiting; all tensors are on the
+  /// device.
+  virtual Result<void> enqueue(const Call &call, void *stream) = 0;
   /// Runs the call once, adding to `milliseconds[i]` the time of step i.
   virtual Result<void> profile(const Call &call, std::span<double> milliseconds) = 0;
   /// Gives a state memory for so many bytes, with its initial value in them.
   virtual Result<void> startState(size_t state, uint64_t bytes) = 0;
-  /// The value of a state of rank 0, i32 or i64, between calls.
-  virtual int64_t stateScalar(size_t state) const = 0;
+  /// The value of a state of rank 0, i32 or i64, after the last call.
+  virtual Result<int64_t> stateScalar(size_t state) = 0;
   /// Uninitialized memory on the device.
   virtual Result<Tensor> allocate(DType type, std::span<const int64_t> shape) = 0;
   /// Copies a host tensor into one of the device, of equal size.

@@ -145,7 +145,10 @@ Result<void> SessionState::readScalars(EntryState &state) {
     if (scalar.kind != SymbolKind::Scalar)
       continue;
     if (scalar.source == ScalarSource::State) {
-      state.scalars[symbol] = executor->stateScalar(scalar.index);
+      Result<int64_t> value = executor->stateScalar(scalar.index);
+      if (!value)
+        return value.error();
+      state.scalars[symbol] = *value;
       continue;
     }
     const Tensor &input = state.inputs[scalar.index];
@@ -240,27 +243,63 @@ void SessionState::finishOutputs(EntryState &state, const TensorMap &outputs) {
   }
 }
 
+Result<size_t> SessionState::prepare(std::string_view entry, const TensorMap &inputs,
+                                     const TensorMap &outputs) {
+  Result<size_t> index = begin(entry, inputs);
+  if (!index)
+    return index;
+  EntryState &state = entries[*index];
+  if (Result<void> bound = bindOutputs(state, outputs); !bound)
+    return bound.error();
+  if (Result<void> converted = convertInputs(state); !converted)
+    return converted.error();
+  if (Result<void> staged = stageOutputs(state); !staged)
+    return staged.error();
+  if (Result<void> fixed = states.fix(state.entry, state.sizes); !fixed)
+    return fixed.error();
+  if (Result<void> started = startFreshStates(); !started)
+    return started.error();
+  return index;
+}
+
 Result<void> SessionState::runInto(std::string_view entry, const TensorMap &inputs,
                                    const TensorMap &outputs) {
-  Result<size_t> index = begin(entry, inputs);
+  Result<size_t> index = prepare(entry, inputs, outputs);
   if (!index)
     return index.error();
   EntryState &state = entries[*index];
-  if (Result<void> bound = bindOutputs(state, outputs); !bound)
-    return bound;
-  if (Result<void> converted = convertInputs(state); !converted)
-    return converted;
-  if (Result<void> staged = stageOutputs(state); !staged)
-    return staged;
-  if (Result<void> fixed = states.fix(state.entry, state.sizes); !fixed)
-    return fixed;
-  if (Result<void> started = startFreshStates(); !started)
-    return started;
   Result<void> ran = executor->run({*index, state.sizes, state.inputs, state.outputs});
   if (ran)
     finishOutputs(state, outputs);
   state.release();
   return ran;
+}
+
+Result<void> SessionState::checkOnDevice(const char *what, const TensorMap &tensors) const {
+  for (const NamedTensor &item : tensors)
+    if (item.tensor.device() != device())
+      return Error{fmt::format("{} `{}` is on {}, a queued call takes tensors of {}", what,
+                               item.name, item.tensor.device().text(), device().text())};
+  return {};
+}
+
+Result<void> SessionState::enqueue(std::string_view entry, const TensorMap &inputs,
+                                   const TensorMap &outputs, void *stream) {
+  if (device().kind != Device::Kind::Cuda)
+    return Error{fmt::format("only a session on a GPU can queue calls, this one runs on {}",
+                             device().text())};
+  if (Result<void> checked = checkOnDevice("input", inputs); !checked)
+    return checked;
+  if (Result<void> checked = checkOnDevice("output", outputs); !checked)
+    return checked;
+  Result<size_t> index = prepare(entry, inputs, outputs);
+  if (!index)
+    return index.error();
+  EntryState &state = entries[*index];
+  Result<void> queued =
+      executor->enqueue({*index, state.sizes, state.inputs, state.outputs}, stream);
+  state.release();
+  return queued;
 }
 
 Result<TensorMap> SessionState::freshOutputs(const EntryState &state, Device where) {

@@ -30,6 +30,8 @@ public:
 
   Result<TensorMap> run(std::string_view entry, const TensorMap &inputs);
   Result<void> runInto(std::string_view entry, const TensorMap &inputs, const TensorMap &outputs);
+  Result<void> enqueue(std::string_view entry, const TensorMap &inputs, const TensorMap &outputs,
+                       void *stream);
   Result<TensorMap> makeOutputs(std::string_view entry, const TensorMap &inputs, Device where);
   Result<std::vector<StepTime>> profile(std::string_view entry, const TensorMap &inputs,
                                         unsigned iterations);
@@ -44,6 +46,9 @@ private:
   Result<void> resume(EntryState &state);
   /// Finds the entry, binds the inputs and solves for the sizes.
   Result<size_t> begin(std::string_view entry, const TensorMap &inputs);
+  /// All that comes before the steps: tensors of the ports' types, states of the call's sizes.
+  Result<size_t> prepare(std::string_view entry, const TensorMap &inputs, const TensorMap &outputs);
+  Result<void> checkOnDevice(const char *what, const TensorMap &tensors) const;
   Result<void> bindInputs(EntryState &state, const TensorMap &inputs);
   Result<void> readScalars(EntryState &state);
   Result<void> bindOutputs(EntryState &state, const TensorMap &outputs);

@@ -56,6 +56,20 @@ Result<TensorMap> toMap(const nnc_tensor *tensors, size_t count) {
   return map;
 }
 
+/// Calls `run` with the tensors of both lists; 0 if all goes well.
+template <typename Run>
+int withTensors(const nnc_tensor *inputs, size_t numInputs, const nnc_tensor *outputs,
+                size_t numOutputs, Run run) {
+  Result<TensorMap> in = toMap(inputs, numInputs);
+  Result<TensorMap> out = toMap(outputs, numOutputs);
+  Result<void> ran = !in    ? Result<void>(in.error())
+                     : !out ? Result<void>(out.error())
+                            : run(*in, *out);
+  if (!ran)
+    fail(ran.error());
+  return ran ? 0 : 1;
+}
+
 void describe(const NamedTensor &item, nnc_tensor &out) {
   const Tensor &tensor = item.tensor;
   out = {item.name.c_str(), static_cast<nnc_dtype>(tensor.dtype()),
@@ -117,14 +131,18 @@ nnc_outputs *nnc_run(nnc_session *session, const char *entry, const nnc_tensor *
 
 int nnc_run_into(nnc_session *session, const char *entry, const nnc_tensor *inputs,
                  size_t num_inputs, const nnc_tensor *outputs, size_t num_outputs) {
-  Result<TensorMap> in = toMap(inputs, num_inputs);
-  Result<TensorMap> out = toMap(outputs, num_outputs);
-  Result<void> ran = !in    ? Result<void>(in.error())
-                     : !out ? Result<void>(out.error())
-                            : session->session.runInto(entry, *in, *out);
-  if (!ran)
-    fail(ran.error());
-  return ran ? 0 : 1;
+  return withTensors(inputs, num_inputs, outputs, num_outputs,
+                     [&](const TensorMap &in, const TensorMap &out) {
+                       return session->session.runInto(entry, in, out);
+                     });
+}
+
+int nnc_enqueue(nnc_session *session, const char *entry, const nnc_tensor *inputs,
+                size_t num_inputs, const nnc_tensor *outputs, size_t num_outputs, void *stream) {
+  return withTensors(inputs, num_inputs, outputs, num_outputs,
+                     [&](const TensorMap &in, const TensorMap &out) {
+                       return session->session.enqueue(entry, in, out, stream);
+                     });
 }
 
 size_t nnc_outputs_count(const nnc_outputs *outputs) { return outputs->tensors.size(); }

@@ -3,7 +3,7 @@
  * Every function that can fail returns NULL or a non-zero value then, and nnc_last_error() of the
  * same thread says why in one sentence. Nothing throws or exits. Pointers passed in are only read
  * during the call, except the memory of a session's tensors, which is read and written by
- * nnc_run_into.
+ * nnc_run_into and, until its stream is past the call, nnc_enqueue.
  */
 #ifndef NNC_H
 #define NNC_H
@@ -91,6 +91,14 @@ NNC_API nnc_outputs *nnc_run(nnc_session *session, const char *entry, const nnc_
  * session's GPU. 0 on success. */
 NNC_API int nnc_run_into(nnc_session *session, const char *entry, const nnc_tensor *inputs,
                          size_t num_inputs, const nnc_tensor *outputs, size_t num_outputs);
+
+/* Queues a call on a stream of the session's GPU (a CUstream or cudaStream_t; NULL is the default
+ * stream) and returns without waiting for it. All tensors are in memory of that GPU and stay until
+ * the stream has come past the call. Two calls wait for the one queued before: one on another
+ * stream, and one whose guards read states. 0 on success. */
+NNC_API int nnc_enqueue(nnc_session *session, const char *entry, const nnc_tensor *inputs,
+                        size_t num_inputs, const nnc_tensor *outputs, size_t num_outputs,
+                        void *stream);
 
 NNC_API size_t nnc_outputs_count(const nnc_outputs *outputs);
 /* Describes an output; its pointers are valid until nnc_outputs_free. 0 on success. */

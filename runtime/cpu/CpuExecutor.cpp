@@ -61,9 +61,11 @@ public:
   Result<void> prepare();
   Device device() const override { return Device::cpu(); }
   Result<void> run(const Call &call) override;
+  /// There are no streams: it runs at once.
+  Result<void> enqueue(const Call &call, void *) override { return run(call); }
   Result<void> profile(const Call &call, std::span<double> milliseconds) override;
   Result<void> startState(size_t state, uint64_t bytes) override;
-  int64_t stateScalar(size_t state) const override {
+  Result<int64_t> stateScalar(size_t state) override {
     return scalarValue(static_cast<DType>(model().states[state]->dtype),
                        states[state].bytes().data());
   }

@@ -24,14 +24,15 @@ public:
   CudaExecutor(std::shared_ptr<EngineState> engine, std::shared_ptr<CudaModel> shared)
       : engine(std::move(engine)), shared(std::move(shared)), gpu(this->shared->device()) {}
 
+  ~CudaExecutor() override { (void)settle(); }
+
   Result<void> prepare();
   Device device() const override { return Device::cuda(gpu->index()); }
   Result<void> run(const Call &call) override;
+  Result<void> enqueue(const Call &call, void *stream) override;
   Result<void> profile(const Call &call, std::span<double> milliseconds) override;
   Result<void> startState(size_t state, uint64_t bytes) override;
-  int64_t stateScalar(size_t state) const override {
-    return scalarValue(static_cast<DType>(engine->model().states[state]->dtype), &shadows[state]);
-  }
+  Result<int64_t> stateScalar(size_t state) override;
   Result<Tensor> allocate(DType type, std::span<const int64_t> shape) override;
   Result<void> upload(const Tensor &host, const Tensor &device) override;
   Result<void> download(const Tensor &device, const Tensor &host) override;
@@ -44,8 +45,12 @@ private:
   Result<void> allocateMemory();
   Result<void> placePorts(const Call &call);
   CUdeviceptr addressOf(const BufferT &buffer);
-  Result<void> fetchScalars();
-  Result<void> fetchScalar(size_t state);
+  Result<void> allocateStates();
+  int64_t *shadowOf(size_t state) const { return static_cast<int64_t *>(shadows.get()) + state; }
+  Result<void> fetchScalars(CUstream stream);
+  Result<void> fetchScalar(size_t state, CUstream stream);
+  Result<void> markQueued(CUstream stream);
+  Result<void> settle();
   Result<PreparedCall *> prepareCall(const Call &call);
   Result<PreparedCall *> addPrepared(std::unique_ptr<PreparedCall> made);
   Result<void> send(const Call &call);
@@ -63,13 +68,16 @@ private:
   size_t workspaceSize = 0;
   std::vector<DeviceMemory> states;                  // by index of Model.states
   std::vector<uint64_t> stateBytes;                  // what their memory holds
-  std::vector<int64_t> shadows;                      // of those of rank 0: their bytes on the host
+  HostMemoryOwner shadows;                           // 8 bytes each: of rank 0, on the host
   std::vector<Ports> ports;                          // by index of Model.entries
   std::vector<CUdeviceptr> inputs, outputs, buffers; // of the running call
   std::vector<CUdeviceptr> scalars;                  // of the running call, by symbol
   std::vector<std::unique_ptr<PreparedCall>> cache;
   uint64_t useCount = 0;
   std::vector<EventOwner> events; // of profiles
+  EventOwner queued;              // after the last call on a stream of the caller's
+  CUstream queue = nullptr;       // that stream
+  bool isPending = false;         // nobody has waited for it
   StreamOwner owner;              // last: destroyed first
   CUstream stream = nullptr;
 };
@@ -91,7 +99,10 @@ Result<void> CudaExecutor::prepare() {
   for (std::vector<CUdeviceptr> *list : {&inputs, &outputs, &buffers, &scalars})
     list->reserve(most);
   cache.reserve(MaxPreparedCalls);
-  return allocateMemory();
+  if (Result<void> allocated = allocateMemory(); !allocated)
+    return allocated;
+  NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, stream); // other streams see what this one did
+  return {};
 }
 
 Result<void> CudaExecutor::allocateMemory() {
@@ -102,9 +113,8 @@ Result<void> CudaExecutor::allocateMemory() {
   if (!memory)
     return memory.error();
   arena = std::move(*memory);
-  states.resize(engine->model().states.size());
-  stateBytes.resize(states.size());
-  shadows.resize(states.size());
+  if (Result<void> allocated = allocateStates(); !allocated)
+    return allocated;
   Result<DeviceMemory> counter = gpu->allocate(sizeof(unsigned), "a counter of " + engine->name());
   if (!counter)
     return counter.error();
@@ -120,7 +130,21 @@ Result<void> CudaExecutor::allocateMemory() {
   return {};
 }
 
+/// Their memory comes when sizes are known; that of the scalars' values on the host now.
+Result<void> CudaExecutor::allocateStates() {
+  states.resize(engine->model().states.size());
+  stateBytes.resize(states.size());
+  if (states.empty())
+    return {};
+  void *address = nullptr;
+  NNC_CUDA_TRY(gpu->api(), cuMemHostAlloc, &address, states.size() * sizeof(int64_t), 0);
+  shadows = HostMemoryOwner(gpu, address);
+  return {};
+}
+
 Result<void> CudaExecutor::startState(size_t index, uint64_t bytes) {
+  if (Result<void> settled = settle(); !settled)
+    return settled;
   ContextScope scope(*gpu);
   const StateT &state = *engine->model().states[index];
   if (!states[index].get() || stateBytes[index] < bytes) {
@@ -148,10 +172,16 @@ Result<void> CudaExecutor::startState(size_t index, uint64_t bytes) {
       NNC_CUDA_TRY(gpu->api(), cuMemcpyHtoDAsync, target + at, repeated.data(),
                    std::min<uint64_t>(chunk, bytes - at), stream);
   }
-  if (Result<void> fetched = fetchScalar(index); !fetched)
+  if (Result<void> fetched = fetchScalar(index, stream); !fetched)
     return fetched;
   NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, stream);
   return {};
+}
+
+Result<int64_t> CudaExecutor::stateScalar(size_t state) {
+  if (Result<void> settled = settle(); !settled)
+    return settled.error();
+  return scalarValue(static_cast<DType>(engine->model().states[state]->dtype), shadowOf(state));
 }
 
 /// The device addresses of all inputs and outputs of the call.
@@ -219,6 +249,8 @@ Result<PreparedCall *> CudaExecutor::prepareCall(const Call &call) {
 
 Result<PreparedCall *> CudaExecutor::addPrepared(std::unique_ptr<PreparedCall> made) {
   made->lastUse = ++useCount;
+  if (Result<void> settled = settle(); !settled) // a graph that is dropped may still run
+    return settled.error();
   if (cache.size() < MaxPreparedCalls) {
     cache.push_back(std::move(made));
     return cache.back().get();
@@ -239,7 +271,7 @@ Result<void> CudaExecutor::fetch(const Call &call) {
   for (size_t i = 0; i < call.outputs.size(); ++i)
     if (Result<void> got = ports[call.entry].outputs[i].fetch(call.outputs[i], stream); !got)
       return got;
-  if (Result<void> got = fetchScalars(); !got)
+  if (Result<void> got = fetchScalars(stream); !got)
     return got;
   if (Result<void> done = synchronize(call); !done)
     return done;
@@ -249,17 +281,17 @@ Result<void> CudaExecutor::fetch(const Call &call) {
 }
 
 /// What guards of the next call need to know of states.
-Result<void> CudaExecutor::fetchScalars() {
+Result<void> CudaExecutor::fetchScalars(CUstream stream) {
   for (size_t i = 0; i < states.size(); ++i)
-    if (Result<void> fetched = fetchScalar(i); !fetched)
+    if (Result<void> fetched = fetchScalar(i, stream); !fetched)
       return fetched;
   return {};
 }
 
-Result<void> CudaExecutor::fetchScalar(size_t index) {
+Result<void> CudaExecutor::fetchScalar(size_t index, CUstream stream) {
   const StateT &state = *engine->model().states[index];
   if (state.shape.empty() && states[index].get())
-    NNC_CUDA_TRY(gpu->api(), cuMemcpyDtoHAsync, &shadows[index], states[index].get(), state.bytes,
+    NNC_CUDA_TRY(gpu->api(), cuMemcpyDtoHAsync, shadowOf(index), states[index].get(), state.bytes,
                  stream);
   return {};
 }
@@ -274,6 +306,8 @@ Result<void> CudaExecutor::synchronize(const Call &call) {
 /// The first call with given sizes runs step by step, so that libraries load what they need; then
 /// its graph is made for the calls to come.
 Result<void> CudaExecutor::run(const Call &call) {
+  if (Result<void> settled = settle(); !settled)
+    return settled;
   ContextScope scope(*gpu);
   Result<PreparedCall *> prepared = prepareCall(call);
   if (!prepared)
@@ -287,6 +321,47 @@ Result<void> CudaExecutor::run(const Call &call) {
   if ((*prepared)->isCaptured())
     return {};
   return (*prepared)->capture(stream);
+}
+
+/// Calls on one stream follow each other there; the arena is used by one at a time.
+Result<void> CudaExecutor::enqueue(const Call &call, void *handle) {
+  auto *other = static_cast<CUstream>(handle);
+  if (other != queue)
+    if (Result<void> settled = settle(); !settled)
+      return settled;
+  ContextScope scope(*gpu);
+  Result<PreparedCall *> prepared = prepareCall(call);
+  if (!prepared)
+    return prepared.error();
+  Result<void> ran = (*prepared)->run(other);
+  if (ran)
+    ran = fetchScalars(other);
+  if (Result<void> marked = markQueued(other); !ran || !marked)
+    return ran ? marked : ran;
+  if ((*prepared)->isCaptured())
+    return {};
+  return (*prepared)->capture(stream);
+}
+
+Result<void> CudaExecutor::markQueued(CUstream other) {
+  if (!queued) {
+    CUevent event = nullptr;
+    NNC_CUDA_TRY(gpu->api(), cuEventCreate, &event, CU_EVENT_DISABLE_TIMING);
+    queued = EventOwner(gpu, event);
+  }
+  NNC_CUDA_TRY(gpu->api(), cuEventRecord, queued.get(), other);
+  queue = other;
+  isPending = true;
+  return {};
+}
+
+/// Waits for what runs on a stream of the caller's.
+Result<void> CudaExecutor::settle() {
+  if (!std::exchange(isPending, false))
+    return {};
+  ContextScope scope(*gpu);
+  NNC_CUDA_TRY(gpu->api(), cuEventSynchronize, queued.get());
+  return {};
 }
 
 Result<void> CudaExecutor::reserveEvents(size_t count) {
@@ -318,6 +393,8 @@ Result<void> CudaExecutor::timeSteps(PreparedCall &prepared, std::span<double> m
 }
 
 Result<void> CudaExecutor::profile(const Call &call, std::span<double> milliseconds) {
+  if (Result<void> settled = settle(); !settled)
+    return settled;
   ContextScope scope(*gpu);
   Result<PreparedCall *> prepared = prepareCall(call);
   if (!prepared)
@@ -342,6 +419,8 @@ Result<Tensor> CudaExecutor::allocate(DType type, std::span<const int64_t> shape
 Result<void> CudaExecutor::upload(const Tensor &host, const Tensor &device) {
   if (host.bytes() == 0)
     return {};
+  if (Result<void> settled = settle(); !settled)
+    return settled;
   ContextScope scope(*gpu);
   NNC_CUDA_TRY(gpu->api(), cuMemcpyHtoDAsync, reinterpret_cast<CUdeviceptr>(device.data()),
                host.data(), host.bytes(), stream);
@@ -352,6 +431,8 @@ Result<void> CudaExecutor::upload(const Tensor &host, const Tensor &device) {
 Result<void> CudaExecutor::download(const Tensor &device, const Tensor &host) {
   if (host.bytes() == 0)
     return {};
+  if (Result<void> settled = settle(); !settled)
+    return settled;
   ContextScope scope(*gpu);
   NNC_CUDA_TRY(gpu->api(), cuMemcpyDtoHAsync, host.data(),
                reinterpret_cast<CUdeviceptr>(device.data()), host.bytes(), stream);

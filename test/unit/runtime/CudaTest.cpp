@@ -172,6 +172,101 @@ TEST_F(CudaRun, deviceTensorsInPlace) {
   }
 }
 
+namespace {
+
+/// A stream as a caller has them: of the GPU's primary context, not the session's.
+class CallersStream {
+public:
+  explicit CallersStream(const rt::CudaDevice &gpu) : gpu(gpu) {
+    rt::ContextScope scope(gpu);
+    gpu.api().cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING);
+  }
+  ~CallersStream() {
+    rt::ContextScope scope(gpu);
+    gpu.api().cuStreamDestroy(stream);
+  }
+  CUresult wait() const {
+    rt::ContextScope scope(gpu);
+    return gpu.api().cuStreamSynchronize(stream);
+  }
+  void *get() const { return stream; }
+
+private:
+  const rt::CudaDevice &gpu;
+  CUstream stream = nullptr;
+};
+
+} // namespace
+
+TEST_F(CudaRun, queuedCallsAreDoneWhenTheirStreamIs) {
+  ModelT model = makeCudaModel();
+  Result<Engine> engine = loadCuda(model, {Scale, Count});
+  Result<Session> session = engine->session();
+  ASSERT_TRUE(session) << session.error().message;
+  CallersStream first(*gpu), second(*gpu);
+  for (int64_t b : {9, 5}) {
+    Result<Tensor> x = session->toDevice(rows(b));
+    ASSERT_TRUE(x) << x.error().message;
+    for (const CallersStream *stream : {&first, &first, &second, &first}) {
+      Result<TensorMap> out = session->makeOutputs("forward", {{"x", *x}}, Device::cuda(0));
+      ASSERT_TRUE(out) << out.error().message;
+      for (int call = 0; call < 2; ++call) { // the second time from a graph
+        Result<void> queued = session->enqueue("forward", {{"x", *x}}, *out, stream->get());
+        ASSERT_TRUE(queued) << queued.error().message;
+      }
+      ASSERT_EQ(stream->wait(), CUDA_SUCCESS);
+      Result<Tensor> host = session->toHost((*out)["scaled"]);
+      ASSERT_TRUE(host) << host.error().message;
+      expectScaled(*host, b);
+    }
+  }
+}
+
+TEST_F(CudaRun, queuedCallsChangeStatesInOrder) {
+  ModelT model = makeCudaModel();
+  Result<Engine> engine = loadCuda(model, {Scale, Count});
+  Result<Session> session = engine->session();
+  ASSERT_TRUE(session) << session.error().message;
+  CallersStream stream(*gpu);
+  Result<TensorMap> out = session->makeOutputs("tick", {}, Device::cuda(0));
+  ASSERT_TRUE(out) << out.error().message;
+  for (int call = 0; call < 3; ++call)
+    ASSERT_TRUE(session->enqueue("tick", {}, *out, stream.get()));
+  Result<Tensor> n = session->toHost((*out)["n"]); // waits for them
+  ASSERT_TRUE(n) << n.error().message;
+  EXPECT_EQ(n->values<int64_t>()[0], 3);
+  ASSERT_TRUE(session->enqueue("tick", {}, *out, nullptr));
+  Result<TensorMap> last = session->run("tick", {});
+  ASSERT_TRUE(last) << last.error().message;
+  EXPECT_EQ((*last)["n"].values<int64_t>()[0], 5);
+  ASSERT_TRUE(session->enqueue("tick", {}, *out, stream.get()));
+  ASSERT_TRUE(session->reset());
+  last = session->run("tick", {});
+  ASSERT_TRUE(last) << last.error().message;
+  EXPECT_EQ((*last)["n"].values<int64_t>()[0], 1);
+}
+
+TEST_F(CudaRun, queuedCallsTakeDeviceTensors) {
+  ModelT model = makeCudaModel();
+  Result<Engine> engine = loadCuda(model, {Scale, Count});
+  Result<Session> session = engine->session();
+  ASSERT_TRUE(session) << session.error().message;
+  Result<Tensor> x = session->toDevice(rows(2));
+  Result<TensorMap> out = session->makeOutputs("forward", {{"x", *x}}, Device::cuda(0));
+  ASSERT_TRUE(out) << out.error().message;
+  Result<void> queued = session->enqueue("forward", {{"x", rows(2)}}, *out, nullptr);
+  ASSERT_FALSE(queued);
+  EXPECT_EQ(queued.error().message, "input `x` is on cpu, a queued call takes tensors of cuda:0");
+  TensorMap onHost = {{"scaled", zeros(DType::F32, {2, 4})}};
+  queued = session->enqueue("forward", {{"x", *x}}, onHost, nullptr);
+  ASSERT_FALSE(queued);
+  EXPECT_EQ(queued.error().message,
+            "output `scaled` is on cpu, a queued call takes tensors of cuda:0");
+  queued = session->enqueue("forward", {{"y", *x}}, *out, nullptr);
+  ASSERT_FALSE(queued);
+  EXPECT_EQ(queued.error().message, "`forward` has no input `y`; did you mean `x`?");
+}
+
 TEST_F(CudaRun, statesStartAtZeroAndStay) {
   ModelT model = makeCudaModel();
   Result<Engine> engine = loadCuda(model, {Scale, Count});
@@ -277,6 +372,13 @@ TEST_F(CudaRun, noAllocationAfterTheFirstCall) {
       int before = allocatingCalls;
       for (int call = 0; call < 5; ++call)
         EXPECT_TRUE(session->runInto("forward", inputs, outputs));
+      EXPECT_EQ(allocatingCalls, before) << "B = " << b;
+      Result<Tensor> x = session->toDevice(rows(b));
+      Result<TensorMap> queued = session->makeOutputs("forward", {{"x", *x}}, Device::cuda(0));
+      EXPECT_TRUE(session->enqueue("forward", {{"x", *x}}, *queued, nullptr));
+      before = allocatingCalls;
+      for (int call = 0; call < 5; ++call)
+        EXPECT_TRUE(session->enqueue("forward", {{"x", *x}}, *queued, nullptr));
       EXPECT_EQ(allocatingCalls, before) << "B = " << b;
     }
   }

@@ -48,6 +48,9 @@ static int testRun(nnc_session *session) {
                          {"sums", NNC_F32, 1, narrow, sums, {NNC_CPU, 0}}};
   CHECK(nnc_run_into(session, "forward", &input, 1, places, 2) == 0);
   CHECK(scaled[3] == 4 && sums[0] == 10);
+  CHECK(nnc_enqueue(session, "forward", &input, 1, places, 2, NULL) != 0);
+  CHECK(strcmp(nnc_last_error(),
+               "only a session on a GPU can queue calls, this one runs on cpu") == 0);
   return 0;
 }
 
