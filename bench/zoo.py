@@ -180,16 +180,6 @@ class Bench:
     def run(self, *command):
         return subprocess.run([str(c) for c in command], cwd=ROOT, capture_output=True, text=True, timeout=580)
 
-    def source(self, name):
-        """The example, at another precision if one is asked for."""
-        path = ROOT / "examples" / name
-        if not self.args.precision:
-            return path
-        text = re.sub(r"(?m)^model ", f"@precision({self.args.precision})\nmodel ", path.read_text())
-        changed = self.folder / name
-        changed.write_text(text)
-        return changed
-
     def case(self, name):
         build, (example, *options), batches, inputs_of, call = CASES[name]
         torch.manual_seed(0)
@@ -198,8 +188,9 @@ class Bench:
         save_file({k: v.contiguous().clone() for k, v in model.state_dict().items()}, weights)
         program = self.folder / f"{name}.bin"
         start = time.perf_counter()
-        done = self.run(self.args.bin / "nnc", self.source(example), *options, "--weights", weights,
-                        "--target", self.args.target, "-o", program)
+        precision = ["--precision", self.args.precision] if self.args.precision else []
+        done = self.run(self.args.bin / "nnc", ROOT / "examples" / example, *options, *precision,
+                        "--weights", weights, "--target", self.args.target, "-o", program)
         seconds = time.perf_counter() - start
         if done.returncode:
             self.failed = True

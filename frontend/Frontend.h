@@ -1,6 +1,7 @@
 // From a file of `.nn` source to one module of the `nn` dialect: what the tools call.
 #pragma once
 
+#include "frontend/Precision.h"
 #include "frontend/syntax/Diagnostics.h"
 #include "frontend/syntax/Source.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -29,8 +30,8 @@ struct FrontendOptions {
   std::map<std::string, std::vector<int64_t>> variants = {};
   /// `--config`: a file of JSON with hyperparameters by name, or by the name after `as`.
   std::string config = {};
-  /// `--allow tf32`: where no `@precision` says otherwise.
-  bool allowTf32 = false;
+  /// `--precision bf16`, `--allow tf32`: where no `@precision` says otherwise.
+  Precision precision = {};
   /// Is told what is evaluated, or null.
   Observer *observer = nullptr;
 };

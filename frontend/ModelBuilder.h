@@ -33,7 +33,7 @@ public:
         evaluator(sources, diags, mlirContext, files) {
     top.home = &file;
     evaluator.observer = options.observer;
-    evaluator.context.precision.tf32 = options.allowTf32;
+    evaluator.context.precision = options.precision;
   }
 
   /// Null after errors.

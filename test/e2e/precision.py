@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compiles one golden case under @precision and compares its distance from the f64 reference with PyTorch's own.
+"""Compiles one golden case in another precision and compares its distance from the f64 reference with PyTorch's own.
 
     precision.py CASE bf16|f16 --bin DIR --target cpu|cuda [--arch sm_80]
 
@@ -9,7 +9,6 @@ says how many times that nnc's may be. With NNC_CUDA_TWIN set, cuda runs on the 
 import argparse
 import json
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
@@ -21,15 +20,6 @@ sys.path.insert(0, str(TEST / "golden"))
 import numpy as np  # noqa: E402
 import weights as golden  # noqa: E402
 from golden_files import read_safetensors  # noqa: E402
-
-
-def with_precision(source, model, precision):
-    """The source with `@precision` at the model (the only one if no name is given)."""
-    text = (EXAMPLES / source).read_text()
-    pattern = rf"^model {model}\b" if model else r"^model \w+"
-    changed, count = re.subn(pattern, lambda found: f"@precision({precision})\n{found[0]}", text, flags=re.M)
-    assert count == 1, f"{source} has {count} models {model or ''}"
-    return changed
 
 
 def main():
@@ -44,18 +34,18 @@ def main():
     tolerance = json.loads((TEST / "tolerances.json").read_text())["narrow_floats"]
     tensors = read_safetensors(TEST / "golden" / f"{args.case}.safetensors")
     source, *options = case["options"]
-    model = options[options.index("--model") + 1] if "--model" in options else None
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         checkpoint = EXAMPLES / case["weights"] if "weights" in case else folder / "w.safetensors"
         if "weights" not in case:
             golden.write_safetensors(checkpoint, {k: golden.draw(k, s, t) for k, (s, t) in case["keys"].items()})
-        (folder / source).write_text(with_precision(source, model, args.precision))
-        command = [args.bin / "nnc", folder / source, *options, "--weights", checkpoint]
+        command = [args.bin / "nnc", EXAMPLES / source, *options, "--weights", checkpoint]
+        command += ["--precision", args.precision]
         command += ["--target", args.target, "-o", folder / "model.bin"]
         command += ["--arch", args.arch] if args.target == "cuda" else []
         subprocess.run(command, check=True)
         command = [args.bin / "nnc-run", folder / "model.bin", "--output", folder / "out.safetensors"]
+        command += ["--entry", case["entry"]] if "entry" in case else []
         for name in case["inputs"]:
             np.save(folder / f"{name}.npy", tensors[name])
             command += ["--input", f"{name}={folder / name}.npy"]

@@ -117,14 +117,32 @@ bool Compilation::chooseTarget() {
   return true;
 }
 
+/// `--precision`, `--allow`.
+static std::optional<frontend::Precision> precisionOf(const CompileOptions &options) {
+  frontend::Precision precision;
+  precision.tf32 = options.allowTf32 || options.precision == "tf32";
+  if (options.precision.empty() || options.precision == "tf32")
+    return precision;
+  for (syntax::Elem elem : {syntax::Elem::F32, syntax::Elem::F16, syntax::Elem::BF16})
+    if (options.precision == syntax::spelling(elem)) {
+      precision.working = elem;
+      return precision;
+    }
+  return std::nullopt;
+}
+
 bool Compilation::check(syntax::FileId file) {
+  std::optional<frontend::Precision> precision = precisionOf(options);
+  if (!precision)
+    return fail({fmt::format("unknown precision `{}`: expected `f32`, `tf32`, `f16` or `bf16`",
+                             options.precision)});
   frontend::FrontendOptions request;
+  request.precision = *precision;
   request.model = options.model;
   request.sets = options.set;
   request.config = options.config;
   request.dims = options.dims;
   request.variants = options.variants;
-  request.allowTf32 = options.allowTf32;
   moduleRef = frontend::emitModel(sources, file, request, diags, *context, &modelInfo);
   return moduleRef && !diags.hasErrors();
 }

@@ -47,6 +47,9 @@ struct CompileOptions {
   /// Takes code that was compiled before from the user's cache (`~/.cache/nnc`), and keeps new
   /// code.
   bool cache = true;
+  /// What `float` is where no `@precision` says otherwise: "f32" (if empty), "tf32", "f16" or
+  /// "bf16".
+  std::string precision;
   /// cuda: products of f32 may use TF32 where no `@precision` says otherwise.
   bool allowTf32 = false;
   /// Seed of fresh weights.

@@ -51,6 +51,9 @@ cl::opt<bool> noCache("no-cache", cl::cat(category),
                       cl::desc("Compile everything anew and keep nothing (see NNC_CACHE_DIR)"));
 cl::list<std::string> allow("allow", cl::CommaSeparated, cl::cat(category),
                             cl::desc("What may be less exact: tf32 (f32 products on cuda)"));
+cl::opt<std::string>
+    precision("precision", cl::cat(category),
+              cl::desc("What `float` is without @precision: f32 (default), tf32, f16 or bf16"));
 cl::opt<uint64_t> seed("seed", cl::desc("Seed of fresh weights"), cl::cat(category));
 cl::opt<EmitKind>
     emit("emit", cl::init(EmitKind::Bin), cl::desc("Print a level instead of writing model.bin"),
@@ -180,6 +183,7 @@ std::optional<CompileOptions> readOptions(syntax::Diagnostics &diags) {
   options.model = model;
   options.config = config;
   options.cache = !noCache;
+  options.precision = precision;
   options.seed = seed;
   for (const std::string &what : allow) {
     if (what != "tf32") {

@@ -155,7 +155,7 @@ TEST(Precision, Tf32IsAPermission) {
   std::string text = model("  param w: float[4, 4] = 1\n", "    return x @ w\n");
   auto products = [](const std::string &source, bool allow) {
     FrontendOptions options;
-    options.allowTf32 = allow;
+    options.precision.tf32 = allow;
     Compilation run(source, options);
     EXPECT_EQ(run.emit().messages(), "");
     Lines lines = linesWith(run, "nn.matmul");
@@ -166,6 +166,23 @@ TEST(Precision, Tf32IsAPermission) {
   EXPECT_TRUE(products("@precision(tf32)\n" + text, false));
   EXPECT_FALSE(products("@precision(f32)\n" + text, true));
   EXPECT_FALSE(products("@precision(bf16)\n" + text, true));
+}
+
+TEST(Precision, OfTheCommandLineWhereNothingElseSays) {
+  auto globals = [](const std::string &attribute) {
+    FrontendOptions options;
+    options.precision.working = syntax::Elem::BF16;
+    Compilation run(attribute + model("  param w: float[4, 4] = 1\n", "    return x @ w\n"),
+                    options);
+    EXPECT_EQ(run.emit().messages(), "");
+    return linesWith(run, "nn.global");
+  };
+  auto holds = [](const Lines &lines, const char *type) {
+    return lines.size() == 1 &&
+           lines[0].starts_with("nn.global @w : tensor<4x4x" + std::string(type) + "> ");
+  };
+  EXPECT_TRUE(holds(globals(""), "bf16"));
+  EXPECT_TRUE(holds(globals("@precision(f16)\n"), "f16"));
 }
 
 TEST(Precision, OfADtypeHyperparameter) {
