@@ -60,6 +60,7 @@ def main():
         subprocess.run(command, check=True)
         paths = split_io(case, args.case, folder)
         command = [args.bin / "nnc-run", model]
+        command += ["--entry", case["entry"]] if "entry" in case else []
         for name in case["inputs"]:
             command += ["--input", f"{name}={paths[name]}"]
         for name in case["outputs"]:

@@ -47,6 +47,20 @@ class ViT(nn.Module):
         return {"logits": self.model(image)}
 
 
+class Scores(nn.Module):
+    """GPT-2's logits after every token."""
+
+    def __init__(self):
+        super().__init__()
+        from transformers import GPT2Config, GPT2Model
+
+        config = GPT2Config(vocab_size=50, n_embd=32, n_head=4, n_layer=2, n_positions=24, attn_implementation="eager")
+        self.transformer = GPT2Model(config)
+
+    def forward(self, ids):
+        return {"logits": self.transformer(ids, use_cache=False)[0] @ self.transformer.wte.weight.T}
+
+
 class Translator(nn.Module):
     def __init__(self, vocab=61, dim=32):
         super().__init__()
@@ -94,6 +108,9 @@ CASES = {
     "vit": (ViT, ["vit.nn", "--set", "size=32", "--set", "patch=8", "--set", "dim=48", "--set", "heads=4",
                   "--set", "depth=2", "--set", "ffn=96", "--set", "classes=10"],
             {"image": {"shape": [2, 3, 32, 32]}}),
+    "scores": (Scores, ["gpt2.nn", "--set", "vocab=50", "--set", "dim=32", "--set", "heads=4", "--set", "depth=2",
+                        "--set", "max_len=24"],
+               {"ids": {"shape": [2, 11], "high": 50}}),
     "translation": (Translator, ["translation.nn", "--set", "source_vocab=61", "--set", "target_vocab=61",
                                  "--set", "dim=32", "--set", "heads=4", "--set", "ffn=48", "--set", "depth=2"],
                     {"source_ids": {"shape": [2, 9], "high": 61}, "mask": {"shape": [2, 9], "lengths": [9, 5]},

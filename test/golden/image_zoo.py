@@ -33,11 +33,14 @@ class TutorialNet(nn.Module):
 
 
 class ConvNet(nn.Module):
-    def __init__(self, size, kernel, hidden):
+    def __init__(self, size, kernel, hidden, padding=None):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 32, kernel, padding=kernel // 2)
-        self.conv2 = nn.Conv2d(32, 64, kernel, padding=kernel // 2)
-        self.fc1, self.fc2 = nn.Linear(64 * (size // 4) ** 2, hidden), nn.Linear(hidden, 10)
+        padding = kernel // 2 if padding is None else padding
+        self.conv1 = nn.Conv2d(3, 32, kernel, padding=padding)
+        self.conv2 = nn.Conv2d(32, 64, kernel, padding=padding)
+        for _ in range(2):
+            size = (size + 2 * padding - kernel + 1) // 2
+        self.fc1, self.fc2 = nn.Linear(64 * size**2, hidden), nn.Linear(hidden, 10)
 
     def forward(self, image):
         x = F.max_pool2d(F.relu(self.conv1(image)), 2)
@@ -114,6 +117,8 @@ CASES = {
     "tutorialnet": (TutorialNet, ["cifar.nn", "--model", "TutorialNet"], {"image": {"shape": [2, 3, 32, 32]}}),
     "convnet32": (lambda: ConvNet(32, 3, 128), ["cifar.nn", "--model", "ConvNet32"], {"image": {"shape": [2, 3, 32, 32]}}),
     "convnet64": (lambda: ConvNet(64, 3, 128), ["cifar.nn", "--model", "ConvNet64"], {"image": {"shape": [1, 3, 64, 64]}}),
+    "unpadded": (lambda: ConvNet(32, 3, 128, 0), ["cifar.nn", "--model", "ConvNet32", "--set", "padding=0"],
+                 {"image": {"shape": [1, 3, 32, 32]}}),
     "deepnet": (lambda: ConvNet(32, 5, 1024), ["cifar.nn", "--model", "DeepNet"], {"image": {"shape": [2, 3, 32, 32]}}),
     "mobilenetv2": (MobileNetV2, ["mobilenetv2.nn"], {"image": {"shape": [1, 3, 64, 48]}}),
     "unet": (lambda: UNet(8), ["unet.nn", "--set", "width=8"], {"image": {"shape": [1, 3, 48, 32]}}),

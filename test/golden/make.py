@@ -142,6 +142,17 @@ class Recurrent(nn.Module):
         return {"logits": self.fc(y[:, -1] if self.last else y.mean(1))}
 
 
+class Series(nn.Module):
+    """An LSTM over measurements; the last step decides."""
+
+    def __init__(self, features=6, hidden=20, classes=3):
+        super().__init__()
+        self.lstm, self.fc = nn.LSTM(features, hidden, batch_first=True), nn.Linear(hidden, classes)
+
+    def forward(self, x):
+        return {"logits": self.fc(self.lstm(x)[0][:, -1])}
+
+
 def recurrent(model, layers, bidirectional):
     sizes = ["vocab=50", "dim=12", "hidden=20", "classes=3", f"layers={layers}"]
     sizes += ["bidirectional=true"] if bidirectional else []
@@ -175,8 +186,15 @@ CASES = {
         recurrent("GRUClassifier", 2, True),
         {"ids": {"shape": [1, 8], "high": 50}},
     ),
+    "series": (
+        Series,
+        ["recurrent.nn", "--model", "SeriesClassifier", "--set", "features=6", "--set", "hidden=20", "--set", "classes=3"],
+        {"x": {"shape": [3, 9, 6]}},
+    ),
     "textclassifier": (TextClassifier, ["textclassifier.nn"], {"ids": {"shape": [3, 17], "high": 1000}}),
 } | attention_zoo.CASES | image_zoo.CASES | ops.CASES
+
+ENTRIES = {"scores": "score"}  # where it is not `forward`
 
 
 def distances(model, arguments, references):
@@ -216,6 +234,8 @@ def make(name, module, options, inputs):
     case = {"options": options, "inputs": list(inputs), "outputs": list(outputs), "distance": distance, "keys": keys}
     if name == "lenet":
         case["weights"] = "lenet.safetensors"
+    if name in ENTRIES:
+        case["entry"] = ENTRIES[name]
     (HERE / f"{name}.json").write_text(json.dumps(case, indent=1) + "\n")
     print(name, {k: list(v.shape) for k, v in tensors.items()})
 
