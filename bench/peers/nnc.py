@@ -1,0 +1,104 @@
+"""nnc's side of a case: compile cold, load, run on the peers' own tensors."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+
+import torch
+
+from runtime import Session
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOLERANCES = json.loads((ROOT / "test" / "tolerances.json").read_text())
+
+
+def compile_model(args, work, precision, weights, out):
+    """Seconds of the whole process with an empty cache of compiled code."""
+    source, *options = work.options
+    command = [args.bin / "nnc", ROOT / "examples" / source, *options, "--precision", precision, "--weights", weights]
+    command += ["--target", args.target, "-o", out, *args.nnc]
+    with tempfile.TemporaryDirectory() as cache:
+        start = time.perf_counter()
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=args.timeout,
+                              env={**os.environ, "NNC_CACHE_DIR": cache})
+        seconds = time.perf_counter() - start
+    if done.returncode:
+        raise RuntimeError("does not compile: " + " / ".join(done.stderr.strip().splitlines()[:3]))
+    return seconds
+
+
+def launches(args, path, entry):
+    """What one call gives the GPU to do: kernels, library products and copies, loops counted out."""
+    info = subprocess.run([str(args.bin / "nnc-run"), str(path), "--info"], capture_output=True, text=True).stdout
+    text = info.split(f"\nentry {entry}(", 1)[-1].split("\nentry ")[0]
+    count, repeat = 0, 1
+    for indent, kind, rest in re.findall(r"^( {4,})(launch|gemm|copy|loop) (.*)$", text, re.M):
+        if len(indent) == 4:
+            loop = re.match(r"\S+ (\d+) times(.*)", rest) if kind == "loop" else None
+            one = kind != "loop" or "in one launch" in rest
+            count, repeat = count + one, 0 if one else int(loop[1]) if loop else 1
+        else:
+            count += repeat
+    return count
+
+
+class Program:
+    """A compiled case that is loaded; `memory` is what the GPU's free memory went down by."""
+
+    def __init__(self, args, work, path, inputs, outputs):
+        self.work, self.args = work, args
+        before = torch.cuda.mem_get_info()[0] if args.target == "cuda" else 0
+        start = time.perf_counter()
+        self.session = Session(args.bin, path)
+        self.load_seconds = time.perf_counter() - start
+        self.inputs = {k: (v if v.is_floating_point() else v.int()).contiguous() for k, v in inputs.items()}
+        self.outputs = {k: torch.empty_like(v, memory_format=torch.contiguous_format) for k, v in outputs.items()}
+        self.call = self.session.call(work.entry, self.inputs, self.outputs)
+        self.refill()
+        self.step()
+        self.memory = before - torch.cuda.mem_get_info()[0] if args.target == "cuda" else 0
+
+    def refill(self):
+        """The states as they are before the call that is measured: the prompt goes in token by token."""
+        if self.work.prompt is None:
+            return
+        self.session.reset()
+        (given,) = self.inputs.values()
+        last = given.clone()
+        for token in self.work.prompt[0]:
+            given.copy_(token)
+            self.queue()
+        given.copy_(last)
+
+    def queue(self):
+        """On the cpu it is done at once."""
+        if self.args.target == "cuda":
+            self.call.queue()
+        else:
+            self.call.run()
+
+    def step(self):
+        self.queue()
+        if self.args.target == "cuda":
+            torch.cuda.synchronize()
+
+    def close(self):
+        self.session.close()
+
+
+def relative(found, expected):
+    """The largest difference over the largest value."""
+    expected = expected.double()
+    return float((found.double() - expected).abs().max() / expected.abs().max().clamp(min=1e-30))
+
+
+def error(found, reference):
+    return max(relative(found[name], value) for name, value in reference.items())
+
+
+def limit(precision, target, theirs):
+    """f32 as the golden tests have it; else twice the peer's own distance from the reference."""
+    return TOLERANCES[f"{target}_f32"]["rtol"] if precision == "f32" else 2 * theirs
