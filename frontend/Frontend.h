@@ -30,6 +30,8 @@ struct FrontendOptions {
   std::map<std::string, std::vector<int64_t>> variants = {};
   /// `--config`: a file of JSON with hyperparameters by name, or by the name after `as`.
   std::string config = {};
+  /// `--entry`: the entry points that are wanted; empty: all.
+  std::vector<std::string> entries = {};
   /// `--precision bf16`, `--allow tf32`: where no `@precision` says otherwise.
   Precision precision = {};
   /// Is told what is evaluated, or null.

@@ -88,13 +88,39 @@ bool ModelBuilder::emitEntry(EntryEmitter &emitter, Instance &root, const syntax
   return ok;
 }
 
+/// Whether `--entry` names it, or is not given.
+bool ModelBuilder::isWanted(const syntax::FnStmt &fn) const {
+  return options.entries.empty() ||
+         std::ranges::find(options.entries, fn.name.text) != options.entries.end();
+}
+
+/// Every name after `--entry` is that of an entry point.
+bool ModelBuilder::checkWanted(const ModuleClass &cls) {
+  std::vector<std::string_view> names;
+  for (const syntax::StmtPtr &stmt : cls.decl->body)
+    if (auto *fn = stmt->as<syntax::FnStmt>(); fn && EntryEmitter::isEntry(*fn))
+      names.push_back(fn->name.text);
+  for (const std::string &wanted : options.entries) {
+    if (std::ranges::find(names, wanted) != names.end())
+      continue;
+    auto similar = closestName(wanted, names);
+    diags.error(fmt::format("`{}` has no entry point `{}`{}", cls.name(), wanted,
+                            similar ? fmt::format(", did you mean `{}`?", *similar)
+                            : names.empty()
+                                ? ""
+                                : fmt::format("; it has `{}`", fmt::join(names, "`, `"))));
+    return false;
+  }
+  return true;
+}
+
 /// The functions of the model that are entry points; of a module that is checked by itself, those
 /// that can stand alone.
 std::vector<const syntax::FnStmt *> ModelBuilder::entriesOf(const ModuleClass &cls) {
   std::vector<const syntax::FnStmt *> entries;
   for (const syntax::StmtPtr &stmt : cls.decl->body)
     if (auto *fn = stmt->as<syntax::FnStmt>())
-      if (quiet ? EntryEmitter::canStandAlone(*fn) : EntryEmitter::isEntry(*fn))
+      if (quiet ? EntryEmitter::canStandAlone(*fn) : EntryEmitter::isEntry(*fn) && isWanted(*fn))
         entries.push_back(fn);
   return entries;
 }
@@ -119,6 +145,8 @@ bool ModelBuilder::reserveSymbols(const Instance &root, const std::vector<SlotIn
 
 bool ModelBuilder::emitEntries(Instance &root) {
   EntryEmitter emitter(evaluator, quiet);
+  if (!checkWanted(*root.cls))
+    return false;
   bool ok = true, any = false;
   for (const syntax::FnStmt *fn : entriesOf(*root.cls)) {
     any = true;

@@ -67,6 +67,8 @@ private:
 
   InstanceRef makeRoot(const syntax::ModuleStmt &decl, std::vector<Argument> arguments);
   std::vector<const syntax::FnStmt *> entriesOf(const ModuleClass &cls);
+  bool isWanted(const syntax::FnStmt &fn) const;
+  bool checkWanted(const ModuleClass &cls);
   bool reserveSymbols(const Instance &root, const std::vector<SlotInfo> &slots);
   bool emitEntries(Instance &root);
   bool emitEntry(EntryEmitter &emitter, Instance &root, const syntax::FnStmt &fn);

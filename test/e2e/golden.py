@@ -57,6 +57,7 @@ def main():
         command = [args.bin / "nnc", sources / source, *options, "--weights", checkpoint]
         command += ["--target", args.target, "-o", model]
         command += ["--arch", args.arch] if args.target == "cuda" else []
+        command += ["--entry", case["entry"]] if "entry" in case else []
         subprocess.run(command, check=True)
         paths = split_io(case, args.case, folder)
         command = [args.bin / "nnc-run", model]

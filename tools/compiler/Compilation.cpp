@@ -139,6 +139,7 @@ bool Compilation::check(syntax::FileId file) {
   frontend::FrontendOptions request;
   request.precision = *precision;
   request.model = options.model;
+  request.entries = options.entries;
   request.sets = options.set;
   request.config = options.config;
   request.dims = options.dims;

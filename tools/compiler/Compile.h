@@ -36,6 +36,8 @@ struct CompileOptions {
   bool externalWeights = false;
   /// The model to compile, of several in the file.
   std::string model;
+  /// The entry points to compile; empty: all.
+  std::vector<std::string> entries;
   /// Hyperparameters by name, as on the command line: {{"classes", "100"}}.
   std::vector<std::pair<std::string, std::string>> set;
   /// A JSON file with hyperparameters, by name or by the name after `as`.

@@ -42,6 +42,8 @@ cl::opt<bool>
     externalWeights("external-weights", cl::cat(category),
                     cl::desc("Leave weights in the checkpoint, which model.bin refers to"));
 cl::opt<std::string> model("model", cl::desc("Which model of the file"), cl::cat(category));
+cl::list<std::string> entries("entry", cl::CommaSeparated, cl::cat(category),
+                              cl::desc("Entry points to compile (default: all)"));
 cl::list<std::string> dims("dim", cl::cat(category),
                            cl::desc("Fix a dimension: B=64; or specialise for several: B=1,8,32"));
 cl::list<std::string> sets("set", cl::desc("Set a hyperparameter: classes=10"), cl::cat(category));
@@ -181,6 +183,7 @@ std::optional<CompileOptions> readOptions(syntax::Diagnostics &diags) {
   options.weights = weights;
   options.externalWeights = externalWeights;
   options.model = model;
+  options.entries.assign(entries.begin(), entries.end());
   options.config = config;
   options.cache = !noCache;
   options.precision = precision;

@@ -79,6 +79,29 @@ TEST(Set, ImpossibleSizesAreReportedAtTheOption) {
             "-2\n   |\n   = note: the size of a tensor at std.nn:3:23\n");
 }
 
+TEST(Entries, OnlyThoseThatAreWanted) {
+  auto emitted = [](std::vector<std::string> entries) {
+    FrontendOptions options;
+    options.entries = std::move(entries);
+    Compilation run("model M(d: int = 4) {\n"
+                    "  fn encode(x: float[d]) -> float[d] = exp(x)\n"
+                    "  fn decode(x: float[d]) -> float[d] = log(x)\n"
+                    "}\n",
+                    options);
+    run.emit();
+    return run.messages() + (run.module ? run.ir() : "");
+  };
+  std::string all = emitted({}), one = emitted({"decode"});
+  EXPECT_TRUE(contains(all, "@encode") && contains(all, "@decode")) << all;
+  EXPECT_TRUE(!contains(one, "@encode") && contains(one, "@decode")) << one;
+  EXPECT_EQ(emitted({"decode", "encode"}), all);
+  EXPECT_TRUE(
+      contains(emitted({"decoder"}), "`M` has no entry point `decoder`, did you mean `decode`?"))
+      << emitted({"decoder"});
+  EXPECT_TRUE(contains(emitted({"x"}), "`M` has no entry point `x`; it has `encode`, `decode`"))
+      << emitted({"x"});
+}
+
 TEST(Set, WhatIsNotAValue) {
   EXPECT_EQ(keysWith({{"dimm", "3"}}),
             "error: --set: `Net` has no hyperparameter `dimm`, did you mean `dim`?\n");
