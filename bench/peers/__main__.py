@@ -8,7 +8,7 @@
 Needs torch, torchvision, transformers and safetensors (PyPI); JAX is measured where it is installed. PyTorch draws weights and
 writes them as a checkpoint that nnc compiles the example with; nnc then runs on PyTorch's own tensors and stream through the
 runtime's C interface. Times are of the GPU alone (clock.py). Outputs of all are compared with PyTorch's in higher precision:
-f32 within the tolerance `cuda_f32`, other precisions within twice eager PyTorch's distance. Peers may use TF32 for f32; nnc
+f32 within the tolerance `cuda_f32`, other precisions within twice eager PyTorch's distance (TF32: within that of f16). Peers may use TF32 for f32; nnc
 is measured as the example is, and once more with `--precision tf32`. Exit status 1 if nnc is wrong or missing anywhere.
 """
 import argparse

@@ -65,6 +65,8 @@ def models():
         unit = (wide - mean) * lax.rsqrt(((wide - mean) ** 2).mean(-1, keepdims=True) + 1e-12)
         return unit.astype(x.dtype) * w[f"{name}.weight"] + w[f"{name}.bias"]
 
+    attention = "cudnn" if jax.default_backend() == "gpu" else "xla"
+
     def bert(w, ids, kind):
         b, t = ids.shape
         at = "embeddings."
@@ -73,7 +75,7 @@ def models():
         for i in range(12):
             at = f"encoder.layer.{i}."
             q, k, v = (linear(w, f"{at}attention.self.{n}", x).reshape(b, t, 12, 64) for n in ("query", "key", "value"))
-            a = jax.nn.dot_product_attention(q, k, v, implementation="cudnn").reshape(b, t, 768)
+            a = jax.nn.dot_product_attention(q, k, v, implementation=attention).reshape(b, t, 768)
             x = norm(w, at + "attention.output.LayerNorm", x + linear(w, at + "attention.output.dense", a))
             h = jax.nn.gelu(linear(w, at + "intermediate.dense", x), approximate=False)
             x = norm(w, at + "output.LayerNorm", x + linear(w, at + "output.dense", h))
