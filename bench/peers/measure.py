@@ -54,6 +54,7 @@ class Measurement:
         """f32 for 16 bits, f64 for f32, without TF32; on the host f64 for all."""
         wide = torch.float32 if self.case.precision != "f32" and self.device == "cuda" else torch.float64
         model = copy.deepcopy(self.model).to(wide)
+        model.refine()
         with torch_peers.exact(), torch.no_grad():
             outputs = self.filled(model)(*narrowed(self.inputs, self.device, wide).values())
         return {k: v.float() if wide == torch.float32 else v for k, v in self.named(outputs).items()}

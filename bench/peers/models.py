@@ -9,6 +9,9 @@ class Model(nn.Module):
     def checkpoint(self):
         return self.state_dict()
 
+    def refine(self):
+        """After a copy to higher precision: what is computed rather than learnt is computed anew in it."""
+
 
 class Library(Model):
     """A module of a library; `pick` takes what the example returns from its result."""
@@ -97,14 +100,20 @@ class Decoder(Model):
         cache = depth, 1, kv_heads, length, self.head
         self.register_buffer("k", torch.zeros(cache))
         self.register_buffer("v", torch.zeros(cache))
-        rate = 1.0 / theta ** (torch.arange(0, self.head, 2).double() / self.head)
-        angle = torch.outer(torch.arange(length).double(), rate)
-        self.register_buffer("cos", torch.cat([angle.cos(), angle.cos()], -1))
-        self.register_buffer("sin", torch.cat([angle.sin(), angle.sin()], -1))
+        self.theta = theta
+        self.register_buffer("cos", torch.zeros(length, self.head))
+        self.register_buffer("sin", torch.zeros(length, self.head))
+        self.refine()
         self.register_buffer("position", torch.zeros(1, dtype=torch.long))  # of the token, set by `fill`
 
     def weights(self, rows, columns):
         return nn.ParameterList([nn.Parameter(torch.randn(rows, columns) * 0.02) for _ in range(self.depth)])
+
+    def refine(self):
+        rate = 1.0 / self.theta ** (torch.arange(0, self.head, 2).double() / self.head)
+        angle = torch.outer(torch.arange(self.length).double(), rate)
+        self.cos.copy_(torch.cat([angle.cos(), angle.cos()], -1))
+        self.sin.copy_(torch.cat([angle.sin(), angle.sin()], -1))
 
     def rotate(self, x, at):
         half = self.head // 2
