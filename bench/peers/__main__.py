@@ -92,14 +92,15 @@ def measure_all(names, arguments, timeout, report):
             for line in lines(process, timeout):
                 if line.startswith("{"):
                     rows.append(json.loads(line))
-                    report(rows[-1])
+                    report(rows)
                     done += 1
             process.wait()
             if done < len(left):
                 log.seek(0)
                 tail = " / ".join(log.read().strip().splitlines()[-3:])[-500:]
-                rows.append({"case": left[done], "error": f"exit status {process.returncode}: {tail}"})
-                report(rows[-1])
+                error = f"exit status {process.returncode}: {tail}"
+                rows.append({"case": left[done], "error": error, "nnc": {}, "peers": {}})
+                report(rows)
     return rows
 
 
@@ -120,17 +121,20 @@ def main(arguments):
     import table
 
     names = names_of(args)
+    if not (args.bin / "nnc").exists():
+        sys.exit(f"error: there is no nnc in {args.bin}: build it, or say `--bin`")
     about = machine(args)
     if not args.dry and about["gpu"] == "none":
         sys.exit("error: PyTorch finds no GPU; `--dry` compares outputs on the cpu")
     print(", ".join(f"{k} {v}" for k, v in about.items()), flush=True)
 
-    def report(row):
-        print("\n".join("  ".join(line) for line in table.lines_of(row)), flush=True)
+    def report(rows):
+        """What there is so far: a run that is ended early has not been for nothing."""
+        print("\n".join("  ".join(line) for line in table.lines_of(rows[-1])), flush=True)
+        if args.json:
+            args.json.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
 
     rows = measure_all(names, arguments, args.timeout, report)
-    if args.json:
-        args.json.write_text(json.dumps({"machine": about, "rows": rows}, indent=1) + "\n")
     print("\n".join(["", table.render(rows, args.markdown), "", *table.peer_lines(rows)]))
     failed = table.failed(rows)
     if failed:
