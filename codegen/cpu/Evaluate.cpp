@@ -52,7 +52,12 @@ Coord KernelEmitter::combineCoords(Location loc, AffineExprKind kind, const Coor
   case AffineExprKind::Mod:
     return {{}, builder.create<arith::RemUIOp>(loc, x, y)};
   default:
-    return {{}, builder.create<arith::DivUIOp>(loc, x, y)};
+    Value quotient = builder.create<arith::DivUIOp>(loc, x, y);
+    std::optional<int64_t> divisor = b.lanes ? std::nullopt : b.poly.constant();
+    std::optional<Poly> step = a.lanes ? std::nullopt : a.poly.coefficient(IndexMath::laneAtom);
+    if (kind == AffineExprKind::FloorDiv && divisor && step && step->isConstant(1))
+      laneQuotients[quotient] = {a.poly, *divisor};
+    return {{}, quotient};
   }
 }
 

@@ -85,8 +85,11 @@ Poly IndexMath::floorDiv(Location loc, const Poly &a, const Poly &b) {
       return *number / *divisor;
   }
   AffineExpr x = symbolic(a), y = symbolic(b);
-  return get(builder.create<arith::DivUIOp>(loc, materialize(loc, a), materialize(loc, b)),
-             x && y ? x.floorDiv(y) : AffineExpr());
+  Value quotient = builder.create<arith::DivUIOp>(loc, materialize(loc, a), materialize(loc, b));
+  Poly result = get(quotient, x && y ? x.floorDiv(y) : AffineExpr());
+  if (divisor && *divisor > 0)
+    quotients.try_emplace(find(quotient), Quotient{a, *divisor});
+  return result;
 }
 
 Poly IndexMath::remainder(Location loc, const Poly &a, const Poly &b) {

@@ -40,6 +40,17 @@ public:
   Poly evaluate(mlir::Location loc, mlir::AffineExpr expr, llvm::ArrayRef<Poly> dims,
                 llvm::ArrayRef<Poly> symbols);
 
+  /// What an atom is that stands for a quotient by a constant.
+  struct Quotient {
+    Poly numerator;
+    int64_t divisor;
+  };
+  /// Null for other atoms.
+  const Quotient *quotientOf(unsigned atom) const {
+    auto found = quotients.find(atom);
+    return found == quotients.end() ? nullptr : &found->second;
+  }
+
   /// The atom of a value that `get` has seen.
   unsigned find(mlir::Value value) const { return ids.lookup(value); }
   /// Null for the lane.
@@ -53,6 +64,7 @@ private:
   };
   llvm::SmallVector<Atom> atoms;
   llvm::DenseMap<mlir::Value, unsigned> ids;
+  llvm::DenseMap<unsigned, Quotient> quotients;
 };
 
 } // namespace nnc::codegen

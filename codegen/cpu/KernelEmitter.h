@@ -206,6 +206,12 @@ private:
   Element recordLoad(mlir::Location loc, const View &view, const Poly &address);
   Element loadStrided(mlir::Location loc, const View &view, const Poly &address, int64_t stride);
   Element loadGather(mlir::Location loc, const View &view, mlir::Value index);
+  std::optional<Element> loadByRuns(mlir::Location loc, const View &view, const Poly &address,
+                                    mlir::Value quotient, const Poly &stride);
+  Element loadTwo(mlir::Location loc, const View &view, const Poly &address,
+                  const IndexMath::Quotient &quotient, const Poly &stride);
+  Element loadHalves(mlir::Location loc, const View &view, const Poly &address,
+                     const Poly &numerator);
   mlir::Value pointerTo(mlir::Location loc, const View &view, const Poly &address);
   mlir::Value fromMemory(mlir::Location loc, mlir::Value stored, mlir::Type element);
   mlir::Value toMemory(mlir::Location loc, mlir::Value value, mlir::Type element);
@@ -246,6 +252,8 @@ private:
   };
   llvm::SmallVector<Materialized> materialized;
   Lanes lanes;
+  /// Vectors of coordinates that are quotients of what counts with the lanes.
+  llvm::DenseMap<mlir::Value, IndexMath::Quotient> laneQuotients;
 
   /// Loads of the present straight-line code, to make each only once.
   struct CachedLoad {

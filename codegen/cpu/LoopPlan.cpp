@@ -34,6 +34,27 @@ public:
     return isHidden ? std::nullopt : access.address.coefficient(id);
   }
 
+  /// True if `loop` moves the address only through a quotient of what counts with it, so that few
+  /// elements serve a register of lanes: halves of bytes, or runs that are at least as long.
+  bool isByRuns(const Access &access, const LoopDim &loop, int64_t lanes) {
+    unsigned id = ids.lookup(loop.placeholder);
+    for (const auto &[monomial, factor] : access.address.getTerms()) {
+      bool moves = llvm::any_of(
+          monomial, [&](unsigned atom) { return depends(math.valueOf(atom), loop.placeholder); });
+      if (!moves)
+        continue;
+      const IndexMath::Quotient *quotient =
+          monomial.size() == 1 ? math.quotientOf(monomial.front()) : nullptr;
+      bool isShort = quotient && quotient->divisor == 2 && factor == 1 && access.bytes == 1;
+      if (!quotient || (quotient->divisor < lanes && !isShort))
+        return false;
+      std::optional<Poly> step = quotient->numerator.coefficient(id);
+      if (!step || !step->isConstant(1))
+        return false;
+    }
+    return true;
+  }
+
   /// True if the counter of `loop` is used other than in addresses.
   static bool isUsedAsValue(const LoopDim &loop) {
     return llvm::any_of(loop.placeholder.getUsers(),
@@ -164,6 +185,8 @@ double Planner::costOfVectors(const LoopDim &loop) {
       cost += 1;
     else if (step && *step > 1 && *step <= 4)
       cost += double(*step);
+    else if (!stride && strides.isByRuns(access, loop, plan.registerLanes))
+      cost += 2;
     else
       cost += 1.2 * double(plan.registerLanes);
   }

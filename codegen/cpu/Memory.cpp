@@ -98,11 +98,13 @@ Value KernelEmitter::pointerTo(Location loc, const View &view, const Poly &addre
 Element KernelEmitter::load(Location loc, const View &view, ArrayRef<Coord> coords) {
   Poly address = view.base;
   Value scattered;
+  SmallVector<std::pair<Value, Poly>, 2> apart;
   for (auto [coord, stride] : llvm::zip_equal(coords, view.strides)) {
     if (!coord.lanes) {
       address = address + coord.poly * stride;
       continue;
     }
+    apart.push_back({coord.lanes, stride});
     Value step =
         builder.create<vector::SplatOp>(loc, coord.lanes.getType(), math.materialize(loc, stride));
     Value offset = builder.create<arith::MulIOp>(loc, coord.lanes, step);
@@ -110,6 +112,10 @@ Element KernelEmitter::load(Location loc, const View &view, ArrayRef<Coord> coor
   }
   if (accesses)
     return recordLoad(loc, view, address);
+  if (apart.size() == 1)
+    if (std::optional<Element> runs =
+            loadByRuns(loc, view, address, apart[0].first, apart[0].second))
+      return *runs;
   if (scattered) {
     Value first = lanesOf(loc, address);
     return loadGather(loc, view, builder.create<arith::AddIOp>(loc, first, scattered));
@@ -178,6 +184,68 @@ Element KernelEmitter::loadStrided(Location loc, const View &view, const Poly &a
     picked.push_back(lane * stride);
   Value stored = builder.create<vector::ShuffleOp>(loc, all, all, picked);
   return {fromMemory(loc, stored, view.element), true, {}};
+}
+
+/// Where the lanes' coordinate along one axis is a quotient: few elements serve all lanes.
+std::optional<Element> KernelEmitter::loadByRuns(Location loc, const View &view,
+                                                 const Poly &address, Value quotient,
+                                                 const Poly &stride) {
+  auto found = laneQuotients.find(quotient);
+  bool hasLane = !address.isFreeOf([](unsigned atom) { return atom == IndexMath::laneAtom; });
+  if (found == laneQuotients.end() || hasLane || lanes.mask)
+    return std::nullopt;
+  if (found->second.divisor >= lanes.count)
+    return loadTwo(loc, view, address, found->second, stride);
+  if (found->second.divisor == 2 && view.element.isInteger(8) && stride.isConstant(1) &&
+      lanes.count % 2 == 0)
+    return loadHalves(loc, view, address, found->second.numerator);
+  return std::nullopt;
+}
+
+/// The elements of the first and of the last lane; those between change from one to the other where
+/// the second run begins.
+Element KernelEmitter::loadTwo(Location loc, const View &view, const Poly &address,
+                               const IndexMath::Quotient &quotient, const Poly &stride) {
+  Poly start = quotient.numerator.without(IndexMath::laneAtom);
+  Poly first = math.floorDiv(loc, start, quotient.divisor);
+  Poly last = math.floorDiv(loc, start + Poly(lanes.count - 1), quotient.divisor);
+  auto lanesOfRun = [&](const Poly &run) {
+    return asVector(loc, loadAt(loc, view, address + run * stride));
+  };
+  Value front = lanesOfRun(first), back = lanesOfRun(last);
+  Value number = lanesOf(loc, IndexMath::lane());
+  Value change = builder.create<vector::SplatOp>(
+      loc, number.getType(),
+      math.materialize(loc, (first + Poly(1)) * Poly(quotient.divisor) - start));
+  Value isFront = builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::slt, number, change);
+  return {builder.create<arith::SelectOp>(loc, isFront, front, back), true, {}};
+}
+
+/// Each byte serves two lanes, but for the first where the lanes begin with the second half of it;
+/// then there is one byte more. No other is read.
+Element KernelEmitter::loadHalves(Location loc, const View &view, const Poly &address,
+                                  const Poly &numerator) {
+  int64_t count = lanes.count / 2;
+  Poly start = numerator.without(IndexMath::laneAtom);
+  Poly first = math.floorDiv(loc, start, 2);
+  Poly odd = start - first * Poly(2);
+  auto type = VectorType::get({count}, view.element);
+  Value bytes = builder.create<LLVM::LoadOp>(loc, type, pointerTo(loc, view, address + first), 1);
+  Poly end = address + first + Poly(count - 1) + odd;
+  Value next = builder.create<LLVM::LoadOp>(loc, view.element, pointerTo(loc, view, end), 1);
+  Value nexts = builder.create<vector::SplatOp>(loc, type, next);
+  SmallVector<int64_t> even, shifted;
+  for (int64_t lane = 0; lane < lanes.count; ++lane) {
+    even.push_back(lane / 2);
+    shifted.push_back((lane + 1) / 2);
+  }
+  Value isOdd =
+      builder.create<arith::CmpIOp>(loc, arith::CmpIPredicate::ne, math.materialize(loc, odd),
+                                    builder.create<arith::ConstantIndexOp>(loc, 0));
+  Value stored = builder.create<arith::SelectOp>(
+      loc, isOdd, builder.create<vector::ShuffleOp>(loc, bytes, nexts, shifted),
+      builder.create<vector::ShuffleOp>(loc, bytes, nexts, even));
+  return {stored, true, {}};
 }
 
 /// `index` is a vector of index.

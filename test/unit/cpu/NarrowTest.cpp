@@ -156,29 +156,36 @@ TEST(Narrow, SumsAreInF32) {
   EXPECT_EQ(format::floatFromBf16(sum), 4096);
 }
 
-TEST(Narrow, DequantizesOnRead) {
-  // [5, 37] in packed i4, groups of 16 along the rows with the last one shorter, with zeros, in one
-  // kernel with the product that reads it.
-  std::string text = R"(
-    nn.global @q : tensor<5x19xi8> {kind = "const"}
-    nn.global @s : tensor<5x3xf32> {kind = "const"}
-    nn.global @z : tensor<5x3xf32> {kind = "const"}
-    func.func @f(%x: tensor<3x37xf32>) -> tensor<3x5xf32> attributes {nn.entry, nn.dims = []} {
-      %q = nn.get @q : tensor<5x19xi8>
-      %s = nn.get @s : tensor<5x3xf32>
-      %z = nn.get @z : tensor<5x3xf32>
-      %w = nn.dequantize %q scales %s zeros %z {group = 16, packed}
-          : (tensor<5x19xi8>, tensor<5x3xf32>, tensor<5x3xf32>) -> tensor<5x37xf32>
-      %0 = nn.matmul %x, %w {transpose_b}
-          : tensor<3x37xf32>, tensor<5x37xf32> -> tensor<3x5xf32>
+/// A product with the columns from `start` on of a weight [5, width] in packed i4, with scales and
+/// zeros for every `group` of a row, in one kernel.
+static void checkDequantized(size_t width, size_t group, size_t start) {
+  size_t bytes = (width + 1) / 2, runs = (width + group - 1) / group, depth = width - start;
+  std::string values = fmt::format("tensor<5x{}xi8>", bytes);
+  std::string part = fmt::format("tensor<5x{}xf32>", runs),
+              whole = fmt::format("tensor<5x{}xf32>", width);
+  std::string read = fmt::format("tensor<5x{}xf32>", depth),
+              left = fmt::format("tensor<3x{}xf32>", depth);
+  std::string text = fmt::format(
+      R"(
+    nn.global @q : {0} {{kind = "const"}}
+    nn.global @s : {1} {{kind = "const"}}
+    nn.global @z : {1} {{kind = "const"}}
+    func.func @f(%x: {4}) -> tensor<3x5xf32> attributes {{nn.entry, nn.dims = []}} {{
+      %q = nn.get @q : {0}
+      %s = nn.get @s : {1}
+      %z = nn.get @z : {1}
+      %w = nn.dequantize %q scales %s zeros %z {{group = {5}, packed}} : ({0}, {1}, {1}) -> {2}
+      %p = nn.slice %w start affine_map<() -> (0, {6})> step [1, 1] : {2} -> {3}
+      %0 = nn.matmul %x, %p {{transpose_b}} : {4}, {3} -> tensor<3x5xf32>
       return %0 : tensor<3x5xf32>
-    })";
+    }})",
+      values, part, whole, read, left, group, start);
   std::mt19937 random(3);
-  std::vector<float> x(3 * 37), scales(15), zeros(15), got(15);
-  std::vector<int8_t> q(5 * 19);
+  std::vector<float> x(3 * depth), scales(5 * runs), zeros(5 * runs), got(15);
+  std::vector<int8_t> q(5 * bytes);
   for (float &value : x)
     value = float(random() % 100) / 50 - 1;
-  for (size_t i = 0; i < 15; ++i) {
+  for (size_t i = 0; i < scales.size(); ++i) {
     scales[i] = float(1 + random() % 8) / 16;
     zeros[i] = float(random() % 16) - 8;
   }
@@ -189,11 +196,22 @@ TEST(Narrow, DequantizesOnRead) {
     for (size_t m = 0; m < 3; ++m)
       for (size_t n = 0; n < 5; ++n) {
         double sum = 0;
-        for (size_t k = 0; k < 37; ++k) {
-          int byte = q[n * 19 + k / 2], value = k % 2 ? byte >> 4 : int8_t(byte << 4) >> 4;
-          sum += x[m * 37 + k] * (value - zeros[n * 3 + k / 16]) * scales[n * 3 + k / 16];
+        for (size_t k = start; k < width; ++k) {
+          int byte = q[n * bytes + k / 2], value = k % 2 ? byte >> 4 : int8_t(byte << 4) >> 4;
+          size_t run = n * runs + k / group;
+          sum += x[m * depth + k - start] * (value - zeros[run]) * scales[run];
         }
-        EXPECT_NEAR(got[m * 5 + n], sum, 1e-4) << cpu;
+        EXPECT_NEAR(got[m * 5 + n], sum, 1e-3)
+            << cpu << " " << width << " " << group << " " << start;
       }
   }
+}
+
+TEST(Narrow, DequantizesOnRead) {
+  checkDequantized(37, 16, 0);
+  checkDequantized(37, 16, 1);
+  // Runs that end within a vector, or are shorter than one; the first or the second half of a byte.
+  for (size_t group : {3, 20, 64, 200})
+    for (size_t start : {0, 1, 6})
+      checkDequantized(150, group, start);
 }
