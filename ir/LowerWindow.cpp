@@ -22,16 +22,20 @@ struct Typed {
 
 } // namespace
 
-/// Height and width of an NCHW tensor padded by [top, bottom, left, right].
-static Typed padImage(Lowering &lowering, Typed input, ArrayRef<int64_t> padding, double value) {
+/// Height and width of an image padded by [top, bottom, left, right].
+static Typed padImage(Lowering &lowering, Typed input, ImageAxes axes, ArrayRef<int64_t> padding,
+                      double value) {
   SmallVector<AffineExpr> dims = getDims(input.type);
   Type element = input.type.getElementType();
-  dims[2] = dims[2] + padding[0] + padding[1];
-  dims[3] = dims[3] + padding[2] + padding[3];
+  SmallVector<int64_t> low(4, 0), high(4, 0);
+  for (unsigned side : {0, 1}) {
+    unsigned axis = axes.sides[side];
+    low[axis] = padding[2 * side];
+    high[axis] = padding[2 * side + 1];
+    dims[axis] = dims[axis] + low[axis] + high[axis];
+  }
   RankedTensorType padded = getTensorType(dims, element);
-  Value result = lowering.pad(padded, input.value, {0, 0, padding[0], padding[2]},
-                              {0, 0, padding[1], padding[3]}, getScalarAttr(element, value));
-  return {padded, result};
+  return {padded, lowering.pad(padded, input.value, low, high, getScalarAttr(element, value))};
 }
 
 /// With `axis` split into `groups` and the rest.
@@ -43,33 +47,57 @@ static Typed splitAxis(Lowering &lowering, Typed input, unsigned axis, int64_t g
   return {split, lowering.reshape(input.type, split, input.value)};
 }
 
+/// The convolution of images that are padded already.
+template <class OpTy>
+static Value convolve(OpBuilder &builder, Conv2dOp op, Typed input, Typed weight, Typed init) {
+  return builder
+      .create<OpTy>(op.getLoc(), init.value.getType(), ValueRange{input.value, weight.value},
+                    init.value, builder.getI64TensorAttr(op.getStrides()),
+                    builder.getI64TensorAttr(op.getDilation()))
+      .getResult(0);
+}
+
+/// Images [n, y, x, g, c] and weights [g, o, i, j, c], for which linalg has no operation.
+static Value convolveGroupsLast(Lowering &lowering, Conv2dOp op, Typed input, Typed weight,
+                                Typed init) {
+  AffineExpr n, y, x, g, o, i, j, c;
+  MLIRContext *context = op.getContext();
+  bindDims(context, n, y, x, g, o, i, j, c);
+  AffineExpr row = y * op.getStrides()[0] + i * op.getDilation()[0];
+  AffineExpr column = x * op.getStrides()[1] + j * op.getDilation()[1];
+  SmallVector<AffineMap> maps = {AffineMap::get(8, 0, {n, row, column, g, c}, context),
+                                 AffineMap::get(8, 0, {g, o, i, j, c}, context),
+                                 AffineMap::get(8, 0, {n, y, x, g, o}, context)};
+  return lowering.reduce(init.value, {input.value, weight.value}, maps,
+                         {true, true, true, true, true, false, false, false},
+                         [](OpBuilder &b, Location loc, ValueRange v) -> Value {
+                           Value product = b.create<arith::MulFOp>(loc, widen(b, loc, v[0]),
+                                                                   widen(b, loc, v[1]));
+                           return b.create<arith::AddFOp>(loc, product, v[2]);
+                         });
+}
+
 Lowered Conv2dOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   Lowering lowering(builder, getLoc());
-  Typed input = padImage(lowering, {getInput().getType(), operands[0]}, getPadding(), 0.0);
+  ImageAxes axes(getChannelsLast());
+  Typed input = padImage(lowering, {getInput().getType(), operands[0]}, axes, getPadding(), 0.0);
   Typed weight = {getWeight().getType(), operands[1]};
   RankedTensorType accumulator = withElementType(getType(), builder.getF32Type());
   Typed init = {accumulator, lowering.fill(accumulator, 0.0)};
   int64_t groups = getGroups();
-  auto strides = builder.getI64TensorAttr(getStrides());
-  auto dilations = builder.getI64TensorAttr(getDilation());
-  Value result;
   if (groups == 1) {
-    result = builder
-                 .create<linalg::Conv2DNchwFchwOp>(getLoc(), init.value.getType(),
-                                                   ValueRange{input.value, weight.value},
-                                                   init.value, strides, dilations)
-                 .getResult(0);
-  } else {
-    input = splitAxis(lowering, input, 1, groups);
-    weight = splitAxis(lowering, weight, 0, groups);
-    init = splitAxis(lowering, init, 1, groups);
-    result = builder
-                 .create<linalg::Conv2DNgchwGfchwOp>(getLoc(), init.value.getType(),
-                                                     ValueRange{input.value, weight.value},
-                                                     init.value, strides, dilations)
-                 .getResult(0);
-    result = lowering.reshape(init.type, accumulator, result);
+    Value result = getChannelsLast()
+                       ? convolve<linalg::Conv2DNhwcFhwcOp>(builder, *this, input, weight, init)
+                       : convolve<linalg::Conv2DNchwFchwOp>(builder, *this, input, weight, init);
+    return SmallVector<Value>{lowering.convertTo(getType(), result)};
   }
+  input = splitAxis(lowering, input, axes.channel, groups);
+  weight = splitAxis(lowering, weight, 0, groups);
+  init = splitAxis(lowering, init, axes.channel, groups);
+  Value result = getChannelsLast()
+                     ? convolveGroupsLast(lowering, *this, input, weight, init)
+                     : convolve<linalg::Conv2DNgchwGfchwOp>(builder, *this, input, weight, init);
+  result = lowering.reshape(init.type, accumulator, result);
   return SmallVector<Value>{lowering.convertTo(getType(), result)};
 }
 
@@ -79,10 +107,12 @@ static SmallVector<AffineMap> getPoolMaps(Pool2dOp op) {
   SmallVector<AffineExpr> d;
   for (unsigned loop = 0; loop < 6; ++loop)
     d.push_back(getAffineDimExpr(loop, context));
-  AffineExpr row = d[2] * op.getStrides()[0] + d[4] * op.getDilation()[0];
-  AffineExpr column = d[3] * op.getStrides()[1] + d[5] * op.getDilation()[1];
-  return {AffineMap::get(6, 0, {d[0], d[1], row, column}, context),
-          AffineMap::get(6, 0, {d[4], d[5]}, context),
+  SmallVector<AffineExpr> image(d.begin(), d.begin() + 4);
+  for (unsigned side : {0, 1}) {
+    unsigned axis = ImageAxes(op.getChannelsLast()).sides[side];
+    image[axis] = d[axis] * op.getStrides()[side] + d[4 + side] * op.getDilation()[side];
+  }
+  return {AffineMap::get(6, 0, image, context), AffineMap::get(6, 0, {d[4], d[5]}, context),
           AffineMap::get(6, 0, {d[0], d[1], d[2], d[3]}, context)};
 }
 
@@ -90,7 +120,8 @@ Lowered Pool2dOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   Lowering lowering(builder, getLoc());
   bool isMax = getKind() == PoolKind::Max;
   double neutral = isMax ? -std::numeric_limits<double>::infinity() : 0.0;
-  Typed input = padImage(lowering, {getInput().getType(), operands[0]}, getPadding(), neutral);
+  Typed input = padImage(lowering, {getInput().getType(), operands[0]},
+                         ImageAxes(getChannelsLast()), getPadding(), neutral);
   Type f32 = builder.getF32Type();
   Value init = lowering.fill(withElementType(getType(), f32), neutral);
   // Only its type is used: it tells linalg how many steps the window's loops take.

@@ -106,8 +106,9 @@ static LogicalResult verifyGroups(Conv2dOp op) {
   int64_t groups = static_cast<int64_t>(op.getGroups());
   if (groups < 1)
     return op.emitOpError() << "expected at least 1 group, found " << groups;
-  AffineExpr channels = getDim(op.getInput().getType(), 1);
-  AffineExpr perGroup = getDim(op.getWeight().getType(), 1);
+  unsigned channelAxis = ImageAxes(op.getChannelsLast()).channel;
+  AffineExpr channels = getDim(op.getInput().getType(), channelAxis);
+  AffineExpr perGroup = getDim(op.getWeight().getType(), channelAxis);
   AffineExpr outputs = getDim(op.getWeight().getType(), 0);
   if (!mayBeEqual(perGroup * groups, channels))
     return op.emitOpError() << "expected " << groups << " groups of input channels in "
@@ -128,15 +129,17 @@ FailureOr<RankedTensorType> Conv2dOp::inferResultType() {
       failed(verifyEntries(*this, "dilation", getDilation(), 2, 1)) || // (C2)
       failed(verifyGroups(*this)))                                     // (C3)
     return failure();
-  SmallVector<AffineExpr> dims = {getDim(input, 0), getDim(weight, 0)};
+  ImageAxes axes(getChannelsLast());
+  SmallVector<AffineExpr> dims = getDims(input);
+  dims[axes.channel] = getDim(weight, 0);
   for (unsigned side : {0, 1}) { // (C4)
-    AffineExpr extent = (getDim(weight, side + 2) - 1) * getDilation()[side] + 1;
+    AffineExpr extent = (getDim(weight, axes.sides[side]) - 1) * getDilation()[side] + 1;
     FailureOr<AffineExpr> windows = inferWindows(
-        *this, getDim(input, side + 2), getPadding()[2 * side] + getPadding()[2 * side + 1], extent,
-        getStrides()[side], side ? "width" : "height");
+        *this, getDim(input, axes.sides[side]), getPadding()[2 * side] + getPadding()[2 * side + 1],
+        extent, getStrides()[side], side ? "width" : "height");
     if (failed(windows))
       return failure();
-    dims.push_back(*windows);
+    dims[axes.sides[side]] = *windows;
   }
   return getTensorType(dims, input.getElementType());
 }
@@ -161,17 +164,18 @@ FailureOr<RankedTensorType> Pool2dOp::inferResultType() {
       failed(verifyEntries(*this, "dilation", getDilation(), 2, 1)) || // (C2)
       failed(verifyEntries(*this, "padding", getPadding(), 4, 0)))     // (C2)
     return failure();
-  SmallVector<AffineExpr> dims = {getDim(input, 0), getDim(input, 1)};
+  ImageAxes axes(getChannelsLast());
+  SmallVector<AffineExpr> dims = getDims(input);
   for (unsigned side : {0, 1}) {
     int64_t extent = (getKernel()[side] - 1) * getDilation()[side] + 1;
     if (failed(verifyPoolPadding(*this, side, extent))) // (C2)
       return failure();
     FailureOr<AffineExpr> windows = inferWindows( // (C3)
-        *this, getDim(input, side + 2), getPadding()[2 * side] + getPadding()[2 * side + 1],
+        *this, getDim(input, axes.sides[side]), getPadding()[2 * side] + getPadding()[2 * side + 1],
         getAffineConstantExpr(extent, getContext()), getStrides()[side], side ? "width" : "height");
     if (failed(windows))
       return failure();
-    dims.push_back(*windows);
+    dims[axes.sides[side]] = *windows;
   }
   return getTensorType(dims, input.getElementType());
 }

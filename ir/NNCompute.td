@@ -128,7 +128,8 @@ def NN_Conv2dOp : NN_InferredOp<"conv2d", "Convolution"> {
     The input is NCHW, the weight OIHW with I = C / groups, `strides` and `dilation` are
     `[height, width]`, `padding` is `[top, bottom, left, right]` with zeros:
     `result[n, o, y, x] = sum_{c, i, j} input[n, g*I + c, y*sh + i*dh - top, x*sw + j*dw - left] *
-    weight[o, c, i, j]` where g is the group of o. Accumulates in f32, rounded once.
+    weight[o, c, i, j]` where g is the group of o. Accumulates in f32, rounded once. With
+    `channels_last`, input and result are NHWC and the weight is OHWI.
 
     1. (C1) both operands have rank 4 and the same float element type.
     2. (C2) `strides`, `dilation` have 2 entries, all at least 1; `padding` 4, none negative.
@@ -144,7 +145,7 @@ def NN_Conv2dOp : NN_InferredOp<"conv2d", "Convolution"> {
   }];
   let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$weight, DenseI64ArrayAttr:$strides,
                        DenseI64ArrayAttr:$padding, DenseI64ArrayAttr:$dilation,
-                       DefaultValuedAttr<I64Attr, "1">:$groups);
+                       DefaultValuedAttr<I64Attr, "1">:$groups, UnitAttr:$channels_last);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = [{
     $input `,` $weight attr-dict `:` type($input) `,` type($weight) `->` type($result)
@@ -154,8 +155,8 @@ def NN_Conv2dOp : NN_InferredOp<"conv2d", "Convolution"> {
 def NN_Pool2dOp : NN_InferredOp<"pool2d", "Window"> {
   let summary = "Maximum, mean or sum over windows";
   let description = [{
-    The input is NCHW; `kernel`, `strides` and `dilation` are `[height, width]`, `padding` is
-    `[top, bottom, left, right]`. A maximum ignores padding and is NaN if the window holds one; a
+    The input is NCHW, or NHWC with `channels_last`, and so is the result; `kernel`, `strides` and
+    `dilation` are `[height, width]`, `padding` is `[top, bottom, left, right]`. A maximum ignores padding and is NaN if the window holds one; a
     mean counts padding as zeros and divides by the whole window. Accumulates in f32.
 
     1. (C1) the operand has rank 4 and a float element type.
@@ -173,7 +174,8 @@ def NN_Pool2dOp : NN_InferredOp<"pool2d", "Window"> {
   }];
   let arguments = (ins NN_PoolKindAttr:$kind, NN_FloatTensor:$input, DenseI64ArrayAttr:$kernel,
                        DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$padding,
-                       DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$dilation);
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{1, 1}">:$dilation,
+                       UnitAttr:$channels_last);
   let results = (outs NN_FloatTensor:$result);
   let assemblyFormat = "$kind $input attr-dict `:` type($input) `->` type($result)";
 }

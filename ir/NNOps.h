@@ -18,6 +18,8 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "llvm/ADT/SetVector.h"
 
+#include <array>
+
 #include "ir/NNEnums.h.inc"
 
 namespace nnc::nn {
@@ -25,6 +27,17 @@ namespace nnc::nn {
 /// `value` as a number of `element`: rounded to the float type, truncated to the integer type,
 /// compared with zero for i1.
 mlir::TypedAttr getScalarAttr(mlir::Type element, double value);
+
+/// Where the axes of an image are, NCHW or NHWC; of a convolution's weight, the input's channels and
+/// the sides of the window.
+struct ImageAxes {
+  explicit ImageAxes(bool channelsLast) : channel(channelsLast ? 3 : 1) {
+    if (channelsLast)
+      sides = {1, 2};
+  }
+  unsigned channel;
+  std::array<unsigned, 2> sides = {2, 3}; ///< height, width
+};
 
 } // namespace nnc::nn
 

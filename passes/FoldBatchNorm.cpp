@@ -49,8 +49,8 @@ struct Step {
 
 std::optional<Anchor> matchAnchor(Operation *op, const WeightValues &weights) {
   std::optional<Anchor> anchor;
-  if (isa<nn::Conv2dOp>(op))
-    anchor = Anchor{op, 1, 1, 0};
+  if (auto conv = dyn_cast<nn::Conv2dOp>(op))
+    anchor = Anchor{op, 1, nn::ImageAxes(conv.getChannelsLast()).channel, 0};
   else if (auto matmul = dyn_cast<nn::MatmulOp>(op)) {
     int64_t rank = cast<RankedTensorType>(matmul.getType()).getRank();
     if (cast<RankedTensorType>(matmul.getRhs().getType()).getRank() == 2)

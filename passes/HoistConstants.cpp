@@ -30,8 +30,9 @@ namespace {
 
 /// Tables made of numbers alone are stored up to this size; larger ones are computed in every call.
 constexpr int64_t MaxTableBytes = 64 * 1024;
-/// A result may be larger than the weights behind it by this much.
-constexpr int64_t AllowedGrowthBytes = 4096;
+/// A result may be larger than the weights behind it by this much: enough for a first convolution
+/// whose three channels are padded.
+constexpr int64_t AllowedGrowthBytes = 64 * 1024;
 
 int64_t addSizes(int64_t a, int64_t b) {
   int64_t sum;

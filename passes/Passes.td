@@ -73,6 +73,18 @@ def FoldBatchNorm : Pass<"nn-fold-batch-norm", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"numFolded", "num-folded", "Chains folded into their anchor">];
 }
 
+def ChooseLayouts : Pass<"nn-choose-layouts", "::mlir::ModuleOp"> {
+  let summary = "Put channels last where convolutions run on tensor cores";
+  let description = [{
+    Convolutions of 16-bit images without groups become NHWC, with weights OHWI and channels padded
+    with zeros to a multiple of 8; elementwise ops, pools, grouped convolutions, concatenations of
+    channels and reductions between them follow. For cuda; transposed weights are prepared at
+    compile time by the passes that follow.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+  let statistics = [Statistic<"numConvolutions", "num-convolutions", "Convolutions made NHWC">];
+}
+
 def HoistConstants : Pass<"nn-hoist-constants", "::mlir::ModuleOp"> {
   let summary = "Move what depends on weights only to a function that runs at compile time";
   let description = [{

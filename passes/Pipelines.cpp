@@ -19,7 +19,7 @@ std::unique_ptr<Pass> createPlainInliner() {
 }
 } // namespace
 
-void buildNNPipeline(OpPassManager &pm, const PipelineOptions &) {
+void buildNNPipeline(OpPassManager &pm, const PipelineOptions &options) {
   // The model's modules disappear; their paths stay in locations.
   pm.addPass(createPlainInliner());
   pm.addPass(createSymbolDCEPass());
@@ -43,6 +43,12 @@ void buildNNPipeline(OpPassManager &pm, const PipelineOptions &) {
   pm.addPass(createFoldBatchNorm());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+
+  if (options.target == Target::Cuda) {
+    pm.addPass(createChooseLayouts());
+    pm.addPass(createCanonicalizerPass());
+    pm.addPass(createCSEPass());
+  }
   pm.addPass(createHoistConstants());
 }
 

@@ -18,6 +18,9 @@ using namespace mlir;
 namespace nnc::codegen {
 namespace {
 
+/// Neighbours of a row that a thread stores together.
+constexpr unsigned StoreWidth = 8;
+
 nnc::Error notOfThisForm(const std::string &why) { return nnc::Error{why}; }
 
 /// What a factor of the products depends on.
@@ -51,17 +54,35 @@ private:
     std::optional<int64_t> extent = math.constantOf(extentOf(part));
     return extent && *extent < 4;
   }
-  template <class Tile> Tile choose(Tile (*of)(int64_t, int64_t, int64_t, unsigned)) const;
+  int64_t typical(Part part) const { return typicalValue(body, math, extentOf(part)); }
   std::optional<std::string> tensorCoreType() const;
-  Scheduled finish(const std::string &call, unsigned rows, unsigned columns, unsigned threads,
-                   unsigned sharedBytes, std::vector<std::string> headers);
+  std::string corner() const;
+  AffineExpr tilesOf(unsigned rows, unsigned columns) const;
+  Scheduled writeOnCores();
   Scheduled writeOnTensorCores(const std::string &type);
 
-  void writeTiling(const std::string &tile);
+  void writeTiling(const std::string &tile, unsigned split);
+  void writeOperand(const std::string &name, const Factor &factor, const std::string &side,
+                    const std::string &type);
   bool writeAddress(const std::string &name, const Factor &factor, const std::string &side,
                     const std::string &type);
   void writeFactor(const std::string &name, const Factor &factor, const std::string &side);
-  void writeStore();
+  /// A side's loops as members of what an operand knows of its row.
+  IndexList knownLoops(const IndexList &loops, AffineExpr index, std::vector<std::string> &members);
+  bool storesVectors() const;
+  void writeKnown(const std::string &name, const std::string &side,
+                  const std::vector<std::string> &members);
+  /// An element of a result, where it goes and what it is.
+  struct StoredElement {
+    std::string pointer;
+    AffineExpr place;
+    std::string value;
+  };
+  void writeStore(unsigned width);
+  void writeVectors(AffineExpr row, unsigned width);
+  std::vector<StoredElement> writeResults(AffineExpr row, AffineExpr column,
+                                          const std::string &sum);
+  std::string writeSum(const IndexList &at, const std::string &sum);
   /// The loops of the product, when the parts have these indices (null: not known here).
   IndexList loopsAt(AffineExpr row, AffineExpr column, AffineExpr depth);
   IndexList axesAt(AffineExpr row, AffineExpr column);
@@ -300,12 +321,6 @@ AffineExpr ContractionWriter::extentOf(Part part) const {
 // Writing
 //===------------------------------------------------------------------------------------------===//
 
-template <class Tile>
-Tile ContractionWriter::choose(Tile (*of)(int64_t, int64_t, int64_t, unsigned)) const {
-  return of(typicalValue(body, math, extentOf(Rows)), typicalValue(body, math, extentOf(Columns)),
-            typicalValue(body, math, extentOf(Batch)), body.threads);
-}
-
 /// The 16-bit type that both factors are elements of, as they are in memory or computed; tensor
 /// cores multiply these without rounding.
 std::optional<std::string> ContractionWriter::tensorCoreType() const {
@@ -313,9 +328,7 @@ std::optional<std::string> ContractionWriter::tensorCoreType() const {
   for (auto [type, factor] : llvm::zip(types, ArrayRef{left, right}))
     if (auto extension = factor.value.getDefiningOp<arith::ExtFOp>())
       type = extension.getIn().getType();
-  bool isSmall = typicalValue(body, math, extentOf(Rows)) < 8 ||
-                 typicalValue(body, math, extentOf(Columns)) < 8 ||
-                 typicalValue(body, math, extentOf(Depth)) < 16;
+  bool isSmall = typical(Rows) < 8 || typical(Columns) < 8 || typical(Depth) < 16;
   if (!types[0] || types[0] != types[1] || !(types[0].isBF16() || types[0].isF16()) || isSmall)
     return std::nullopt;
   return typeText(types[0]);
@@ -374,7 +387,7 @@ IndexList ContractionWriter::loopsAt(AffineExpr row, AffineExpr column, AffineEx
   return loops;
 }
 
-void ContractionWriter::writeTiling(const std::string &tile) {
+void ContractionWriter::writeTiling(const std::string &tile, unsigned split) {
   auto yesNo = [](bool value) { return value ? "true" : "false"; };
   out.line("// " + std::string(yesNo(left.alongDepth)) + " and " + yesNo(right.alongDepth) +
            ": whether the operands' memory runs along the depth");
@@ -384,12 +397,31 @@ void ContractionWriter::writeTiling(const std::string &tile) {
            ", N = " + math.text(extentOf(Columns)) + ", K = " + math.text(extentOf(Depth)) + ";");
   out.line("const Index tilesM = (M + Tile::BM - 1) / Tile::BM;");
   out.line("const Index tilesN = (N + Tile::BN - 1) / Tile::BN;");
-  out.line("const Index tile = blockId;");
+  if (split > 1) {
+    std::string blocks = std::to_string(split);
+    out.line("if (!HasClusters && blockId % " + blocks + " != 0)");
+    out.line("  return;");
+    out.line("const Index tile = blockId / " + blocks + ";");
+  } else {
+    out.line("const Index tile = blockId;");
+  }
   batch = math.constant(0);
   if (AffineExpr count = extentOf(Batch); math.constantOf(count) != 1) {
     out.line("const Index batch = tile / (tilesM * tilesN);");
     batch = evaluator.declare("batch", count);
   }
+}
+
+/// The corner of the block's tile. Neighbouring blocks take tiles along the shorter side, so that
+/// they read the same part of the other operand, which is the larger one.
+std::string ContractionWriter::corner() const {
+  if (typical(Columns) <= typical(Rows))
+    return "tile / tilesN % tilesM * Tile::BM, tile % tilesN * Tile::BN, M, N, K, ";
+  return "tile % tilesM * Tile::BM, tile / tilesM % tilesN * Tile::BN, M, N, K, ";
+}
+
+AffineExpr ContractionWriter::tilesOf(unsigned rows, unsigned columns) const {
+  return extentOf(Rows).ceilDiv(rows) * extentOf(Columns).ceilDiv(columns) * extentOf(Batch);
 }
 
 void ContractionWriter::writeFactor(const std::string &name, const Factor &factor,
@@ -404,7 +436,22 @@ void ContractionWriter::writeFactor(const std::string &name, const Factor &facto
   evaluator.closeScope("};");
 }
 
-/// A functor that gives addresses of 16 bytes along the depth; false, with nothing written, if the
+/// Loops that the row alone decides are computed once for it, where that takes a division.
+IndexList ContractionWriter::knownLoops(const IndexList &loops, AffineExpr index,
+                                        std::vector<std::string> &members) {
+  IndexList known = loops;
+  unsigned row = cast<AffineDimExpr>(index).getPosition();
+  for (auto [loop, value] : llvm::enumerate(known)) {
+    bool isOfRow = value && llvm::is_contained(math.variablesOf(value), row);
+    if (!isOfRow || loopParts[loop] == Depth || isa<AffineDimExpr>(value))
+      continue;
+    members.push_back(math.text(value));
+    value = evaluator.declare("row.l" + std::to_string(members.size() - 1), extents[loop]);
+  }
+  return known;
+}
+
+/// Functors that give addresses of 16 bytes along the depth; false, with nothing written, if the
 /// factor is computed or its memory does not run along the depth in such pieces.
 bool ContractionWriter::writeAddress(const std::string &name, const Factor &factor,
                                      const std::string &side, const std::string &type) {
@@ -416,23 +463,30 @@ bool ContractionWriter::writeAddress(const std::string &name, const Factor &fact
   OpOperand &operand = product->getOpOperand(input.getArgNumber());
   AffineMap map = product.getMatchingIndexingMap(&operand);
   bool isRows = side == "m";
-  AffineExpr chunks = math.simplify(extentOf(Depth).floorDiv(Chunk));
-  auto addressAt = [&](AffineExpr index, AffineExpr depth) {
+  AffineExpr index = evaluator.declare(side, extentOf(isRows ? Rows : Columns));
+  std::vector<std::string> members;
+  IndexList known =
+      isRows ? loopsAt(index, {}, math.constant(0)) : loopsAt({}, index, math.constant(0));
+  known = knownLoops(known, index, members);
+  auto addressAt = [&](AffineExpr depth) {
     IndexList loops = isRows ? loopsAt(index, {}, depth) : loopsAt({}, index, depth), indices;
+    for (auto [loop, value] : llvm::enumerate(loops))
+      value = loopParts[loop] == Depth ? value : known[loop];
     for (AffineExpr result : map.getResults())
       indices.push_back(math.simplify(result.replaceDims(loops)));
     return evaluator.addressOf(operand.get(), indices);
   };
-  AffineExpr index = evaluator.declare(side, extentOf(isRows ? Rows : Columns));
-  AffineExpr chunk = evaluator.declare("chunk", chunks);
+  AffineExpr chunk = evaluator.declare("chunk", math.simplify(extentOf(Depth).floorDiv(Chunk)));
   AffineExpr element = evaluator.declare("element", math.constant(Chunk));
-  std::optional<Evaluator::Address> first = addressAt(index, chunk * Chunk);
-  std::optional<Evaluator::Address> any = addressAt(index, chunk * Chunk + element);
+  std::optional<Evaluator::Address> first = addressAt(chunk * Chunk);
+  std::optional<Evaluator::Address> any = addressAt(chunk * Chunk + element);
   if (!first || !any || first->pointer != any->pointer || first->condition != any->condition ||
       !math.isEqual(any->linear, first->linear + element) ||
       math.divisorOf(first->linear) % Chunk != 0)
     return false;
-  evaluator.openBlock("auto " + name + " = [&](Index " + side + ", Index k) -> const " + type +
+  writeKnown(name, side, members);
+  std::string parameter = members.empty() ? "Index " + side : "const Row" + name + " &row";
+  evaluator.openBlock("auto " + name + " = [&](" + parameter + ", Index k) -> const " + type +
                       " *");
   out.line("const Index chunk = k / " + std::to_string(Chunk) + ";");
   std::string address = first->pointer + " + " + math.text(first->linear);
@@ -444,52 +498,151 @@ bool ContractionWriter::writeAddress(const std::string &name, const Factor &fact
   return true;
 }
 
-Scheduled ContractionWriter::writeOnTensorCores(const std::string &type) {
-  MmaTile tile = choose(chooseMmaTile);
-  writeTiling("MmaTile<" + tile.text());
-  if (!writeAddress("a", left, "m", type))
-    writeFactor("a", left, "m");
-  if (!writeAddress("b", right, "n", type))
-    writeFactor("b", right, "n");
-  writeStore();
-  return finish("mmaGemm<Tile, " + type + ">", tile.rows, tile.columns, tile.threads(),
-                tile.sharedBytes(), {"tensorcore.cuh", "mma.cuh"});
-}
-
-Scheduled ContractionWriter::finish(const std::string &call, unsigned rows, unsigned columns,
-                                    unsigned threads, unsigned sharedBytes,
-                                    std::vector<std::string> headers) {
-  out.line(call +
-           "(tile % tilesM * Tile::BM, tile / tilesM % tilesN * Tile::BN, M, N, K, a, b, store);");
-  AffineExpr blocks =
-      extentOf(Rows).ceilDiv(rows) * extentOf(Columns).ceilDiv(columns) * extentOf(Batch);
-  return Scheduled{out.take(), blocks, threads, std::move(headers), 0, sharedBytes};
-}
-
-void ContractionWriter::writeStore() {
-  evaluator.openBlock("auto store = [&](Index m, Index n, " + *typeText(element) + " sum)");
-  AffineExpr row = evaluator.declare("m", extentOf(Rows));
-  AffineExpr column = evaluator.declare("n", extentOf(Columns));
-  IndexList axes = axesAt(row, column), at = placeAt(axes);
-  Value init = product.getDpsInits()[0];
-  std::string initial = evaluator.element(init, at), sum = "sum";
-  if (initial != "0.0f" && initial != "0" && initial != "0LL") {
-    sum = evaluator.freshName("sum");
-    out.line("const " + *typeText(element) + " " + sum + " = sum + " + initial + ";");
+/// The functor that makes what operand `name` knows of a row: these members, or its number.
+void ContractionWriter::writeKnown(const std::string &name, const std::string &side,
+                                   const std::vector<std::string> &members) {
+  if (members.empty()) {
+    out.line("auto know_" + name + " = [](Index " + side + ") { return " + side + "; };");
+    return;
   }
+  out.line("struct Row" + name + " {");
+  for (size_t i = 0; i < members.size(); ++i)
+    out.line("  Index l" + std::to_string(i) + ";");
+  out.line("};");
+  out.line("auto know_" + name + " = [&](Index " + side + ") { return Row" + name + "{" +
+           llvm::join(members, ", ") + "}; };");
+}
+
+void ContractionWriter::writeOperand(const std::string &name, const Factor &factor,
+                                     const std::string &side, const std::string &type) {
+  if (writeAddress(name, factor, side, type))
+    return;
+  writeKnown(name, side, {});
+  writeFactor(name, factor, side);
+}
+
+Scheduled ContractionWriter::writeOnTensorCores(const std::string &type) {
+  MmaTile tile = chooseMmaTile(typical(Rows), typical(Columns), typical(Depth) * 2, typical(Batch),
+                               body.threads);
+  writeTiling("MmaTile<" + tile.text(), tile.split);
+  writeOperand("a", left, "m", type);
+  writeOperand("b", right, "n", type);
+  unsigned width = storesVectors() ? StoreWidth : 1;
+  writeStore(width);
+  bool isStatic = body.threads != 0; // as part of a loop
+  if (isStatic)
+    out.line("alignas(128) __shared__ char shared[Tile::SharedBytes];");
+  else
+    out.line("char *shared = dynamicShared<char>();");
+  out.line("mmaGemm<Tile, " + type + ", " + std::to_string(width) + ">(shared, " + corner() +
+           "know_a, a, know_b, b, store);");
+  Scheduled scheduled{out.take(),
+                      tilesOf(tile.rows, tile.columns) * tile.split,
+                      tile.threads(),
+                      {"tensorcore.cuh", "mma.cuh"}};
+  (isStatic ? scheduled.staticShared : scheduled.sharedBytes) = tile.sharedBytes();
+  scheduled.cluster = tile.split;
+  return scheduled;
+}
+
+/// f32 and integers.
+Scheduled ContractionWriter::writeOnCores() {
+  GemmTile tile = chooseGemmTile(typical(Rows), typical(Columns), typical(Batch), body.threads);
+  writeTiling("GemmTile<" + tile.text(), 1);
+  writeFactor("a", left, "m");
+  writeFactor("b", right, "n");
+  writeStore(0);
+  out.line("gemm<Tile, " + *typeText(element) + ">(" + corner() + "a, b, store);");
+  Scheduled scheduled{out.take(), tilesOf(tile.rows, tile.columns), tile.threads(), {"gemm.cuh"}};
+  scheduled.staticShared = tile.sharedBytes(element.getIntOrFloatBitWidth() / 8);
+  return scheduled;
+}
+
+/// What the product's element is, given the sum: also what the model adds it to.
+std::string ContractionWriter::writeSum(const IndexList &at, const std::string &sum) {
+  std::string initial = evaluator.element(product.getDpsInits()[0], at);
+  if (initial == "0.0f" || initial == "0" || initial == "0LL")
+    return sum;
+  std::string name = evaluator.freshName("sum");
+  out.line("const " + *typeText(element) + " " + name + " = " + sum + " + " + initial + ";");
+  return name;
+}
+
+/// The functor that takes sums: `width` neighbours of a row as an array, or one sum as it is (0).
+void ContractionWriter::writeStore(unsigned width) {
+  std::string type = *typeText(element);
+  evaluator.openBlock(
+      "auto store = [&](Index m, Index n, " +
+      (width == 0 ? type + " sum" : "const " + type + " (&sums)[" + std::to_string(width) + "]") +
+      ")");
+  AffineExpr row = evaluator.declare("m", extentOf(Rows));
+  if (width > 1) {
+    writeVectors(row, width);
+  } else {
+    AffineExpr column = evaluator.declare("n", extentOf(Columns));
+    for (const StoredElement &stored : writeResults(row, column, width == 0 ? "sum" : "sums[0]"))
+      out.line(stored.pointer + "[" + math.text(stored.place) + "] = " + stored.value + ";");
+  }
+  evaluator.closeScope("};");
+}
+
+/// Neighbours are computed one by one, with vectors of what they read, and stored as vectors.
+void ContractionWriter::writeVectors(AffineExpr row, unsigned width) {
+  std::string size = std::to_string(width);
+  AffineExpr count = math.simplify(extentOf(Columns).floorDiv(width));
+  out.line("const Index chunk = n / " + size + ";");
+  AffineExpr first = evaluator.declare("chunk", count) * width;
+  for (const Output &output : outputs)
+    out.line("Vector<" + *typeText(getElementTypeOrSelf(output.tensor.getType())) + ", " + size +
+             "> " + output.pointer + "v;");
+  AffineExpr lane = evaluator.openLoop("j", math.constant(width), /*unrolls=*/true);
+  unsigned variable = cast<AffineDimExpr>(lane).getPosition();
+  std::string name = math.nameOf(variable);
+  evaluator.lane = {variable, out.depth(), width};
+  std::vector<StoredElement> stored = writeResults(row, first + lane, "sums[" + name + "]");
+  IndexList starts;
+  for (const StoredElement &element : stored) {
+    AffineExpr start = math.simplify(element.place - lane);
+    bool isAligned = !llvm::is_contained(math.variablesOf(start), variable) &&
+                     math.divisorOf(start) % width == 0;
+    starts.push_back(isAligned ? start : AffineExpr());
+    std::string to = isAligned ? "v[" + name + "]" : "[" + math.text(element.place) + "]";
+    out.line(element.pointer + to + " = " + element.value + ";");
+  }
+  evaluator.lane.reset();
+  evaluator.closeScope();
+  for (auto [element, start] : llvm::zip(stored, starts))
+    if (start)
+      out.line("storeVector(" + element.pointer + " + " + math.text(start) + ", " +
+               element.pointer + "v);");
+}
+
+/// Computes the elements of all results that come of the product's element at (row, column).
+std::vector<ContractionWriter::StoredElement>
+ContractionWriter::writeResults(AffineExpr row, AffineExpr column, const std::string &sum) {
+  IndexList axes = axesAt(row, column);
+  std::string total = writeSum(placeAt(axes), sum);
   evaluator.intercept = [&](Value tensor, const IndexList &) -> std::optional<std::string> {
     if (tensor.getDefiningOp() == product)
-      return sum; // traced before: there is one place only
+      return total; // traced before: there is one place only
     return std::nullopt;
   };
   IndexList indices = mergeAxes(math, axes);
-  for (const Output &output : outputs) {
-    std::string value = evaluator.element(output.tensor, indices);
-    out.line(output.pointer + "[" + math.text(math.linearize(indices, output.dims)) +
-             "] = " + value + ";");
-  }
+  std::vector<StoredElement> stored;
+  for (const Output &output : outputs)
+    stored.push_back({output.pointer, math.linearize(indices, output.dims),
+                      evaluator.element(output.tensor, indices)});
   evaluator.intercept = nullptr;
-  evaluator.closeScope("};");
+  return stored;
+}
+
+/// Whether neighbouring columns are neighbours in the memory of each result.
+bool ContractionWriter::storesVectors() const {
+  return math.divisorOf(extentOf(Columns)) % StoreWidth == 0 &&
+         llvm::all_of(outputs, [](const Output &output) {
+           Type type = getElementTypeOrSelf(output.tensor.getType());
+           return type.isIntOrFloat() && type.getIntOrFloatBitWidth() <= 32;
+         });
 }
 
 Result<Scheduled> ContractionWriter::write() {
@@ -510,19 +663,8 @@ Result<Scheduled> ContractionWriter::write() {
   if (body.anchor == "convolution" && (isFew(Rows) || isFew(Columns)))
     return notOfThisForm("most of every tile would lie outside of the product");
 
-  Scheduled scheduled;
-  if (std::optional<std::string> type = tensorCoreType()) {
-    scheduled = writeOnTensorCores(*type);
-  } else {
-    GemmTile tile = choose(chooseGemmTile);
-    writeTiling("GemmTile<" + tile.text());
-    writeFactor("a", left, "m");
-    writeFactor("b", right, "n");
-    writeStore();
-    scheduled =
-        finish("gemm<Tile, " + *typeText(element) + ">", tile.rows, tile.columns, tile.threads(),
-               tile.sharedBytes(element.getIntOrFloatBitWidth() / 8), {"gemm.cuh"});
-  }
+  std::optional<std::string> type = tensorCoreType();
+  Scheduled scheduled = type ? writeOnTensorCores(*type) : writeOnCores();
   if (evaluator.error())
     return *evaluator.error();
   return scheduled;

@@ -93,8 +93,10 @@ std::string signature(const std::vector<Parameter> &parameters, const Scheduled 
                 (isSymbol ? "n" + parameter.name.substr(1) + " = " : parameter.name + ": ") +
                 parameter.comment + "\n";
   }
+  std::string cluster =
+      scheduled.cluster > 1 ? "NNC_CLUSTER(" + std::to_string(scheduled.cluster) + ") " : "";
   return comments + "extern \"C\" __global__ void __launch_bounds__(" +
-         std::to_string(scheduled.threads) + ") " + SymbolMark + "(" + list + ") {\n";
+         std::to_string(scheduled.threads) + ") " + cluster + SymbolMark + "(" + list + ") {\n";
 }
 
 std::string indented(const std::string &text) {
@@ -120,7 +122,7 @@ std::optional<CudaPhase> phaseOf(const KernelBody &body, const Scheduled &schedu
   Result<std::vector<Parameter>> parameters = parametersOf(body);
   bool knowsItsBlock = scheduled.statements.find("blockIdx") == std::string::npos;
   if (!parameters || !knowsItsBlock || scheduled.threads != body.threads ||
-      scheduled.sharedBytes != 0)
+      scheduled.sharedBytes != 0 || scheduled.cluster != 1)
     return std::nullopt;
   CudaPhase phase;
   std::string list = "const unsigned blockId";

@@ -45,10 +45,10 @@ AffineExpr Evaluator::declare(const std::string &name, AffineExpr extent) {
   return math.addVariable(name, extent);
 }
 
-AffineExpr Evaluator::openLoop(const std::string &stem, AffineExpr extent) {
+AffineExpr Evaluator::openLoop(const std::string &stem, AffineExpr extent, bool unrolls) {
   std::string name = freshName(stem);
-  openBlock("for (Index " + name + " = 0; " + name + " < " + math.text(extent) + "; ++" + name +
-            ")");
+  openBlock(std::string(unrolls ? "NNC_UNROLL " : "") + "for (Index " + name + " = 0; " + name +
+            " < " + math.text(extent) + "; ++" + name + ")");
   return declare(name, extent);
 }
 

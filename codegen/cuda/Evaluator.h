@@ -49,7 +49,7 @@ public:
   // Scopes: everything between is in braces; names made inside are forgotten at the end.
   void openBlock(const std::string &header);
   /// A loop from 0 to `extent`, which closeScope ends.
-  mlir::AffineExpr openLoop(const std::string &stem, mlir::AffineExpr extent);
+  mlir::AffineExpr openLoop(const std::string &stem, mlir::AffineExpr extent, bool unrolls = false);
   /// The same, shared out among the threads of a row (see `row`).
   mlir::AffineExpr openRowLoop(const std::string &stem, mlir::AffineExpr extent);
   void closeScope(const std::string &closing = "}");

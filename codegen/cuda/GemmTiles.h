@@ -28,13 +28,21 @@ struct MmaTile {
   unsigned rows, columns;         ///< of a block's tile
   unsigned warpRows, warpColumns; ///< warps that share them
   unsigned stages;                ///< steps in flight
+  unsigned split = 1;             ///< blocks of a cluster that share the depth
   unsigned threads() const { return 32 * warpRows * warpColumns; }
-  unsigned sharedBytes() const { return stages * (rows + columns) * 64; } ///< of mma.cuh
-  std::string text() const;                                               ///< "128, 128, 2, 4, 3"
+  unsigned sharedBytes() const; ///< MmaTile::SharedBytes in mma.cuh
+  bool isGrouped() const;       ///< MmaTile::Grouped in mma.cuh, where there are groups
+  std::string text() const;     ///< "128, 128, 2, 2, 3, 1"
 };
 
-/// The tile of least estimated time on tensor cores. `threads` as below.
-MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t batch, unsigned threads);
+/// Shared memory that one product in a loop may declare: all kernels of the loop share 48 KiB.
+constexpr unsigned MostSharedInLoop = 24 << 10;
+
+/// The tile of least estimated time for products on tensor cores, `bytes` of depth per row of an
+/// operand. With `threads`, for a kernel that is part of a loop: so many threads, little shared
+/// memory, no clusters.
+MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t bytes, int64_t batch,
+                      unsigned threads);
 
 /// The tile of least estimated time for `batch` products of `rows` x `columns`, of those with so
 /// many threads if `threads` is not 0 and there are any.

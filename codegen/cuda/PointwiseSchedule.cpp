@@ -120,8 +120,7 @@ void PointwiseWriter::writeVector(const Group &group, AffineExpr index) {
     std::string type = typeText(getElementTypeOrSelf(output.tensor.getType())).value_or("float");
     out.line("Vector<" + type + ", " + width + "> " + output.pointer + "v;");
   }
-  out.line("NNC_UNROLL");
-  AffineExpr lane = evaluator.openLoop("j", math.constant(VectorWidth));
+  AffineExpr lane = evaluator.openLoop("j", math.constant(VectorWidth), /*unrolls=*/true);
   unsigned variable = cast<AffineDimExpr>(lane).getPosition();
   evaluator.lane = {variable, out.depth(), VectorWidth};
   AffineExpr element = index * VectorWidth + lane;

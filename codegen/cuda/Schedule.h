@@ -19,6 +19,7 @@ struct Scheduled {
   std::vector<std::string> headers; ///< device files needed besides the prelude
   unsigned sharedBytes = 0;         ///< dynamic shared memory of a block
   unsigned staticShared = 1024;     ///< at most so many bytes of shared memory are declared
+  unsigned cluster = 1;             ///< blocks of a cluster
 };
 
 /// Each thread computes one element of the results, or four neighbours. Takes every kernel:

@@ -1,22 +1,35 @@
 // Contractions on tensor cores: C[m, n] = store(sum over k of a(m, k) * b(n, k)), sums in f32.
 //
 // Both operands pass through shared memory in chunks of 16 bytes along the depth, `Stages` steps
-// ahead of the arithmetic. An operand is either a functor that gives the address of a chunk (null
-// for zeros), which is copied asynchronously, or one that gives elements, which are computed,
-// rounded to T and put there by the thread.
+// ahead of the arithmetic. An operand is two functors: what it has to know of a row (of m, of n),
+// and with that either the address of a chunk (null for zeros), which is copied asynchronously, or
+// an element, which is computed, rounded to T and put there by the thread. The sums leave through
+// shared memory too, so that neighbouring threads store neighbouring columns.
 
 /// How a block works: its tile of C, how many warps share the tile's rows and columns, the steps in
-/// flight, and for operands given by elements whether threads run along the depth or the side.
-template <int BM_, int BN_, int WarpsM_, int WarpsN_, int Stages_, bool AAlongK_, bool BAlongK_>
+/// flight, the blocks of a cluster that share the depth of one tile, and for operands given by
+/// elements whether threads run along the depth or the side.
+template <int BM_, int BN_, int WarpsM_, int WarpsN_, int Stages_, int Split_, bool AAlongK_,
+          bool BAlongK_>
 struct MmaTile {
   static constexpr int BM = BM_, BN = BN_, WarpsM = WarpsM_, WarpsN = WarpsN_, Stages = Stages_;
+  static constexpr int Split = BlocksAtWork<Split_>;
   static constexpr bool AAlongK = AAlongK_, BAlongK = BAlongK_;
-  static constexpr int Threads = 32 * WarpsM * WarpsN;
-  static constexpr int RowTiles = BM / WarpsM / 16, ColumnTiles = BN / WarpsN / 8;
-  static constexpr int Chunks = 4; ///< of a row in one step
-  static_assert(RowTiles * WarpsM * 16 == BM && ColumnTiles * WarpsN * 8 == BN, "warps tile it");
+  static constexpr int Warps = WarpsM * WarpsN, Threads = 32 * Warps;
+  /// Whether groups of four warps share 64 rows (sm_90a), and not each warp has a part of its own.
+  static constexpr bool Grouped = HasGroups && Warps % 4 == 0 && BM % (Warps * 16) == 0;
+  static constexpr int RowTiles = Grouped ? BM / 16 / Warps : BM / WarpsM / 16;
+  static constexpr int ColumnTiles = Grouped ? BN / 8 : BN / WarpsN / 8;
+  static constexpr int RowStep = Grouped ? 64 : 16; ///< from one of a warp's row tiles to the next
+  static constexpr int BytesA = BM * 128, BytesB = BN * 128; ///< of one step
+  static constexpr int StageStride = BN + 8;                 ///< of the sums, in floats
+  static constexpr int BufferBytes = Stages * (BytesA + BytesB);
+  static constexpr int SumBytes = BM * StageStride * 4;
+  static constexpr int SharedBytes = BufferBytes > SumBytes ? BufferBytes : SumBytes;
+  static_assert(RowTiles * ColumnTiles * Warps * 128 == BM * BN, "warps tile it");
   static_assert(ColumnTiles % 2 == 0, "two columns of matrices are loaded at once");
-  static_assert(BM * Chunks % Threads == 0 && BN * Chunks % Threads == 0, "loads are even");
+  static_assert(BM * 8 % Threads == 0 && BN * 8 % Threads == 0, "loads are even");
+  static_assert(BM % Split == 0, "every block of a cluster stores as many rows");
 };
 
 template <class V> struct IsAddress {
@@ -26,37 +39,40 @@ template <class V> struct IsAddress<V *> {
   static constexpr bool value = true;
 };
 
-/// Where chunk `chunk` of row `row` lies in a step's buffer: eight rows of one column of chunks are
-/// in different banks.
-NNC_INLINE int mmaPlace(int row, int chunk) { return row * 64 + (chunk ^ row >> 1 & 3) * 16; }
-
-/// One operand's way to shared memory: `Rows` rows of four chunks per step.
-template <class T, int Rows, int Threads, bool AlongK, bool ByAddress> struct MmaLoader {
-  static constexpr int Count = Rows * 4 / Threads, PerChunk = 16 / sizeof(T);
+/// One operand's way to shared memory: `Rows` rows of eight chunks per step.
+template <class T, int Rows, int Threads, bool AlongK, bool ByAddress, class Row> struct MmaLoader {
+  static constexpr int Count = Rows * 8 / Threads, PerChunk = 16 / sizeof(T);
+  Row rows[Count];
   Vector<T, PerChunk> held[ByAddress ? 1 : Count];
 
   static NNC_INLINE int rowOf(int i) {
     const int e = threadIdx.x + i * Threads;
-    return AlongK ? e / 4 : e % Rows;
+    return AlongK ? e / 8 : e % Rows;
   }
   static NNC_INLINE int chunkOf(int i) {
     const int e = threadIdx.x + i * Threads;
-    return AlongK ? e % 4 : e / Rows;
+    return AlongK ? e % 8 : e / Rows;
+  }
+
+  /// Rows behind the last are the last again: nobody looks at their sums.
+  template <class Index, class Know> NNC_INLINE void start(Index row0, Index count, Know know) {
+    NNC_UNROLL
+    for (int i = 0; i < Count; ++i)
+      rows[i] = know(minimum(row0 + rowOf(i), count - 1));
   }
 
   /// Starts to bring the step at depth `k0`.
   template <class Index, class Load>
-  NNC_INLINE void fetch(char *buffer, Index row0, Index rows, Index k0, Index depth, Load load) {
+  NNC_INLINE void fetch(char *buffer, Index k0, Index depth, Load load) {
     NNC_UNROLL
     for (int i = 0; i < Count; ++i) {
-      const Index row = row0 + rowOf(i), k = k0 + chunkOf(i) * PerChunk;
+      const Index k = k0 + chunkOf(i) * PerChunk;
       if constexpr (ByAddress) {
-        copyAsync(buffer + mmaPlace(rowOf(i), chunkOf(i)),
-                  row < rows && k < depth ? load(row, k) : nullptr);
+        copyAsync(buffer + swizzled(rowOf(i), chunkOf(i)), k < depth ? load(rows[i], k) : nullptr);
       } else {
         NNC_UNROLL
         for (int j = 0; j < PerChunk; ++j)
-          held[i][j] = row < rows && k + j < depth ? T(load(row, k + j)) : T(0.0f);
+          held[i][j] = k + j < depth ? T(load(rows[i], k + j)) : T(0.0f);
       }
     }
   }
@@ -66,7 +82,7 @@ template <class T, int Rows, int Threads, bool AlongK, bool ByAddress> struct Mm
     if constexpr (!ByAddress) {
       NNC_UNROLL
       for (int i = 0; i < Count; ++i)
-        *reinterpret_cast<Vector<T, PerChunk> *>(buffer + mmaPlace(rowOf(i), chunkOf(i))) = held[i];
+        *reinterpret_cast<Vector<T, PerChunk> *>(buffer + swizzled(rowOf(i), chunkOf(i))) = held[i];
     }
   }
 };
@@ -80,23 +96,37 @@ template <class T, int N> NNC_INLINE void roundFragment(unsigned (&fragment)[N])
   }
 }
 
+/// One step's products of a group of four warps, the rows of which begin at row0.
+template <class Tile, class T>
+NNC_INLINE void mmaGroupStep(float (&sums)[Tile::RowTiles][Tile::ColumnTiles][4],
+                             const char *bufferA, const char *bufferB, int row0) {
+  beginGroup();
+  NNC_UNROLL
+  for (int part = 0; part < 4; ++part) {
+    NNC_UNROLL
+    for (int i = 0; i < Tile::RowTiles; ++i)
+      multiplyGroup<T>(sums[i], bufferA + (row0 + i * 64) * 128, bufferB, part * 32);
+  }
+  commitGroup();
+}
+
 /// One step's products of a warp, whose part of the tile begins at (row0, column0).
 template <class Tile, class T>
 NNC_INLINE void mmaStep(float (&sums)[Tile::RowTiles][Tile::ColumnTiles][4], const char *bufferA,
                         const char *bufferB, int row0, int column0) {
   const int lane = threadIdx.x % 32;
   NNC_UNROLL
-  for (int half = 0; half < 2; ++half) {
+  for (int part = 0; part < 4; ++part) {
     unsigned a[Tile::RowTiles][4], b[Tile::ColumnTiles / 2][4];
     NNC_UNROLL
     for (int i = 0; i < Tile::RowTiles; ++i) {
-      loadMatrices(a[i], bufferA + mmaPlace(row0 + i * 16 + lane % 16, half * 2 + lane / 16));
+      loadMatrices(a[i], bufferA + swizzled(row0 + i * 16 + lane % 16, part * 2 + lane / 16));
       roundFragment<T>(a[i]);
     }
     NNC_UNROLL
     for (int j = 0; j < Tile::ColumnTiles / 2; ++j) {
-      loadMatrices(b[j], bufferB + mmaPlace(column0 + j * 16 + lane % 8 + lane / 16 * 8,
-                                            half * 2 + lane / 8 % 2));
+      loadMatrices(b[j], bufferB + swizzled(column0 + j * 16 + lane % 8 + lane / 16 * 8,
+                                            part * 2 + lane / 8 % 2));
       roundFragment<T>(b[j]);
     }
     NNC_UNROLL
@@ -110,55 +140,121 @@ NNC_INLINE void mmaStep(float (&sums)[Tile::RowTiles][Tile::ColumnTiles][4], con
   }
 }
 
-/// The tile of C whose corner is (m0, n0). `a(m, k)` and `b(n, k)` are asked inside M, N, K only;
-/// chunks that they give addresses of are aligned and whole. `store(m, n, sum)` is called once for
-/// each of the tile's elements inside M and N.
-template <class Tile, class T, class Index, class A, class B, class Store>
-NNC_INLINE void mmaGemm(Index m0, Index n0, Index M, Index N, Index K, A a, B b, Store store) {
-  constexpr int BM = Tile::BM, BN = Tile::BN, Stages = Tile::Stages;
-  constexpr int Depth = 64 / sizeof(T);
-  alignas(128) __shared__ char bufferA[Stages][BM * 64];
-  alignas(128) __shared__ char bufferB[Stages][BN * 64];
-  MmaLoader<T, BM, Tile::Threads, Tile::AAlongK, IsAddress<decltype(a(m0, m0))>::value> loaderA;
-  MmaLoader<T, BN, Tile::Threads, Tile::BAlongK, IsAddress<decltype(b(n0, n0))>::value> loaderB;
-  float sums[Tile::RowTiles][Tile::ColumnTiles][4] = {};
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-  const int row0 = warp % Tile::WarpsM * Tile::RowTiles * 16;
-  const int column0 = warp / Tile::WarpsM * Tile::ColumnTiles * 8;
-
-  // Round r brings step r and works on step r - (Stages - 1). A buffer is written again only after
-  // the barrier behind the round that worked on it.
-  const int steps = (int)((K + Depth - 1) / Depth);
-  for (int round = 0; round < steps + Stages - 1; ++round) {
-    const int into = round % Stages, step = round - (Stages - 1);
-    if (step >= 0) {
-      waitForCopies<Stages - 2>();
-      barrier();
-    }
-    if (round < steps) {
-      loaderA.fetch(bufferA[into], m0, M, (Index)round * Depth, K, a);
-      loaderB.fetch(bufferB[into], n0, N, (Index)round * Depth, K, b);
-    }
-    commitCopies();
-    if (step >= 0)
-      mmaStep<Tile, T>(sums, bufferA[step % Stages], bufferB[step % Stages], row0, column0);
-    if (round < steps) {
-      loaderA.put(bufferA[into]);
-      loaderB.put(bufferB[into]);
-    }
-  }
-
+/// Brings the sums of a block, or of the cluster that shares the tile, to `store`.
+template <class Tile, int Width, class Index, class Store>
+NNC_INLINE void mmaFinish(const float (&sums)[Tile::RowTiles][Tile::ColumnTiles][4], char *shared,
+                          int row0, int column0, Index m0, Index n0, Index M, Index N,
+                          Store store) {
+  constexpr int Stride = Tile::StageStride, PerRow = Tile::BN / Width;
+  constexpr int Rows = Tile::BM / Tile::Split, Step = Tile::Threads / PerRow;
+  static_assert(Step * PerRow == Tile::Threads, "a thread keeps its columns");
+  constexpr int Piece = Width % 4 == 0 ? 4 : 1;
+  float *staged = reinterpret_cast<float *>(shared);
+  const int lane = threadIdx.x % 32;
   NNC_UNROLL
   for (int i = 0; i < Tile::RowTiles; ++i) {
     NNC_UNROLL
     for (int j = 0; j < Tile::ColumnTiles; ++j) {
       NNC_UNROLL
-      for (int part = 0; part < 4; ++part) {
-        const Index m = m0 + row0 + i * 16 + lane / 4 + part / 2 * 8;
-        const Index n = n0 + column0 + j * 8 + lane % 4 * 2 + part % 2;
-        if (m < M && n < N)
-          store(m, n, sums[i][j][part]);
+      for (int part = 0; part < 2; ++part) {
+        const int row = row0 + i * Tile::RowStep + part * 8 + lane / 4;
+        float *to = staged + row * Stride + column0 + j * 8;
+        storeVector(to + lane % 4 * 2,
+                    Vector<float, 2>{{sums[i][j][part * 2], sums[i][j][part * 2 + 1]}});
       }
     }
   }
+  clusterBarrier<Tile::Split>();
+
+  const int first = clusterRank<Tile::Split>() * Rows, column = threadIdx.x % PerRow * Width;
+  const int rows = (int)minimum((Index)Rows, M - m0 - first);
+  if (n0 + column < N) {
+    NNC_UNROLL_BY(4)
+    for (int row = threadIdx.x / PerRow; row < rows; row += Step) {
+      const float *own = staged + (first + row) * Stride + column;
+      float values[Width] = {};
+      NNC_UNROLL
+      for (int block = 0; block < Tile::Split; ++block) {
+        const float *from = inCluster<Tile::Split>(own, block);
+        NNC_UNROLL
+        for (int i = 0; i < Width; i += Piece) {
+          const Vector<float, Piece> piece = loadVector<Piece>(from + i);
+          NNC_UNROLL
+          for (int j = 0; j < Piece; ++j)
+            values[i + j] += piece[j];
+        }
+      }
+      store(m0 + first + row, n0 + column, values);
+    }
+  }
+  if constexpr (Tile::Split > 1)
+    clusterBarrier<Tile::Split>(); // others still read what is here
+}
+
+/// The tile of C whose corner is (m0, n0), by all blocks of a cluster together. `a(knowA(m), k)`
+/// and `b(knowB(n), k)` are asked inside M, N, K only; chunks that they give addresses of are
+/// aligned and whole. `store(m, n, sums)` is called once for each `Width` neighbours of a row
+/// inside M and N; N is a multiple of Width. `shared` has Tile::SharedBytes, dynamic ones if Split
+/// is above 1.
+template <class Tile, class T, int Width, class Index, class KnowA, class A, class KnowB, class B,
+          class Store>
+NNC_INLINE void mmaGemm(char *shared, Index m0, Index n0, Index M, Index N, Index K, KnowA knowA,
+                        A a, KnowB knowB, B b, Store store) {
+  constexpr int BM = Tile::BM, BN = Tile::BN, Stages = Tile::Stages, Depth = 128 / sizeof(T);
+  static_assert(!Tile::Grouped || sizeof(T) == 2, "groups multiply 16-bit elements");
+  using RowA = decltype(knowA(m0));
+  using RowB = decltype(knowB(n0));
+  MmaLoader<T, BM, Tile::Threads, Tile::AAlongK, IsAddress<decltype(a(RowA(), m0))>::value, RowA>
+      loaderA;
+  MmaLoader<T, BN, Tile::Threads, Tile::BAlongK, IsAddress<decltype(b(RowB(), n0))>::value, RowB>
+      loaderB;
+  char *bufferA = shared, *bufferB = shared + Stages * Tile::BytesA;
+  loaderA.start(m0, M, knowA);
+  loaderB.start(n0, N, knowB);
+  float sums[Tile::RowTiles][Tile::ColumnTiles][4] = {};
+  const int warp = threadIdx.x / 32;
+  const int group0 = warp / 4 * Tile::RowTiles * 64;
+  const int row0 =
+      Tile::Grouped ? group0 + warp % 4 * 16 : warp % Tile::WarpsM * Tile::RowTiles * 16;
+  const int column0 = Tile::Grouped ? 0 : warp / Tile::WarpsM * Tile::ColumnTiles * 8;
+
+  const int all = (int)((K + Depth - 1) / Depth), rank = clusterRank<Tile::Split>();
+  const int begin = all * rank / Tile::Split, steps = all * (rank + 1) / Tile::Split - begin;
+  auto bring = [&](int step, int into) {
+    if (step < steps) {
+      loaderA.fetch(bufferA + into * Tile::BytesA, (Index)(begin + step) * Depth, K, a);
+      loaderB.fetch(bufferB + into * Tile::BytesB, (Index)(begin + step) * Depth, K, b);
+    }
+    commitCopies();
+  };
+  auto put = [&](int step, int into) {
+    if (step < steps) {
+      loaderA.put(bufferA + into * Tile::BytesA);
+      loaderB.put(bufferB + into * Tile::BytesB);
+    }
+  };
+  for (int step = 0; step < Stages - 1; ++step) {
+    bring(step, step);
+    put(step, step);
+  }
+  // A buffer is written again only after the barrier behind the step that read it.
+  int from = 0, into = Stages - 1;
+  for (int step = 0; step < steps; ++step) {
+    waitForCopies<Stages - 2>();
+    showToGroups();
+    barrier();
+    const char *stepA = bufferA + from * Tile::BytesA, *stepB = bufferB + from * Tile::BytesB;
+    if constexpr (Tile::Grouped)
+      mmaGroupStep<Tile, T>(sums, stepA, stepB, group0);
+    bring(step + Stages - 1, into);
+    if constexpr (Tile::Grouped)
+      waitForGroup<0>();
+    else
+      mmaStep<Tile, T>(sums, stepA, stepB, row0, column0);
+    put(step + Stages - 1, into);
+    from = from + 1 == Stages ? 0 : from + 1;
+    into = into + 1 == Stages ? 0 : into + 1;
+  }
+  barrier();
+  mmaFinish<Tile, Width>(sums, shared, row0, column0, m0, n0, M, N, store);
 }

@@ -29,6 +29,33 @@ NNC_INLINE void gridBarrier(unsigned *arrived) {
   __syncthreads();
 }
 
+// Clusters: blocks that run at once and read each other's dynamic shared memory. A kernel says
+// NNC_CLUSTER(Blocks) behind its bounds. Where there are none (before sm_90), the first block of
+// each cluster does the work of all; the others have nothing to do.
+#if __CUDA_ARCH__ >= 900
+#define NNC_CLUSTER(BLOCKS) __cluster_dims__(BLOCKS, 1, 1)
+constexpr bool HasClusters = true;
+NNC_INLINE int clusterRankOf() {
+  int rank;
+  asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return rank;
+}
+NNC_INLINE void waitForCluster() {
+  asm volatile("barrier.cluster.arrive.aligned;\n\tbarrier.cluster.wait.aligned;" ::: "memory");
+}
+template <class T> NNC_INLINE const T *sharedOf(const T *here, int rank) {
+  const T *there;
+  asm("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"(here), "r"(rank));
+  return there;
+}
+#else
+#define NNC_CLUSTER(BLOCKS)
+constexpr bool HasClusters = false;
+NNC_INLINE int clusterRankOf() { return 0; }
+NNC_INLINE void waitForCluster() { __syncthreads(); }
+template <class T> NNC_INLINE const T *sharedOf(const T *here, int) { return here; }
+#endif
+
 /// The value of the lane whose number differs in the bits of `lanes`. All 32 lanes take part.
 template <class T> NNC_INLINE T shuffleXor(T value, int lanes) {
   return __shfl_xor_sync(0xffffffffu, value, lanes);
@@ -44,9 +71,9 @@ template <class T> NNC_INLINE T shuffleFrom(T value, int lane) {
   return __shfl_sync(0xffffffffu, value, lane);
 }
 
-/// The block's shared memory whose size the launch gives.
+/// The block's shared memory whose size the launch gives, from a multiple of 1024 on.
 template <class T> NNC_INLINE T *dynamicShared() {
-  extern __shared__ __align__(16) char bytes[];
+  extern __shared__ __align__(1024) char bytes[];
   return reinterpret_cast<T *>(bytes);
 }
 
@@ -89,6 +116,31 @@ NNC_INLINE unsigned bitsOfFloat(float value) { return __float_as_uint(value); }
 #else
 #include "host/twin.h"
 #endif
+
+/// How many blocks really share the work of a cluster of so many.
+template <int Blocks> constexpr int BlocksAtWork = HasClusters ? Blocks : 1;
+
+/// The block's number in its cluster.
+template <int Blocks> NNC_INLINE int clusterRank() {
+  if constexpr (Blocks > 1)
+    return clusterRankOf();
+  else
+    return 0;
+}
+/// Waits until every thread of the cluster is here; makes shared memory written before visible.
+template <int Blocks> NNC_INLINE void clusterBarrier() {
+  if constexpr (Blocks > 1)
+    waitForCluster();
+  else
+    barrier();
+}
+/// What is at `here` in the dynamic shared memory of block `rank` of the cluster.
+template <int Blocks, class T> NNC_INLINE const T *inCluster(const T *here, int rank) {
+  if constexpr (Blocks > 1)
+    return sharedOf(here, rank);
+  else
+    return here;
+}
 
 // Storage types. Their arithmetic is float's, rounded once.
 
@@ -147,14 +199,14 @@ private:
 using f8e4m3 = SmallFloat<3, 7, 0x43f00000u, 0x7fu, 0x7eu>;
 using f8e5m2 = SmallFloat<2, 15, 0x47800000u, 0x7cu, 0x7cu>;
 
-/// Sixteen bytes at most, moved by one instruction.
-template <class T, int N> struct alignas(sizeof(T) * N) Vector {
+/// Neighbours that are moved together, up to sixteen bytes by one instruction.
+template <class T, int N> struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) Vector {
   T at[N];
   NNC_INLINE T &operator[](int i) { return at[i]; }
   NNC_INLINE const T &operator[](int i) const { return at[i]; }
 };
 
-/// N consecutive elements; `pointer` is aligned to all of them.
+/// N consecutive elements; `pointer` is aligned to all of them, or to 16 bytes.
 template <int N, class T> NNC_INLINE Vector<T, N> loadVector(const T *pointer) {
   return *reinterpret_cast<const Vector<T, N> *>(pointer);
 }

@@ -307,6 +307,10 @@ def windows():
 
         return Tensor([x.shape[0], outs, oh, ow], element)
 
+    def last(x):
+        n, c, height, width = x.shape
+        return Tensor([n, height, width, c], lambda n, y, z, c: x[n, c, y, z])
+
     def array(values):
         return "array<i64: " + ", ".join(map(str, values)) + ">"
 
@@ -317,6 +321,9 @@ def windows():
         case(f"nn.conv2d {{0}}, {{1}} {{{{strides = {array(strides)}, padding = {array(padding)}, "
              f"dilation = {array(dilation)}, groups = {groups}}}}} : {{t0}}, {{t1}} -> {{r}}",
              [x, w], conv(x, w, strides, padding, dilation, groups))
+        case(f"nn.conv2d {{0}}, {{1}} {{{{strides = {array(strides)}, padding = {array(padding)}, "
+             f"dilation = {array(dilation)}, groups = {groups}, channels_last}}}} : {{t0}}, {{t1}} -> {{r}}",
+             [last(x), last(w)], last(conv(x, w, strides, padding, dilation, groups)))
 
     def pool(x, kernel, strides, padding, dilation, combine, outside):
         oh = (x.shape[2] + padding[0] + padding[1] - dilation[0] * (kernel[0] - 1) - 1) // strides[0] + 1
@@ -342,6 +349,8 @@ def windows():
                 f"dilation = {array(dilation)}}}}} : {{t0}} -> {{r}}")
         window = kernel, strides, padding, dilation
         case(f"nn.pool2d max {{0}} {text}", [x], pool(x, *window, max, -INF))
+        case(f"nn.pool2d max {{0}} {text}".replace("kernel =", "channels_last, kernel ="), [last(x)],
+             last(pool(x, *window, max, -INF)))
         case(f"nn.pool2d sum {{0}} {text}", [x], pool(x, *window, sum, 0.0))
         case(f"nn.pool2d avg {{0}} {text}", [x], pool(x, *window, lambda v: sum(v) / len(v), 0.0))
 

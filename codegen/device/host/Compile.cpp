@@ -42,23 +42,35 @@ void replaceInclude(std::string &text, std::string_view name) {
 
 bool isWord(char c) { return isalnum(static_cast<unsigned char>(c)) || c == '_'; }
 
-/// The names of the functions marked __global__: what stands before their parameters.
-std::vector<std::string> kernelsOf(std::string_view text) {
-  constexpr std::string_view Mark = "extern \"C\" __global__";
-  std::vector<std::string> names;
+struct Kernel {
+  std::string name;
+  std::string cluster = "1"; ///< blocks of one
+};
+
+/// The functions marked __global__: their names are what stands before their parameters.
+std::vector<Kernel> kernelsOf(std::string_view text) {
+  constexpr std::string_view Mark = "extern \"C\" __global__", Cluster = "NNC_CLUSTER";
+  std::vector<Kernel> kernels;
   for (size_t at = text.find(Mark); at != text.npos; at = text.find(Mark, at + 1)) {
+    Kernel kernel;
     size_t paren = text.find('(', at);
-    std::string_view bounds = "__launch_bounds__";
-    if (paren != text.npos && text.substr(0, paren).ends_with(bounds))
+    while (paren != text.npos) {
+      std::string_view before = text.substr(0, paren);
+      if (before.ends_with(Cluster))
+        kernel.cluster = text.substr(paren + 1, text.find(')', paren) - paren - 1);
+      else if (!before.ends_with("__launch_bounds__"))
+        break;
       paren = text.find('(', paren + 1);
+    }
     if (paren == text.npos)
       break;
     size_t begin = paren;
     while (begin > 0 && isWord(text[begin - 1]))
       --begin;
-    names.emplace_back(text.substr(begin, paren - begin));
+    kernel.name = text.substr(begin, paren - begin);
+    kernels.push_back(kernel);
   }
-  return names;
+  return kernels;
 }
 
 /// The source with the host half in place, and an entry per kernel that unpacks its parameters.
@@ -66,12 +78,13 @@ std::string hostSource(std::string_view source) {
   std::string text(source);
   replaceInclude(text, "host/twin.h");
   replaceInclude(text, "host/state.h");
-  for (const std::string &name : kernelsOf(source))
+  for (const Kernel &kernel : kernelsOf(source))
     text += fmt::format("extern \"C\" void nncTwinEntry_{0}(void **params) {{\n"
                         "  nncTwinInvoke(&{0}, params);\n}}\n"
                         "extern \"C\" unsigned nncTwinSizes_{0}(const unsigned long **sizes) {{\n"
-                        "  return nncTwinSizes(&{0}, sizes);\n}}\n",
-                        name);
+                        "  return nncTwinSizes(&{0}, sizes);\n}}\n"
+                        "extern \"C\" unsigned nncTwinCluster_{0}() {{ return {1}; }}\n",
+                        kernel.name, kernel.cluster);
   return text;
 }
 

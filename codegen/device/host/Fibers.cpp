@@ -158,7 +158,7 @@ Result<void> BlockRunner::runBlock(unsigned block) {
 
 Result<void> BlockRunner::run(NncTwinState &newState, const std::function<void()> &newBody,
                               bool newReverse, uint64_t first, unsigned blocks,
-                              const std::function<void()> &enterBlock) {
+                              const EnterBlock &enterBlock) {
   state = &newState;
   body = &newBody;
   reverse = newReverse;
@@ -174,11 +174,12 @@ Result<void> BlockRunner::run(NncTwinState &newState, const std::function<void()
   state->barrier = waitAtBarrier;
   state->warpBarrier = waitAtWarp;
   state->gridBarrier = waitAtGrid;
-  while (countOf(Status::Done, 0, all) < all) {
+  for (bool isFirst = true; countOf(Status::Done, 0, all) < all; isFirst = false) {
     Result<void> ran;
     for (unsigned i = 0; i < blocks && ran; ++i) {
-      enterBlock();
-      ran = runBlock(reverse ? blocks - 1 - i : i);
+      unsigned block = reverse ? blocks - 1 - i : i;
+      enterBlock(block, isFirst);
+      ran = runBlock(block);
     }
     if (ran && countOf(Status::AtGrid, 0, all) > 0 && countOf(Status::Done, 0, all) > 0)
       ran = Error{"some threads wait for the whole grid, others have ended"};

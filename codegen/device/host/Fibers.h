@@ -17,12 +17,14 @@ public:
   BlockRunner();
   BlockRunner(const BlockRunner &) = delete;
 
+  using EnterBlock = std::function<void(unsigned block, bool isFirst)>;
+
   /// Calls `body` once for each thread of each of `blocks` blocks, the first of which has the
   /// number `first`, with `state.thread` and `state.block` set. Blocks take turns at barriers of
-  /// the grid only, and `enterBlock` is called before each turn. Errors: some threads wait at a
-  /// barrier that others never reach.
+  /// the grid or cluster only, and `enterBlock` is called before each turn, with the block and
+  /// whether it is its first. Errors: some threads wait at a barrier that others never reach.
   Result<void> run(NncTwinState &state, const std::function<void()> &body, bool reverse,
-                   uint64_t first, unsigned blocks, const std::function<void()> &enterBlock);
+                   uint64_t first, unsigned blocks, const EnterBlock &enterBlock);
 
 private:
   enum class Status : unsigned char { New, Ready, AtBarrier, AtWarp, AtGrid, Done };

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <vector>
 
 using namespace nnc;
 using namespace nnc::twin;
@@ -88,23 +89,37 @@ Result<void> Module::launch(const std::string &symbol, std::array<unsigned, 3> g
     return Error{fmt::format("{} is launched with {} blocks of {} threads", symbol, volume(grid),
                              volume(block))};
 
+  auto clusterOf =
+      reinterpret_cast<unsigned (*)()>(dlsym(library, ("nncTwinCluster_" + symbol).c_str()));
+  const unsigned cluster = clusterOf ? clusterOf() : 1;
+  if (grid[0] % cluster != 0 || (cluster > 1 && isCooperative))
+    return Error{fmt::format("{} is launched with {} blocks in clusters of {}", symbol,
+                             volume(grid), cluster)};
+
   std::lock_guard lock(launching);
   static BlockRunner runner;
-  static std::array<std::max_align_t, (227 << 10) / sizeof(std::max_align_t)> dynamicShared;
-  if (sharedBytes > sizeof dynamicShared)
+  static std::vector<std::max_align_t> dynamicShared;
+  constexpr size_t MostShared = 227 << 10;
+  if (sharedBytes > MostShared)
     return Error{fmt::format("{} asks for {} bytes of shared memory", symbol, sharedBytes)};
   NncTwinState state{};
   state.blockSize = {block[0], block[1], block[2]};
   state.gridSize = {grid[0], grid[1], grid[2]};
-  state.dynamicShared = reinterpret_cast<char *>(dynamicShared.data());
+  state.clusterSize = cluster;
+  state.sharedStride = (sharedBytes + 127) / 128 * 128;
+  dynamicShared.resize(cluster * state.sharedStride / sizeof(std::max_align_t));
+  char *allShared = reinterpret_cast<char *>(dynamicShared.data());
   *current = &state;
   std::function<void()> body = [&] { entry(params); };
-  std::function<void()> enterBlock = [&] {
+  auto enterBlock = [&](unsigned number, bool isFirst) {
+    state.dynamicShared = allShared + (cluster > 1 ? number * state.sharedStride : 0);
+    if (cluster > 1 && !isFirst)
+      return; // others read it
     poison(begin(), end());
     poison(state.dynamicShared, state.dynamicShared + sharedBytes);
   };
   bool reverse = threadOrder == ThreadOrder::Reverse;
-  uint64_t atOnce = isCooperative ? volume(grid) : 1;
+  uint64_t atOnce = isCooperative ? volume(grid) : cluster;
   for (uint64_t i = 0; i < volume(grid); i += atOnce) {
     Result<void> done = runner.run(state, body, reverse, i, unsigned(atOnce), enterBlock);
     if (!done)

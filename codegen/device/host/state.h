@@ -12,10 +12,12 @@ struct NncTwinState {
   unsigned linearThread;        ///< among the threads that run at once
   void (*barrier)();            ///< waits for all threads of the block
   void (*warpBarrier)();        ///< waits for all threads of the warp
-  void (*gridBarrier)();        ///< waits for all threads of a cooperative grid
+  void (*gridBarrier)();        ///< waits for all threads of a cooperative grid, or of a cluster
   unsigned long long *exchange; ///< two slots per thread of the block
   unsigned char *parity;        ///< which slot the thread's next shuffle uses
   char *dynamicShared;          ///< aligned to 16 bytes
+  unsigned clusterSize;         ///< blocks of a cluster, 1 without any
+  unsigned long sharedStride;   ///< bytes from one block's dynamicShared to the next one's
 };
 
 #endif // NNC_DEVICE_HOST_STATE_H

@@ -11,11 +11,12 @@
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 #define __restrict__ __restrict
+#define NNC_CLUSTER(...)
 #define NNC_UNROLL
 #define NNC_UNROLL_BY(N)
 #define NNC_INLINE inline __attribute__((always_inline))
-// Blocks run one after another, so static memory is a block's; the section lets it be poisoned,
-// which the compiler must not outwit.
+// Blocks run one after another (those of a cluster use no static memory), so it is a block's; the
+// section lets it be poisoned, which the compiler must not outwit.
 #define __shared__ static __attribute__((section("nnc_shared"), used))
 
 extern "C" {
@@ -48,6 +49,12 @@ NNC_INLINE void barrier() { nncTwin->barrier(); }
 NNC_INLINE void gridBarrier(unsigned *) { nncTwin->gridBarrier(); }
 template <class T> NNC_INLINE T *dynamicShared() {
   return reinterpret_cast<T *>(nncTwin->dynamicShared);
+}
+constexpr bool HasClusters = true;
+inline int clusterRankOf() { return (int)(blockIdx.x % nncTwin->clusterSize); }
+NNC_INLINE void waitForCluster() { nncTwin->gridBarrier(); }
+template <class T> inline const T *sharedOf(const T *here, int rank) {
+  return (const T *)((const char *)here + (rank - clusterRankOf()) * (long)nncTwin->sharedStride);
 }
 /// Threads take turns only at barriers, so nothing can come between.
 template <class T> NNC_INLINE void addAtomically(T *place, T value) { *place += value; }

@@ -15,26 +15,28 @@ namespace {
 
 /// c[m, n] = a[m, k] * b[n, k] for one element type; operands by address or by element.
 std::string sourceOf(const std::string &type, const std::string &tile, bool aByAddress,
-                     bool bByAddress) {
+                     bool bByAddress, int width = 1, int split = 1) {
   auto operand = [&](const std::string &name, bool byAddress) {
-    return byAddress
-               ? "auto " + name + " = [&](int row, int k) -> const " + type +
-                     " * { return row == 5 ? nullptr : in_" + name + " + row * K + k; };\n"
-               : "auto " + name + " = [&](int row, int k) { return row == 5 ? 0.0f : (float)in_" +
-                     name + "[row * K + k]; };\n";
+    std::string know = "auto know_" + name + " = [](int row) { return row; };\n";
+    return byAddress ? know + "auto " + name + " = [&](int row, int k) -> const " + type +
+                           " * { return row == 5 ? nullptr : in_" + name + " + row * K + k; };\n"
+                     : know + "auto " + name +
+                           " = [&](int row, int k) { return row == 5 ? 0.0f : (float)in_" + name +
+                           "[row * K + k]; };\n";
   };
+  std::string w = std::to_string(width), blocks = std::to_string(split);
   return "#include \"prelude.cuh\"\n#include \"tensorcore.cuh\"\n#include \"mma.cuh\"\n"
-         "extern \"C\" __global__ void k(const " +
-         type + " *in_a, const " + type +
+         "extern \"C\" __global__ void __launch_bounds__(256) NNC_CLUSTER(" +
+         blocks + ") k(const " + type + " *in_a, const " + type +
          " *in_b, float *c, int M, int N, int K) {\nusing Tile = MmaTile<" + tile + ">;\n" +
          operand("a", aByAddress) + operand("b", bByAddress) +
-         "auto store = [&](int m, int n, float sum) { c[m * N + n] = sum; };\n"
-         "const int tilesM = (M + Tile::BM - 1) / Tile::BM;\n"
-         "mmaGemm<Tile, " +
-         type +
-         ">((int)blockIdx.x % tilesM * Tile::BM, (int)blockIdx.x / tilesM * Tile::BN, M, N, K, a, "
-         "b, "
-         "store);\n}\n";
+         "auto store = [&](int m, int n, const float (&sums)[" + w + "]) {\n" +
+         "for (int i = 0; i < " + w + "; ++i)\n  c[m * N + n + i] = sums[i];\n};\n" +
+         "if (!HasClusters && blockIdx.x % " + blocks + " != 0)\n  return;\n" +
+         "const int tilesM = (M + Tile::BM - 1) / Tile::BM, tile = blockIdx.x / " + blocks + ";\n" +
+         "mmaGemm<Tile, " + type + ", " + w +
+         ">(dynamicShared<char>(), tile % tilesM * Tile::BM, tile / tilesM * Tile::BN, M, N, K, "
+         "know_a, a, know_b, b, store);\n}\n";
 }
 
 struct Shape {
@@ -56,8 +58,10 @@ float toF32(float value) { return value; }
 
 template <class T>
 void check(const std::string &type, T (*convert)(float), const std::string &tile, unsigned threads,
-           unsigned bm, unsigned bn, bool aByAddress, bool bByAddress, Shape shape) {
-  std::string unit = codegen::translationUnit(sourceOf(type, tile, aByAddress, bByAddress));
+           unsigned bm, unsigned bn, bool aByAddress, bool bByAddress, Shape shape, int width = 1,
+           int split = 1) {
+  std::string unit =
+      codegen::translationUnit(sourceOf(type, tile, aByAddress, bByAddress, width, split));
   auto image = twin::compile(unit);
   ASSERT_TRUE(bool(image)) << image.error().message;
   auto module = twin::Module::load(*image);
@@ -69,8 +73,8 @@ void check(const std::string &type, T (*convert)(float), const std::string &tile
   const T *pa = a.data(), *pb = b.data();
   float *pc = c.data();
   void *params[] = {&pa, &pb, &pc, &m, &n, &k};
-  auto done = (*module)->launch("k", {(m + bm - 1) / bm * ((n + bn - 1) / bn), 1, 1},
-                                {threads, 1, 1}, 0, params);
+  unsigned blocks = (m + bm - 1) / bm * ((n + bn - 1) / bn) * split;
+  auto done = (*module)->launch("k", {blocks, 1, 1}, {threads, 1, 1}, 160 << 10, params);
   ASSERT_TRUE(bool(done)) << done.error().message;
   for (int i = 0; i < m; ++i)
     for (int j = 0; j < n; ++j) {
@@ -82,25 +86,38 @@ void check(const std::string &type, T (*convert)(float), const std::string &tile
 }
 
 TEST(Mma, Bf16ByAddress) {
-  check<uint16_t>("bf16", toBf16, "128, 128, 2, 4, 3, true, true", 256, 128, 128, true, true,
+  check<uint16_t>("bf16", toBf16, "128, 128, 2, 4, 3, 1, true, true", 256, 128, 128, true, true,
                   {130, 140, 104});
 }
 
 TEST(Mma, F16MixedOperands) {
-  check<uint16_t>("f16", toF16, "64, 64, 2, 2, 3, true, false", 128, 64, 64, true, false,
+  check<uint16_t>("f16", toF16, "64, 64, 2, 2, 3, 1, true, false", 128, 64, 64, true, false,
                   {70, 65, 80});
-  check<uint16_t>("f16", toF16, "64, 64, 2, 2, 2, false, true", 128, 64, 64, false, true,
+  check<uint16_t>("f16", toF16, "64, 64, 2, 2, 2, 1, false, true", 128, 64, 64, false, true,
                   {6, 17, 8});
 }
 
+TEST(Mma, StoresVectors) {
+  check<uint16_t>("bf16", toBf16, "64, 128, 2, 2, 4, 1, true, true", 128, 64, 128, true, true,
+                  {150, 136, 200}, 8);
+}
+
+TEST(Mma, ClustersShareTheDepth) {
+  check<uint16_t>("bf16", toBf16, "64, 64, 2, 2, 3, 4, true, true", 128, 64, 64, true, true,
+                  {70, 72, 840}, 8, 4);
+  // Fewer steps than blocks: some have nothing to add.
+  check<uint16_t>("f16", toF16, "32, 64, 1, 4, 2, 8, true, true", 128, 32, 64, true, true,
+                  {33, 65, 72}, 1, 8);
+}
+
 TEST(Mma, Tf32ByElementWithRaggedDepth) {
-  check<float>("float", toF32, "64, 32, 2, 1, 3, true, true", 64, 64, 32, false, false,
+  check<float>("float", toF32, "64, 32, 2, 1, 3, 1, true, true", 64, 64, 32, false, false,
                {65, 33, 37});
 }
 
 TEST(Mma, Tf32RoundsToNearestAwayFromZero) {
   std::string unit =
-      codegen::translationUnit(sourceOf("float", "64, 32, 2, 1, 3, true, true", true, true));
+      codegen::translationUnit(sourceOf("float", "64, 32, 2, 1, 3, 1, true, true", true, true));
   auto image = twin::compile(unit);
   ASSERT_TRUE(bool(image)) << image.error().message;
   auto module = twin::Module::load(*image);
@@ -114,7 +131,7 @@ TEST(Mma, Tf32RoundsToNearestAwayFromZero) {
   const float *pa = a.data(), *pb = b.data();
   float *pc = c.data();
   void *params[] = {&pa, &pb, &pc, &m, &n, &k};
-  ASSERT_TRUE(bool((*module)->launch("k", {1, 1, 1}, {64, 1, 1}, 0, params)));
+  ASSERT_TRUE(bool((*module)->launch("k", {1, 1, 1}, {64, 1, 1}, 160 << 10, params)));
   EXPECT_EQ(c[0], 1 + std::ldexp(1.0f, -10));
   EXPECT_EQ(c[1], 1.0f);
 }
@@ -123,9 +140,10 @@ TEST(Mma, CompilesForBothArchitectures) {
   if (!rt::nvrtcApi())
     GTEST_SKIP() << "needs NVRTC";
   std::vector<std::string> sources = {
-      sourceOf("bf16", "128, 128, 2, 4, 3, true, true", true, true),
-      sourceOf("f16", "64, 64, 2, 2, 3, true, false", true, false),
-      sourceOf("float", "64, 32, 2, 1, 3, true, true", false, true)};
+      sourceOf("bf16", "128, 128, 2, 4, 3, 1, true, true", true, true),
+      sourceOf("f16", "64, 64, 2, 2, 3, 1, true, false", true, false),
+      sourceOf("bf16", "128, 128, 2, 2, 3, 4, true, true", true, true, 8, 4),
+      sourceOf("float", "64, 32, 2, 1, 3, 1, true, true", false, true)};
   std::vector<std::string> archs = {"sm_80", "sm_90a"};
   auto cubins = codegen::compileCubins(sources, archs);
   EXPECT_TRUE(bool(cubins)) << cubins.error().message;

@@ -116,7 +116,7 @@ TEST_P(Bfloat, OperandsAccumulateInFloat) {
                                               right + R"( -> tensor<40x24xbf16>
       nn.yield %0 : tensor<40x24xbf16>
     })");
-  EXPECT_NE(source().find("mmaGemm<Tile, bf16>"), std::string::npos) << source();
+  EXPECT_NE(source().find("mmaGemm<Tile, bf16"), std::string::npos) << source();
   EXPECT_EQ(source().find("-> const bf16 *") != std::string::npos, depth % 8 == 0) << source();
   auto half = [](size_t count, unsigned seed) {
     std::vector<uint16_t> bits;

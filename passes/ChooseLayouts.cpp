@@ -1,0 +1,256 @@
+//===- ChooseLayouts.cpp - Images with their channels last, where convolutions want them so ---===//
+//
+// Tensor cores read 16 bytes of the depth at once, which for a convolution are neighbouring
+// channels: they must be neighbours in memory. So convolutions that run on tensor cores take and
+// give NHWC, and whatever lies between them follows: elementwise ops, pools, grouped convolutions,
+// concatenations of channels, means over the image. A transposition is left only where such a part
+// of the model begins or ends.
+//
+// Two walks over the function: backwards to learn which values a convolution wants channels last,
+// forwards to make the twin of every value that has or should have that layout. Linear.
+//
+//===------------------------------------------------------------------------------------------===//
+#include "passes/Passes.h"
+
+#include "ir/NNOps.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/MapVector.h"
+
+using namespace mlir;
+
+namespace nnc {
+#define GEN_PASS_DEF_CHOOSELAYOUTS
+#include "passes/Passes.h.inc"
+
+namespace {
+
+/// The elements of 16 bits that are loaded together.
+constexpr int64_t ChannelsPerLoad = 8;
+/// Of NCHW, the axes that those of NHWC are, and the reverse.
+constexpr int64_t ToLast[] = {0, 2, 3, 1}, ToFirst[] = {0, 3, 1, 2};
+
+RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+RankedTensorType permuted(RankedTensorType type, ArrayRef<int64_t> permutation) {
+  SmallVector<AffineExpr> dims = nn::getDims(type), result;
+  for (int64_t axis : permutation)
+    result.push_back(dims[axis]);
+  return nn::getTensorType(result, type.getElementType());
+}
+
+/// A convolution of images that are not NHWC yet, and whether its groups are as given.
+nn::Conv2dOp matchConvolution(Operation *op, bool isGrouped) {
+  auto conv = dyn_cast<nn::Conv2dOp>(op);
+  bool fits = conv && !conv.getChannelsLast() && (conv.getGroups() != 1) == isGrouped;
+  return fits ? conv : nn::Conv2dOp();
+}
+
+/// A convolution that tensor cores compute.
+nn::Conv2dOp matchWanting(Operation *op) {
+  nn::Conv2dOp conv = matchConvolution(op, /*isGrouped=*/false);
+  if (!conv)
+    return {};
+  RankedTensorType weight = typeOf(conv.getWeight());
+  Type element = weight.getElementType();
+  // Of one or two channels, most of every load would be zeros.
+  bool suits = (element.isBF16() || element.isF16()) && weight.hasStaticShape() &&
+               weight.getDimSize(0) >= ChannelsPerLoad && weight.getDimSize(1) >= 3;
+  return suits ? conv : nn::Conv2dOp();
+}
+
+/// An op that computes the same on either layout.
+bool isFollowing(Operation *op) {
+  if (op->getNumResults() != 1 || !isa<RankedTensorType>(op->getResult(0).getType()) ||
+      typeOf(op->getResult(0)).getRank() != 4)
+    return false;
+  if (auto pool = dyn_cast<nn::Pool2dOp>(op))
+    return !pool.getChannelsLast();
+  if (auto concat = dyn_cast<nn::ConcatOp>(op))
+    return concat.getAxis() == 1;
+  if (matchConvolution(op, /*isGrouped=*/true))
+    return true;
+  auto fusion = dyn_cast<nn::FusionInterface>(op);
+  return fusion && fusion.getFusionRole() == nn::FusionRole::Pointwise;
+}
+
+/// The operands that have the layout of the result.
+OperandRange imagesOf(Operation *op) {
+  return isa<nn::Conv2dOp>(op) ? op->getOperands().take_front() : op->getOperands();
+}
+
+class LayoutChooser {
+public:
+  explicit LayoutChooser(Block &block) : block(block), builder(block.getParentOp()) {}
+
+  /// The number of convolutions that were changed.
+  unsigned run() {
+    for (Operation &op : llvm::reverse(block))
+      if (matchWanting(&op) || (isFollowing(&op) && wanted.contains(op.getResult(0))))
+        for (Value image : imagesOf(&op))
+          wanted.insert(image);
+    if (wanted.empty())
+      return 0;
+    unsigned count = 0;
+    for (Operation &op : llvm::make_early_inc_range(block)) {
+      builder.setInsertionPoint(&op);
+      if (nn::Conv2dOp conv = matchWanting(&op)) {
+        rebuild(conv, /*pads=*/true);
+        ++count;
+      } else if (isFollowing(&op) && (wanted.contains(op.getResult(0)) || hasTwin(&op))) {
+        follow(op);
+      } else if (auto reduce = dyn_cast<nn::ReduceOp>(op)) {
+        readTwin(reduce);
+      } else if (auto reshape = dyn_cast<nn::ReshapeOp>(op)) {
+        readTwin(reshape);
+      }
+    }
+    retire();
+    return count;
+  }
+
+private:
+  bool hasTwin(Operation *op) const {
+    return llvm::any_of(imagesOf(op), [&](Value image) { return twins.contains(image); });
+  }
+
+  Value transpose(Value value, ArrayRef<int64_t> permutation) {
+    return builder.create<nn::TransposeOp>(value.getLoc(), permuted(typeOf(value), permutation),
+                                           value, permutation);
+  }
+
+  /// `value` with its channels last.
+  Value last(Value value) {
+    if (Value twin = twins.lookup(value))
+      return twin;
+    Value &view = views[value];
+    if (view)
+      return view;
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointAfterValue(value);
+    auto broadcast = value.getDefiningOp<nn::BroadcastOp>();
+    view = broadcast ? repeatLast(broadcast) : Value();
+    if (!view)
+      view = transpose(value, ToLast);
+    return view;
+  }
+
+  /// What a broadcast repeats, repeated as NHWC; null if its axes would change their order.
+  Value repeatLast(nn::BroadcastOp broadcast) {
+    SmallVector<int64_t> dims;
+    for (int64_t place : broadcast.getDims())
+      dims.push_back(std::distance(std::begin(ToLast), llvm::find(ToLast, place)));
+    if (!llvm::is_sorted(dims))
+      return {};
+    return builder.create<nn::BroadcastOp>(broadcast.getLoc(),
+                                           permuted(typeOf(broadcast.getResult()), ToLast),
+                                           broadcast.getInput(), dims);
+  }
+
+  /// Zeros after the last channels, up to whole loads.
+  Value padChannels(Value value, int64_t channels) {
+    int64_t missing = int64_t(llvm::alignTo(channels, ChannelsPerLoad)) - channels;
+    if (missing == 0)
+      return value;
+    SmallVector<AffineExpr> dims = nn::getDims(typeOf(value));
+    dims.back() = dims.back() + missing;
+    RankedTensorType type = nn::getTensorType(dims, typeOf(value).getElementType());
+    return builder.create<nn::PadOp>(value.getLoc(), type, value, ArrayRef<int64_t>{0, 0, 0, 0},
+                                     ArrayRef<int64_t>{0, 0, 0, missing}, 0.0);
+  }
+
+  void rebuild(nn::Conv2dOp conv, bool pads) {
+    int64_t channels = typeOf(conv.getWeight()).getDimSize(1);
+    Value input = last(conv.getInput()), weight = transpose(conv.getWeight(), ToLast);
+    auto made = builder.create<nn::Conv2dOp>(
+        conv.getLoc(), permuted(typeOf(conv.getResult()), ToLast),
+        pads ? padChannels(input, channels) : input, pads ? padChannels(weight, channels) : weight,
+        conv.getStrides(), conv.getPadding(), conv.getDilation(), conv.getGroups(),
+        /*channels_last=*/true);
+    twins[conv.getResult()] = made.getResult();
+  }
+
+  void follow(Operation &op) {
+    if (auto conv = dyn_cast<nn::Conv2dOp>(op))
+      return rebuild(conv, /*pads=*/false);
+    IRMapping mapping;
+    for (Value operand : op.getOperands())
+      mapping.map(operand, last(operand));
+    Operation *made = builder.clone(op, mapping);
+    made->getResult(0).setType(permuted(typeOf(op.getResult(0)), ToLast));
+    if (auto pool = dyn_cast<nn::Pool2dOp>(made))
+      pool.setChannelsLast(true);
+    if (auto concat = dyn_cast<nn::ConcatOp>(made))
+      concat.setAxis(3);
+    twins[op.getResult(0)] = made->getResult(0);
+  }
+
+  /// A reduction whose remaining axes keep their order reads the twin as it is.
+  void readTwin(nn::ReduceOp reduce) {
+    Value twin = twins.lookup(reduce.getInput());
+    if (!twin)
+      return;
+    SmallVector<int64_t> axes, kept;
+    for (auto [place, axis] : llvm::enumerate(ToLast))
+      if (llvm::is_contained(reduce.getAxes(), axis))
+        axes.push_back(int64_t(place));
+      else
+        kept.push_back(axis);
+    bool keepsRank = typeOf(reduce.getResult()).getRank() == 4;
+    if (keepsRank || !llvm::is_sorted(kept))
+      return;
+    reduce.getInputMutable().assign(twin);
+    reduce.setAxes(axes);
+  }
+
+  /// [n, c, h * w] becomes a transposition of [n, h * w, c], which is the twin as it lies.
+  void readTwin(nn::ReshapeOp reshape) {
+    Value twin = twins.lookup(reshape.getInput());
+    SmallVector<AffineExpr> dims = nn::getDims(typeOf(reshape.getResult()));
+    SmallVector<AffineExpr> from = nn::getDims(typeOf(reshape.getInput()));
+    if (!twin || dims.size() != 3 || !nn::areEqual(dims[0], from[0]) ||
+        !nn::areEqual(dims[1], from[1]))
+      return;
+    RankedTensorType type = typeOf(reshape.getResult());
+    RankedTensorType flat = nn::getTensorType({dims[0], dims[2], dims[1]}, type.getElementType());
+    Value rows = builder.create<nn::ReshapeOp>(reshape.getLoc(), flat, twin);
+    Value view =
+        builder.create<nn::TransposeOp>(reshape.getLoc(), type, rows, ArrayRef<int64_t>{0, 2, 1});
+    reshape.getResult().replaceAllUsesWith(view);
+    reshape.erase();
+  }
+
+  /// Who still reads an original reads its twin through a view.
+  void retire() {
+    for (auto &[original, twin] : llvm::reverse(twins)) {
+      bool isRead = llvm::any_of(original.getUsers(), [&](Operation *user) {
+        return user->getNumResults() != 1 || !twins.contains(user->getResult(0));
+      });
+      if (isRead) {
+        builder.setInsertionPointAfterValue(twin);
+        original.replaceAllUsesWith(transpose(twin, ToFirst));
+      }
+      original.getDefiningOp()->erase();
+    }
+  }
+
+  Block &block;
+  OpBuilder builder;
+  DenseSet<Value> wanted;
+  llvm::MapVector<Value, Value> twins; ///< by original: with channels last
+  DenseMap<Value, Value> views;        ///< of values without a twin, with channels last
+};
+
+struct ChooseLayouts : impl::ChooseLayoutsBase<ChooseLayouts> {
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (function->hasAttr(nn::kEntryAttr))
+        numConvolutions += LayoutChooser(function.getBody().front()).run();
+  }
+};
+
+} // namespace
+} // namespace nnc

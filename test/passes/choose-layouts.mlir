@@ -1,0 +1,79 @@
+// RUN: nnc-opt %s --nn-choose-layouts --canonicalize --cse | FileCheck %s
+
+#x = affine_map<()[s0] -> (s0, 3, 8, 8)>
+#y = affine_map<()[s0] -> (s0, 16, 8, 8)>
+#z = affine_map<()[s0] -> (s0, 32, 4, 4)>
+#m = affine_map<()[s0] -> (s0, 16)>
+#f = affine_map<()[s0] -> (s0, 16, 64)>
+#r = affine_map<()[s0] -> (s0, 64, 16)>
+
+nn.global @w : tensor<16x3x3x3xbf16> {kind = "param"}
+nn.global @v : tensor<16x16x3x3xbf16> {kind = "param"}
+nn.global @d : tensor<16x1x3x3xbf16> {kind = "param"}
+nn.global @b : tensor<16xbf16> {kind = "param"}
+nn.global @g : tensor<16x3x3x3xf32> {kind = "param"}
+
+// One transposition where the image comes in, padded to whole loads; none between, and none where
+// the mean over the image ends it.
+// CHECK-LABEL: func.func @chain
+// CHECK-SAME: (%[[X:.*]]: tensor
+// CHECK-DAG: %[[T:.*]] = nn.transpose %[[X]] {permutation = array<i64: 0, 2, 3, 1>}
+// CHECK-DAG: %[[P:.*]] = nn.pad %[[T]] {high = array<i64: 0, 0, 0, 5>
+// CHECK-DAG: %[[WT:.*]] = nn.transpose %{{.*}} {permutation = array<i64: 0, 2, 3, 1>} : tensor<16x3x3x3xbf16>
+// CHECK-DAG: %[[WP:.*]] = nn.pad %[[WT]]
+// CHECK: %[[C:.*]] = nn.conv2d %[[P]], %[[WP]] {channels_last
+// CHECK: %[[B:.*]] = nn.broadcast %{{.*}} {dims = array<i64: 3>} : tensor<16xbf16>
+// CHECK: %[[A:.*]] = nn.add %[[C]], %[[B]]
+// CHECK: %[[D:.*]] = nn.conv2d %[[A]], %{{.*}} {channels_last, {{.*}}groups = 16
+// CHECK: %[[E:.*]] = nn.conv2d %[[D]], %{{.*}} {channels_last
+// CHECK: %[[S:.*]] = nn.add %[[E]], %[[A]]
+// CHECK: %[[J:.*]] = nn.concat %[[S]], %[[S]] {axis = 3
+// CHECK: %[[Q:.*]] = nn.pool2d{{ +}}max %[[J]] {channels_last
+// CHECK: %[[O:.*]] = nn.transpose %[[Q]] {permutation = array<i64: 0, 3, 1, 2>}
+// CHECK: %[[M:.*]] = nn.reduce{{ +}}sum %[[S]] {axes = array<i64: 1, 2>
+// CHECK: return %[[M]], %[[O]]
+func.func @chain(%x: tensor<?x3x8x8xbf16, #x>) -> (tensor<?x16xbf16, #m>, tensor<?x32x4x4xbf16, #z>) attributes {nn.entry, nn.dims = ["B"]} {
+  %w = nn.get @w : tensor<16x3x3x3xbf16>
+  %v = nn.get @v : tensor<16x16x3x3xbf16>
+  %d = nn.get @d : tensor<16x1x3x3xbf16>
+  %b = nn.get @b : tensor<16xbf16>
+  %0 = nn.conv2d %x, %w {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
+      : tensor<?x3x8x8xbf16, #x>, tensor<16x3x3x3xbf16> -> tensor<?x16x8x8xbf16, #y>
+  %1 = nn.broadcast %b {dims = array<i64: 1>} : tensor<16xbf16> -> tensor<?x16x8x8xbf16, #y>
+  %2 = nn.add %0, %1 : tensor<?x16x8x8xbf16, #y>
+  %3 = nn.conv2d %2, %d {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>, groups = 16}
+      : tensor<?x16x8x8xbf16, #y>, tensor<16x1x3x3xbf16> -> tensor<?x16x8x8xbf16, #y>
+  %4 = nn.conv2d %3, %v {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
+      : tensor<?x16x8x8xbf16, #y>, tensor<16x16x3x3xbf16> -> tensor<?x16x8x8xbf16, #y>
+  %5 = nn.add %4, %2 : tensor<?x16x8x8xbf16, #y>
+  %6 = nn.concat %5, %5 {axis = 1} : tensor<?x16x8x8xbf16, #y>, tensor<?x16x8x8xbf16, #y> -> tensor<?x32x8x8xbf16, affine_map<()[s0] -> (s0, 32, 8, 8)>>
+  %7 = nn.pool2d max %6 {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, padding = array<i64: 0, 0, 0, 0>}
+      : tensor<?x32x8x8xbf16, affine_map<()[s0] -> (s0, 32, 8, 8)>> -> tensor<?x32x4x4xbf16, #z>
+  %8 = nn.reduce sum %5 {axes = array<i64: 2, 3>} : tensor<?x16x8x8xbf16, #y> -> tensor<?x16xbf16, #m>
+  return %8, %7 : tensor<?x16xbf16, #m>, tensor<?x32x4x4xbf16, #z>
+}
+
+// Patches as rows, the way vision transformers read them: no transposition is left of it.
+// CHECK-LABEL: func.func @patches
+// CHECK: %[[C:.*]] = nn.conv2d
+// CHECK-NEXT: %[[R:.*]] = nn.reshape %[[C]] : {{.*}} -> tensor<?x64x16xbf16
+// CHECK-NEXT: return %[[R]]
+func.func @patches(%x: tensor<?x3x8x8xbf16, #x>) -> tensor<?x64x16xbf16, #r> attributes {nn.entry, nn.dims = ["B"]} {
+  %w = nn.get @w : tensor<16x3x3x3xbf16>
+  %0 = nn.conv2d %x, %w {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
+      : tensor<?x3x8x8xbf16, #x>, tensor<16x3x3x3xbf16> -> tensor<?x16x8x8xbf16, #y>
+  %1 = nn.reshape %0 : tensor<?x16x8x8xbf16, #y> -> tensor<?x16x64xbf16, #f>
+  %2 = nn.transpose %1 {permutation = array<i64: 0, 2, 1>} : tensor<?x16x64xbf16, #f> -> tensor<?x64x16xbf16, #r>
+  return %2 : tensor<?x64x16xbf16, #r>
+}
+
+// f32 runs on plain arithmetic, which gains nothing.
+// CHECK-LABEL: func.func @single
+// CHECK-NOT: channels_last
+// CHECK: return
+func.func @single(%x: tensor<?x3x8x8xf32, #x>) -> tensor<?x16x8x8xf32, #y> attributes {nn.entry, nn.dims = ["B"]} {
+  %g = nn.get @g : tensor<16x3x3x3xf32>
+  %0 = nn.conv2d %x, %g {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
+      : tensor<?x3x8x8xf32, #x>, tensor<16x3x3x3xf32> -> tensor<?x16x8x8xf32, #y>
+  return %0 : tensor<?x16x8x8xf32, #y>
+}
