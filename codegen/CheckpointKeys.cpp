@@ -96,7 +96,7 @@ private:
       return;
     }
     for (const Found *entry : found)
-      if (!holdsPacked(global, *entry, shape) &&
+      if (!holdsBytes(global, *entry, shape) &&
           (entry->shape != shape || !dtype || !converts(entry->type, *dtype)))
         return report.misshapen.push_back(
             {entry->name, expected, typeText(entry->type, entry->shape)});
@@ -106,14 +106,15 @@ private:
     adopt(global, *dtype, shape, *found[0]);
   }
 
-  /// Whether a file's integers are the bytes of packed i4: bytes without a sign, or words of which
-  /// each is the last axis (i32[m, n] for i4[m, n, 8]).
-  static bool holdsPacked(nn::GlobalOp global, const Found &entry,
-                          const std::vector<int64_t> &bytes) {
-    if (!global->hasAttr("packed"))
+  /// Whether a file's integers are the bytes of packed i4, without a sign, or words of which each
+  /// is the last axis (i32[m, n] for i4[m, n, 8] or i8[m, n, 4]).
+  static bool holdsBytes(nn::GlobalOp global, const Found &entry,
+                         const std::vector<int64_t> &bytes) {
+    bool isPacked = global->hasAttr("packed");
+    if (!isPacked && !global.getTensorType().getElementType().isInteger(8))
       return false;
     if (entry.type == DType::U8)
-      return entry.shape == bytes;
+      return isPacked && entry.shape == bytes;
     bool isWord = entry.type == DType::I16 || entry.type == DType::I32 || entry.type == DType::I64;
     return isWord && entry.shape.size() + 1 == bytes.size() &&
            std::equal(entry.shape.begin(), entry.shape.end(), bytes.begin()) &&
@@ -128,7 +129,7 @@ private:
              const Found &entry) {
     ++report.numAgreeing;
     WeightTensor tensor{dtype, shape, entry.data};
-    if (dtype != entry.type && !holdsPacked(global, entry, shape)) {
+    if (dtype != entry.type && !holdsBytes(global, entry, shape)) {
       tensor.stored = entry.type;
       report.converted.push_back({entry.name, typeText(dtype, shape), typeText(entry.type, shape)});
     }

@@ -27,17 +27,18 @@ import std.quant (AWQLinear, GPTQLinear)
   ragged = GPTQLinear(n, m, bias=false, group=20)
   whole = GPTQLinear(n, m, bias=false, group=-1)
   second = GPTQLinear(n, m, bias=false, group=16, zero_offset=0)
+  eight = GPTQLinear(n, m, bias=false, group=16, bits=8)
   int8 = q.Int8Linear(n, m)
   bnb = q.BitsAndBytesLinear(n, m, bias=false)
 
   fn forward(x: float[B, n])
     -> (awq: float[B, m], gptq: float[B, m], ordered: float[B, m], ragged: float[B, m], whole: float[B, m],
-        second: float[B, m], int8: float[B, m], bnb: float[B, m])
+        second: float[B, m], eight: float[B, m], int8: float[B, m], bnb: float[B, m])
   requires B in 1..=8 =
-    (awq(x), gptq(x), ordered(x), ragged(x), whole(x), second(x), int8(x), bnb(x))
+    (awq(x), gptq(x), ordered(x), ragged(x), whole(x), second(x), eight(x), int8(x), bnb(x))
 }}
 """
-NAMES = ["awq", "gptq", "ordered", "ragged", "whole", "second", "int8", "bnb"]
+NAMES = ["awq", "gptq", "ordered", "ragged", "whole", "second", "eight", "int8", "bnb"]
 
 
 def main():

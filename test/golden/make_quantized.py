@@ -14,17 +14,18 @@ HERE = pathlib.Path(__file__).parent
 IN, OUT, GROUP = 48, 24, 16
 
 
-def pack(numbers, order=range(8)):
-    """Eight numbers along the last axis become a word of 32 bits, the first of `order` in its low bits."""
-    words = torch.zeros(*numbers.shape[:-1], numbers.shape[-1] // 8, dtype=torch.int64)
-    for place, column in enumerate(order):
-        words |= numbers[..., column::8].long() << (4 * place)
+def pack(numbers, order=range(8), bits=4):
+    """32 / bits numbers along the last axis become a word of 32 bits, the first of `order` in its low bits."""
+    per_word = 32 // bits
+    words = torch.zeros(*numbers.shape[:-1], numbers.shape[-1] // per_word, dtype=torch.int64)
+    for place, column in enumerate(list(order)[:per_word]):
+        words |= numbers[..., column::per_word].long() << (bits * place)
     return (words - ((words >> 31) << 32)).to(torch.int32)
 
 
-def draw(rows, groups):
-    numbers = torch.randint(0, 16, (rows, OUT))
-    zeros = torch.randint(0, 16, (groups, OUT))
+def draw(rows, groups, bits=4):
+    numbers = torch.randint(0, 2**bits, (rows, OUT))
+    zeros = torch.randint(0, 2**bits, (groups, OUT))
     scales = (torch.rand(groups, OUT) * 0.1 + 0.01).half()
     return numbers, zeros, scales
 
@@ -42,15 +43,15 @@ def awq(x):
     return params, product(x, numbers, zeros, scales, torch.arange(IN) // GROUP) + bias.double()
 
 
-def gptq(x, act_order, group=GROUP, offset=1):
+def gptq(x, act_order, group=GROUP, offset=1, bits=4):
     groups = -(-IN // group)
-    numbers, zeros, scales = draw(IN, groups)
+    numbers, zeros, scales = draw(IN, groups, bits)
     group_of = torch.arange(IN) // group
     if act_order:
         group_of = group_of[torch.randperm(IN)]
-    stored = (zeros - offset) % 16
-    params = {"qweight": pack(numbers.T).T.contiguous(), "qzeros": pack(stored), "scales": scales,
-              "g_idx": group_of.to(torch.int32)}
+    stored = (zeros - offset) % 2**bits
+    params = {"qweight": pack(numbers.T, bits=bits).T.contiguous(), "qzeros": pack(stored, bits=bits),
+              "scales": scales, "g_idx": group_of.to(torch.int32)}
     return params, product(x, numbers, zeros, scales, group_of)
 
 
@@ -72,6 +73,7 @@ def main():
     layers = {
         "awq": awq(x), "gptq": gptq(x, False), "ordered": gptq(x, True), "ragged": gptq(x, True, group=20),
         "whole": gptq(x, False, group=IN), "second": gptq(x, True, offset=0), "int8": int8(x), "bnb": bitsandbytes(x),
+        "eight": gptq(x, True, bits=8),
     }  # fmt: skip
     tensors = {"x": x}
     for name, (params, y) in layers.items():
