@@ -52,7 +52,10 @@ private:
 
   bool fail(const char *what) {
     auto here = static_cast<uint32_t>(std::min(at, text.size()));
-    auto end = static_cast<uint32_t>(std::min(at + 1, text.size()));
+    size_t next = at + 1; // the whole character
+    while (next < text.size() && (static_cast<unsigned char>(text[next]) & 0xC0) == 0x80)
+      ++next;
+    auto end = static_cast<uint32_t>(std::min(next, text.size()));
     diags.error("E0511", {file, here, end}, "this is not JSON")
         .primaryLabel(at < text.size() ? what : fmt::format("{}, the file ends here", what));
     return false;

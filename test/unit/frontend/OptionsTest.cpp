@@ -213,6 +213,9 @@ TEST_F(ConfigFile, Malformed) {
 }
 
 TEST_F(ConfigFile, NamesAndNumbersThatCannotBe) {
+  EXPECT_EQ(with("{\u201Cdim\u201D: 1}"),
+            "error[E0511]: this is not JSON\n --> config.json:1:2\n  |\n1 | {\u201Cdim\u201D: 1}\n"
+            "  |  ^ a name in quotes is expected\n");
   EXPECT_EQ(with("{\n  \"dim\": 1,\n  \"x\": {\"y\": 1, \"y\": 2}\n}"),
             "error[E0511]: `y` is there twice\n --> config.json:3:17\n  |\n3 |   \"x\": {\"y\": 1, "
             "\"y\": 2}\n"
