@@ -101,12 +101,14 @@ std::vector<std::byte> encode(DType dtype, const std::vector<float> &values) {
 
 } // namespace
 
-/// A state of one number in all places is made by the session.
+/// A state of one number in all places is made by the session. Of constants, those are made here
+/// that say how; passes have made others.
 static bool needsValues(nn::GlobalOp global) {
   StringRef kind = global.getKind();
   DictionaryAttr init = global.getInit().value_or(DictionaryAttr());
   bool isFull = !init || init.getAs<StringAttr>("kind").getValue() == "full";
-  return kind == "param" || kind == "buffer" || (kind == "state" && !isFull);
+  return kind == "param" || kind == "buffer" || (kind == "state" && !isFull) ||
+         (kind == "const" && init);
 }
 
 Result<void> initializeWeights(ModuleOp module, uint64_t seed, WeightStore &store) {

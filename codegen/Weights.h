@@ -63,7 +63,8 @@ private:
   std::vector<File> mapped;
 };
 
-/// Adds fresh values for every param and buffer that `store` does not have yet.
+/// Adds fresh values for every param and buffer that `store` does not have yet, and constants that
+/// say what they are.
 Result<void> initializeWeights(mlir::ModuleOp module, uint64_t seed, WeightStore &store);
 
 } // namespace nnc::codegen

@@ -34,7 +34,7 @@ const std::map<std::string_view, Entry> &table() {
     std::map<std::string_view, Entry> result;
     for (auto rows : {elementwisePrimitives(), reducePrimitives(), shapePrimitives(),
                       createPrimitives(), convPrimitives(), poolPrimitives(), resizePrimitives(),
-                      orderPrimitives(), patternPrimitives(), unsupportedPrimitives()})
+                      orderPrimitives(), patternPrimitives(), randomPrimitives()})
       for (const PrimitiveRow &row : rows)
         result.emplace(row.name, Entry{&row, parseFormals(row.formals)});
     return result;
@@ -92,11 +92,7 @@ std::optional<Value> callPrimitive(Context &context, std::string_view name,
                                    std::vector<Argument> arguments, syntax::Span callee,
                                    syntax::Span call) {
   const Entry *entry = find(name);
-  if (!entry || !entry->row->handler) {
-    context.error("E0590", callee, fmt::format("`{}` is not supported yet", name));
-    return std::nullopt;
-  }
-  if (!requireEmission(context, *entry->row, callee))
+  if (!entry || !requireEmission(context, *entry->row, callee))
     return std::nullopt;
   PrimitiveCall primitive(context, name, entry->formals, callee, call);
   if (!primitive.bind(std::move(arguments)))

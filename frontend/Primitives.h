@@ -39,9 +39,8 @@ struct PrimitiveParameter {
   bool required;
 };
 
-/// True for every name that LANGUAGE section 12 calls a primitive and that works on tensors, also
-/// those that are not supported yet (calling one of these reports E0590). The build-time functions
-/// `len zip enumerate reverse` are the evaluator's own.
+/// True for every name that LANGUAGE section 12 calls a primitive and that works on tensors. The
+/// build-time functions `len zip enumerate reverse` are the evaluator's own.
 bool isPrimitive(std::string_view name);
 
 /// All names for which isPrimitive holds, sorted (for "did you mean").

@@ -17,7 +17,6 @@ struct PrimitiveRow {
   /// The formals in order; optional ones end in `?`: "x axis keep?". A last `*?` takes any other
   /// named arguments: named().
   std::string_view formals;
-  /// Null: the language has it, this compiler not yet.
   PrimitiveHandler handler;
   /// Whether it may be called at build time, on numbers.
   bool foldsNumbers = false;
@@ -33,7 +32,7 @@ std::span<const PrimitiveRow> poolPrimitives();
 std::span<const PrimitiveRow> resizePrimitives();
 std::span<const PrimitiveRow> orderPrimitives();
 std::span<const PrimitiveRow> patternPrimitives();
-std::span<const PrimitiveRow> unsupportedPrimitives();
+std::span<const PrimitiveRow> randomPrimitives();
 
 class PrimitiveCall {
 public:

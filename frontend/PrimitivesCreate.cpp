@@ -1,4 +1,4 @@
-// Tensors made from nothing but sizes and numbers, and what is not there yet.
+// Tensors made from nothing but sizes and numbers.
 #include "frontend/PrimitivesCall.h"
 
 #include "ir/NNOps.h"
@@ -93,16 +93,8 @@ constexpr PrimitiveRow rows[] = {
     {"one_hot", "x classes element?", oneHot},
 };
 
-/// In the language, but refused (E0590).
-constexpr PrimitiveRow unsupported[] = {
-    {"normal", "mean? std?", nullptr},
-    {"uniform", "low? high?", nullptr},
-    {"kaiming_uniform", "", nullptr},
-};
-
 } // namespace
 
 std::span<const PrimitiveRow> createPrimitives() { return rows; }
-std::span<const PrimitiveRow> unsupportedPrimitives() { return unsupported; }
 
 } // namespace nnc::frontend

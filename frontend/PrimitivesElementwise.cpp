@@ -95,29 +95,10 @@ std::optional<Value> where(PrimitiveCall &call) {
   return Value::tensor(call.emit.select(call.emit.broadcast(*condition, *shape), *a, *b));
 }
 
-//===- Without effect when not training ------------------------------------------------------===//
-
+/// Without effect when not training.
 std::optional<Value> stopGradient(PrimitiveCall &call) {
   std::optional<TensorValue> x = call.tensor("x");
   return x ? std::optional(Value::tensor(*x)) : std::nullopt;
-}
-
-std::optional<Value> dropout(PrimitiveCall &call) {
-  std::optional<TensorValue> x = call.tensor("x", Elements::Floats);
-  std::optional<double> p = call.numberOr("p", 0.5);
-  if (!x || !p)
-    return std::nullopt;
-  if (!(*p >= 0 && *p < 1)) {
-    call.error("E0507", call.operand("p").span,
-               fmt::format("the probability of `dropout` is {}, but must be in 0..1", *p));
-    return std::nullopt;
-  }
-  std::optional<Value> training = call.context.lookup("training");
-  if (training && training->is<bool>() && training->get<bool>()) {
-    call.error("E0590", call.callee, "`dropout` is not supported yet when training");
-    return std::nullopt;
-  }
-  return Value::tensor(*x);
 }
 
 //===- Stored numbers ------------------------------------------------------------------------===//
@@ -221,7 +202,6 @@ constexpr PrimitiveRow rows[] = {
     {"round", "x", unary, true},
     {"where", "condition a b", where, true},
     {"stop_gradient", "x", stopGradient},
-    {"dropout", "x p?", dropout},
     {"dequantize", "values scales zeros? group?", dequantize},
 };
 

@@ -135,6 +135,12 @@ TensorValue Emitter::iota(Element element, const Shape &shape, size_t axis) {
               context.builder.create<nn::IotaOp>(location(), type(element, shape), axis));
 }
 
+TensorValue Emitter::draw(nn::RandomKind kind, const Shape &shape) {
+  Element element = kind == nn::RandomKind::Bits ? Element::I32 : Element::F32;
+  return wrap(element, shape,
+              context.builder.create<nn::DrawOp>(location(), type(element, shape), kind));
+}
+
 //===- Reductions ----------------------------------------------------------------------------===//
 
 TensorValue Emitter::reduce(nn::ReduceKind kind, const TensorValue &x, std::span<const size_t> axes,

@@ -11,6 +11,7 @@ namespace nnc::nn {
 enum class CmpPredicate : uint32_t;
 enum class ReduceKind : uint32_t;
 enum class PoolKind : uint32_t;
+enum class RandomKind : uint32_t;
 } // namespace nnc::nn
 
 namespace nnc::frontend {
@@ -37,6 +38,8 @@ public:
   TensorValue size(const Dim &value, Element element, const Shape &shape);
   /// Of i32 or i64; counts along the axis.
   TensorValue iota(Element element, const Shape &shape, size_t axis);
+  /// The next numbers of the session's generator: `bits` as i32, `normal` as f32.
+  TensorValue draw(nn::RandomKind kind, const Shape &shape);
 
   /// Over these axes (strictly increasing); they are dropped, or stay with size 1.
   TensorValue reduce(nn::ReduceKind kind, const TensorValue &x, std::span<const size_t> axes,

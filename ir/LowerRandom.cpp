@@ -27,8 +27,9 @@ public:
   Generator(OpBuilder &builder, Location loc)
       : builder(builder), loc(loc), i32(builder.getI32Type()), i64(builder.getI64Type()) {}
 
-  /// The four words of the counter (`counter`, `call` mod 2**32, `stream`) under the key `seed`.
-  Words philox(Value counter, Value seed, Value call, int64_t stream);
+  /// The four words of the counter (`counter`, `call` mod 2**32, `stream` mod 2**32) under the key
+  /// `seed`.
+  Words philox(Value counter, Value seed, Value call, Value stream);
   /// The upper 24 bits of a word.
   Value upperBits(Value word) { return make<arith::ShRUIOp>(word, number(i32, 8)); }
   /// Of two words, a standard normal f32.
@@ -54,7 +55,11 @@ private:
   }
   Value evaluate(ArrayRef<int64_t> coefficients, Value x, int64_t bits);
   Value minusTwoLog(Value word);
-  Value cosine(Value word);
+  struct Cosine {
+    Value isNegative;
+    Value size; ///< fixed point
+  };
+  Cosine cosine(Value word);
   /// An i32 times a power of two, as f32; rounded once.
   Value toFloat(Value fixed, int64_t bits);
 
@@ -65,8 +70,8 @@ private:
 
 } // namespace
 
-Words Generator::philox(Value counter, Value seed, Value call, int64_t stream) {
-  Words c = {low(counter), high(counter), low(call), number(i32, stream)};
+Words Generator::philox(Value counter, Value seed, Value call, Value stream) {
+  Words c = {low(counter), high(counter), low(call), low(stream)};
   Value key0 = low(seed), key1 = high(seed);
   for (unsigned round = 0; round < 10; ++round) {
     Value product0 = multiplyWide(c[0], 0xD2511F53), product1 = multiplyWide(c[2], 0xCD9E8D57);
@@ -115,10 +120,10 @@ Value Generator::minusTwoLog(Value word) {
 }
 
 /// cos(2 pi w / 2**32), with 30 bits behind the point.
-Value Generator::cosine(Value word) {
+Generator::Cosine Generator::cosine(Value word) {
   // Chebyshev approximation of cos(pi/2 sqrt(y)) in 0..1, times 2**30; wrong by less than 1e-9.
-  static constexpr int64_t Cosine[] = {1073741824, -1324675862, 272375361,
-                                       -22401140,  985399,      -25581};
+  static constexpr int64_t Coefficients[] = {1073741824, -1324675862, 272375361,
+                                             -22401140,  985399,      -25581};
   constexpr int64_t One = int64_t(1) << 30;
   Value quarter = make<arith::ShRUIOp>(word, number(i32, 30));
   Value angle = unsignedWide(make<arith::AndIOp>(word, number(i32, One - 1)));
@@ -131,9 +136,7 @@ Value Generator::cosine(Value word) {
   Value isNegative = isSet(make<arith::AddIOp>(quarter, number(i32, 1)), 2);
   Value back = make<arith::SubIOp>(number(i64, One), angle);
   angle = make<arith::SelectOp>(isBackward, back, angle);
-  Value result = low(evaluate(Cosine, multiplyFixed(angle, angle, 30), 30));
-  Value negated = make<arith::SubIOp>(number(i32, 0), result);
-  return make<arith::SelectOp>(isNegative, negated, result);
+  return {isNegative, low(evaluate(Coefficients, multiplyFixed(angle, angle, 30), 30))};
 }
 
 Value Generator::toFloat(Value fixed, int64_t bits) {
@@ -145,7 +148,10 @@ Value Generator::toFloat(Value fixed, int64_t bits) {
 
 Value Generator::normal(Value first, Value second) {
   Value radius = make<math::SqrtOp>(toFloat(minusTwoLog(first), 24));
-  return make<arith::MulFOp>(radius, toFloat(cosine(second), 30));
+  auto [isNegative, cosineSize] = cosine(second);
+  // The choice comes last: a product would be fused with a sum that follows on some targets only.
+  Value size = make<arith::MulFOp>(radius, toFloat(cosineSize, 30));
+  return make<arith::SelectOp>(isNegative, make<arith::NegFOp>(size), size);
 }
 
 Lowered RandomOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
@@ -153,8 +159,7 @@ Lowered RandomOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   Value result = lowering.map(
       getType(), operands, [&](OpBuilder &nested, Location loc, ValueRange elements) -> Value {
         Generator generator(nested, loc);
-        Words words = generator.philox(elements[0], elements[1], elements[2],
-                                       static_cast<int64_t>(getStream()));
+        Words words = generator.philox(elements[0], elements[1], elements[2], elements[3]);
         if (getKind() == RandomKind::Bits)
           return generator.upperBits(words[0]);
         return generator.normal(words[0], words[1]);

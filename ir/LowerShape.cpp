@@ -33,10 +33,25 @@ Lowered FullOp::lowerToLinalg(OpBuilder &builder, ValueRange) {
 Lowered IotaOp::lowerToLinalg(OpBuilder &builder, ValueRange) {
   Lowering lowering(builder, getLoc());
   Type element = getType().getElementType();
+  bool countAll = static_cast<int64_t>(getAxis()) < 0;
+  SmallVector<Value> sizes;
+  for (AffineExpr dim : countAll ? getDims(getType()) : SmallVector<AffineExpr>())
+    sizes.push_back(builder.create<arith::IndexCastOp>(getLoc(), element, lowering.size(dim)));
   Value result =
       lowering.map(getType(), ValueRange(), [&](OpBuilder &b, Location loc, ValueRange) -> Value {
-        Value place = b.create<linalg::IndexOp>(loc, getAxis());
-        return b.create<arith::IndexCastOp>(loc, element, place);
+        auto place = [&](int64_t axis) -> Value {
+          return b.create<arith::IndexCastOp>(loc, element, b.create<linalg::IndexOp>(loc, axis));
+        };
+        if (!countAll)
+          return place(static_cast<int64_t>(getAxis()));
+        if (sizes.empty())
+          return b.create<arith::ConstantOp>(loc, b.getIntegerAttr(element, 0));
+        Value count = place(0);
+        for (size_t axis = 1; axis < sizes.size(); ++axis) {
+          Value before = b.create<arith::MulIOp>(loc, count, sizes[axis]);
+          count = b.create<arith::AddIOp>(loc, before, place(static_cast<int64_t>(axis)));
+        }
+        return count;
       });
   return SmallVector<Value>{result};
 }

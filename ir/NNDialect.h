@@ -24,6 +24,11 @@ inline constexpr llvm::StringLiteral kNameAttr = "nn.name";     ///< of an argum
 /// On products of f32, convolutions and `nn.gemm`: unit, operands may be rounded to TF32.
 inline constexpr llvm::StringLiteral kTf32Attr = "nn.tf32";
 
+/// The state that random numbers come from: i64[2], the seed and how many calls before this one
+/// have drawn. The session writes it. No state of a model has such a name, for names have no
+/// spaces.
+inline constexpr llvm::StringLiteral kGenerator = "random numbers";
+
 /// Loads the nn dialect and all that lowered kernel bodies may use, with func and cf.
 void registerAllDialects(mlir::DialectRegistry &registry);
 

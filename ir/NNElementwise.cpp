@@ -26,11 +26,7 @@ LogicalResult RandomOp::verify() {
     return emitOpError() << "expected a result of the operands' dimensions "
                          << toString(getDims(getCounter().getType())) << ", found "
                          << toString(getDims(getType()));
-  bool isBits = getKind() == RandomKind::Bits;
-  if (getType().getElementType().isF32() == isBits) // (C2)
-    return emitOpError() << "expected a result of " << (isBits ? "i32" : "f32") << ", found "
-                         << getType().getElementType();
-  return success();
+  return verifyRandomElement(*this, getKind(), getType().getElementType()); // (C2)
 }
 
 void NNDialect::registerElementwiseOps() {

@@ -135,13 +135,14 @@ def NN_CastOp : NN_Elementwise<"cast"> {
   let hasVerifier = 1;
 }
 
-def NN_RandomOp : NN_Elementwise<"random", [AllTypesMatch<["counter", "seed", "call"]>]> {
+def NN_RandomOp
+    : NN_Elementwise<"random", [AllTypesMatch<["counter", "seed", "call", "stream"]>]> {
   let summary = "Random numbers that depend on their place only";
   let description = [{
     Every element is made of the first words of Philox 4x32-10 (Salmon, Moraes, Dror, Shaw:
     Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011) with the key `seed` and the counter
-    `(counter, call mod 2**32, stream)`. All arithmetic is on integers, so that every target gives
-    the same bits.
+    `(counter, call mod 2**32, stream mod 2**32)`. All arithmetic is on integers, but for
+    operations that round as IEEE 754 says, so that every target gives the same bits.
 
     - `bits`: the upper 24 bits of the first word, as an i32 in `0 .. 2**24-1`.
     - `normal`: standard normal f32s by the method of Box and Muller, from the first two words:
@@ -152,15 +153,15 @@ def NN_RandomOp : NN_Elementwise<"random", [AllTypesMatch<["counter", "seed", "c
     2. (C2) the result has the same dimensions, and is i32 for `bits`, f32 for `normal`.
 
     ```mlir
-    %r = nn.random bits %i, %seed, %call {stream = 3 : i64} : tensor<4xi64> -> tensor<4xi32>
+    %r = nn.random bits %i, %seed, %call, %stream : tensor<4xi64> -> tensor<4xi32>
     ```
   }];
   let arguments = (ins NN_RandomKindAttr:$kind, NN_TensorOf<[I64]>:$counter,
                        NN_TensorOf<[I64]>:$seed, NN_TensorOf<[I64]>:$call,
-                       DefaultValuedAttr<I64Attr, "0">:$stream);
+                       NN_TensorOf<[I64]>:$stream);
   let results = (outs NN_TensorOf<[I32, F32]>:$result);
   let assemblyFormat = [{
-    $kind $counter `,` $seed `,` $call attr-dict `:` type($counter) `->` type($result)
+    $kind $counter `,` $seed `,` $call `,` $stream attr-dict `:` type($counter) `->` type($result)
   }];
   let hasFolder = 0;
   let hasVerifier = 1;

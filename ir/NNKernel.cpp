@@ -84,6 +84,10 @@ LogicalResult SetOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return emitOpError() << "expected the name of a state or buffer, found that of a " << kind;
 }
 
+LogicalResult DrawOp::verify() {
+  return verifyRandomElement(*this, getKind(), getType().getElementType()); // (C1)
+}
+
 /// A type inside of a kernel stands for one outside: the same, or without its encoding.
 static bool standsFor(Type inside, Type outside) {
   return inside == outside || inside == stripDims(cast<RankedTensorType>(outside));

@@ -72,6 +72,25 @@ def NN_SetOp : NN_Op<"set", [MemoryEffects<[MemWrite]>,
   let assemblyFormat = "$name `,` $value attr-dict `:` type($value)";
 }
 
+def NN_DrawOp : NN_Op<"draw", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "The next numbers of the session's generator";
+  let description = [{
+    No two draws give the same numbers: neither two of these operations, nor one in two steps of a
+    scan or in two calls. `nn-number-draws` makes each an `nn.random`, once all functions of an
+    entry point are inlined, so that its place in it is known.
+
+    1. (C1) the result is i32 for `bits`, f32 for `normal`.
+
+    ```mlir
+    %x = nn.draw normal : tensor<4xf32>
+    ```
+  }];
+  let arguments = (ins NN_RandomKindAttr:$kind);
+  let results = (outs NN_TensorOf<[I32, F32]>:$result);
+  let assemblyFormat = "$kind attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
 def NN_KernelOp : NN_Op<"kernel", [IsolatedFromAbove, SingleBlock, Pure]> {
   let summary = "Tensor functions that run as one kernel";
   let description = [{

@@ -29,9 +29,10 @@ def NN_FullOp : NN_PureOp<"full", "Source", [ConstantLike]> {
 def NN_IotaOp : NN_PureOp<"iota", "Source"> {
   let summary = "Counting along an axis";
   let description = [{
-    Element `[..., i, ...]` is `i`, the position along `axis`.
+    Element `[..., i, ...]` is `i`, the position along `axis`. With -1 it is the position along all
+    axes, row-major, which is the number of the element.
 
-    1. (C1) `0 <= axis < rank(result)`.
+    1. (C1) `-1 <= axis < rank(result)`.
 
     ```mlir
     %i = nn.iota {axis = 0 : i64} : tensor<16xi32>

@@ -1,6 +1,7 @@
 //===- Verify.cpp - Checks that several verifiers share ---------------------------------------===//
 
 #include "ir/Verify.h"
+#include "ir/NNOps.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -55,6 +56,14 @@ LogicalResult verifyScalar(Operation *op, TypedAttr value, Type element) {
     return op->emitOpError() << "expected a value of the element type " << element << ", found "
                              << value;
   return success();
+}
+
+LogicalResult verifyRandomElement(Operation *op, RandomKind kind, Type element) {
+  bool isBits = kind == RandomKind::Bits;
+  if (isBits ? element.isInteger(32) : element.isF32())
+    return success();
+  return op->emitOpError() << "expected a result of " << (isBits ? "i32" : "f32") << ", found "
+                           << element;
 }
 
 FailureOr<RankedTensorType> inferMatmulType(Operation *op, RankedTensorType lhs,

@@ -12,6 +12,8 @@
 
 namespace nnc::nn {
 
+enum class RandomKind : uint32_t;
+
 /// `axis` lies in `0 .. rank-1`. Axes are unsigned as their accessors are.
 mlir::LogicalResult verifyAxis(mlir::Operation *op, uint64_t axis, int64_t rank);
 
@@ -28,6 +30,9 @@ mlir::LogicalResult verifySameElement(mlir::Operation *op, mlir::Type a, mlir::T
 
 /// `value` is a number of type `element`.
 mlir::LogicalResult verifyScalar(mlir::Operation *op, mlir::TypedAttr value, mlir::Type element);
+
+/// Random numbers of this kind have elements of this type: i32 bits, f32 otherwise.
+mlir::LogicalResult verifyRandomElement(mlir::Operation *op, RandomKind kind, mlir::Type element);
 
 /// The type of a product of matrices, as `nn.matmul` and `nn.gemm` define it.
 mlir::FailureOr<mlir::RankedTensorType> inferMatmulType(mlir::Operation *op,

@@ -21,6 +21,19 @@ def NameLocations : Pass<"nn-name-locations", "::mlir::ModuleOp"> {
   }];
 }
 
+def NumberDraws : Pass<"nn-number-draws", "::mlir::ModuleOp"> {
+  let summary = "Turn draws from the session's generator into functions of their place";
+  let description = [{
+    Each `nn.draw` of an entry point becomes an `nn.random` whose operands no other has: the seed and
+    the number of the call come from the state `random numbers`, which the session writes before
+    each call; the stream is the place of the draw in the entry point; the counter is that of the
+    element, counted over all steps of the scans around it. Streams are globals of kind `const`, so
+    that equal layers stay equal kernels.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+  let statistics = [Statistic<"numDraws", "num-draws", "Draws numbered">];
+}
+
 def HoistInvariants : Pass<"nn-hoist-invariants", "::mlir::ModuleOp"> {
   let summary = "Move out of scans what is the same in every iteration";
   let description = [{

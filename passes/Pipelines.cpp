@@ -24,6 +24,7 @@ void buildNNPipeline(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createPlainInliner());
   pm.addPass(createSymbolDCEPass());
   pm.addPass(createNameLocations());
+  pm.addPass(createNumberDraws()); // before equal operations are merged
 
   // Arithmetic on shapes and numbers.
   pm.addPass(createCanonicalizerPass());

@@ -35,6 +35,10 @@ Result<std::vector<StepTime>> Session::profile(std::string_view entry, const Ten
 
 Result<void> Session::reset() { return state->reset(); }
 
+Generator Session::generator() const { return state->generator(); }
+
+void Session::setGenerator(const Generator &generator) { state->setGenerator(generator); }
+
 Result<Tensor> Session::toDevice(const Tensor &host) { return state->toDevice(host); }
 
 Result<Tensor> Session::toHost(const Tensor &onDevice) { return state->toHost(onDevice); }

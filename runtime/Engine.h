@@ -33,11 +33,20 @@ struct StepTime {
   double milliseconds;  ///< mean over the iterations
 };
 
+/// Where a session's random numbers are: what calls draw depends on nothing else.
+struct Generator {
+  uint64_t seed = 0;
+  uint64_t calls = 0; ///< how many calls of the session have drawn
+  bool operator==(const Generator &) const = default;
+};
+
 /// What a session may be opened with.
 struct SessionOptions {
   std::optional<Device> device = {}; ///< where the model's target is: the cpu, or the first GPU
   /// Dimensions of states, by name. Others are fixed by the first call.
   std::map<std::string, int64_t> dims = {};
+  /// Of the random numbers that entry points draw: equal seeds give equal numbers.
+  uint64_t seed = 0;
 };
 
 /// One caller's use of a model: its arena, its states and, on a GPU, its stream and graphs. Use it
@@ -76,8 +85,14 @@ public:
   Result<std::vector<StepTime>> profile(std::string_view entry, const TensorMap &inputs,
                                         unsigned iterations);
 
-  /// Sets all states to their initial values, and frees the dimensions that the first call fixed.
+  /// Sets all states to their initial values, frees the dimensions that the first call fixed, and
+  /// starts random numbers over.
   Result<void> reset();
+
+  /// Where random numbers are now: what to keep with the values of states to go on later.
+  Generator generator() const;
+  /// The next call that draws goes on from there.
+  void setGenerator(const Generator &generator);
 
   /// A copy of a host tensor on the session's device (on the cpu: the tensor itself).
   Result<Tensor> toDevice(const Tensor &host);

@@ -3,6 +3,7 @@
 #define NNC_RUNTIME_EXECUTOR_H
 
 #include "runtime/CallSizes.h"
+#include "runtime/Engine.h"
 
 namespace nnc::rt {
 
@@ -13,6 +14,8 @@ struct Call {
   const CallSizes &sizes;
   std::span<const Tensor> inputs;
   std::span<const Tensor> outputs;
+  /// Of a call that draws random numbers: what the state of Model.generator holds in it.
+  std::optional<Generator> generator = {};
 };
 
 /// The number in memory of an i32 or i64.

@@ -61,10 +61,10 @@ Result<Tensor> stagedTensor(const PortT &port, std::span<const int64_t> shape,
 
 } // namespace
 
-EntryState::EntryState(const EntryT &entry)
-    : entry(entry), sizes(entry), scalars(entry.dims.size()), inputs(entry.inputs.size()),
-      outputs(entry.outputs.size()), convertedInputs(entry.inputs.size()),
-      convertedOutputs(entry.outputs.size()) {}
+EntryState::EntryState(const ModelT &model, const EntryT &entry)
+    : entry(entry), isDrawing(drawsNumbers(model, entry)), sizes(entry), scalars(entry.dims.size()),
+      inputs(entry.inputs.size()), outputs(entry.outputs.size()),
+      convertedInputs(entry.inputs.size()), convertedOutputs(entry.outputs.size()) {}
 
 void EntryState::release() {
   std::ranges::fill(inputs, Tensor());
@@ -74,13 +74,14 @@ void EntryState::release() {
 SessionState::SessionState(std::shared_ptr<EngineState> engine, std::unique_ptr<Executor> executor)
     : engine(std::move(engine)), executor(std::move(executor)), states(this->engine->model()) {
   for (const std::unique_ptr<EntryT> &entry : this->engine->model().entries)
-    entries.emplace_back(*entry);
+    entries.emplace_back(this->engine->model(), *entry);
 }
 
 Result<std::unique_ptr<SessionState>> SessionState::open(std::shared_ptr<EngineState> engine,
                                                          std::unique_ptr<Executor> executor,
                                                          const SessionOptions &options) {
   std::unique_ptr<SessionState> session(new SessionState(std::move(engine), std::move(executor)));
+  session->drawn.seed = options.seed;
   if (Result<void> opened = session->states.open(options.dims); !opened)
     return opened.error();
   if (Result<void> started = session->startFreshStates(); !started)
@@ -99,7 +100,19 @@ Result<void> SessionState::startFreshStates() {
 
 Result<void> SessionState::reset() {
   states.reset();
+  drawn.calls = 0;
   return startFreshStates();
+}
+
+/// The entry's call, with random numbers of its own.
+Call SessionState::nextCall(size_t index) {
+  EntryState &state = entries[index];
+  Call call = {index, state.sizes, state.inputs, state.outputs};
+  if (state.isDrawing) {
+    call.generator = drawn;
+    ++drawn.calls;
+  }
+  return call;
 }
 
 Result<void> SessionState::checkPlace(const char *what, const std::string &port,
@@ -268,7 +281,7 @@ Result<void> SessionState::runInto(std::string_view entry, const TensorMap &inpu
   if (!index)
     return index.error();
   EntryState &state = entries[*index];
-  Result<void> ran = executor->run({*index, state.sizes, state.inputs, state.outputs});
+  Result<void> ran = executor->run(nextCall(*index));
   if (ran)
     finishOutputs(state, outputs);
   state.release();
@@ -296,8 +309,7 @@ Result<void> SessionState::enqueue(std::string_view entry, const TensorMap &inpu
   if (!index)
     return index.error();
   EntryState &state = entries[*index];
-  Result<void> queued =
-      executor->enqueue({*index, state.sizes, state.inputs, state.outputs}, stream);
+  Result<void> queued = executor->enqueue(nextCall(*index), stream);
   state.release();
   return queued;
 }
@@ -370,7 +382,6 @@ Result<std::vector<StepTime>> SessionState::profile(std::string_view entry, cons
     return converted.error();
 
   std::vector<double> milliseconds(state.entry.steps.size());
-  Call call = {*index, state.sizes, state.inputs, state.outputs};
   for (unsigned i = 0; i < iterations; ++i) {
     // States change: guards are checked in every iteration.
     Result<void> ready = resume(state);
@@ -378,7 +389,7 @@ Result<std::vector<StepTime>> SessionState::profile(std::string_view entry, cons
       ready = resume(state);
     if (!ready)
       return ready.error();
-    if (Result<void> ran = executor->profile(call, milliseconds); !ran)
+    if (Result<void> ran = executor->profile(nextCall(*index), milliseconds); !ran)
       return ran.error();
   }
   state.release();

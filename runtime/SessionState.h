@@ -11,11 +11,12 @@ namespace nnc::rt {
 /// What one entry point needs between calls; all of it is made with the session, so that calls
 /// allocate nothing.
 struct EntryState {
-  explicit EntryState(const format::EntryT &entry);
+  EntryState(const format::ModelT &model, const format::EntryT &entry);
   /// The caller's memory is not kept alive between calls.
   void release();
 
   const format::EntryT &entry;
+  bool isDrawing; // random numbers
   CallSizes sizes;
   std::vector<int64_t> scalars;        // of the running call, by symbol
   std::vector<Tensor> inputs, outputs; // of the running call, by position
@@ -36,6 +37,8 @@ public:
   Result<std::vector<StepTime>> profile(std::string_view entry, const TensorMap &inputs,
                                         unsigned iterations);
   Result<void> reset();
+  Generator generator() const { return drawn; }
+  void setGenerator(const Generator &generator) { drawn = generator; }
   Result<Tensor> toDevice(const Tensor &host);
   Result<Tensor> toHost(const Tensor &onDevice);
   Device device() const { return executor->device(); }
@@ -44,6 +47,7 @@ private:
   SessionState(std::shared_ptr<EngineState> engine, std::unique_ptr<Executor> executor);
   Result<void> startFreshStates();
   Result<void> resume(EntryState &state);
+  Call nextCall(size_t index);
   /// Finds the entry, binds the inputs and solves for the sizes.
   Result<size_t> begin(std::string_view entry, const TensorMap &inputs);
   /// All that comes before the steps: tensors of the ports' types, states of the call's sizes.
@@ -63,6 +67,7 @@ private:
   std::shared_ptr<EngineState> engine;
   std::unique_ptr<Executor> executor;
   StateSizes states;
+  Generator drawn;
   std::vector<EntryState> entries;
 };
 

@@ -117,6 +117,15 @@ int nnc_session_reset(nnc_session *session) {
   return done ? 0 : 1;
 }
 
+nnc_generator nnc_session_generator(const nnc_session *session) {
+  Generator generator = session->session.generator();
+  return {generator.seed, generator.calls};
+}
+
+void nnc_session_set_generator(nnc_session *session, nnc_generator generator) {
+  session->session.setGenerator({generator.seed, generator.calls});
+}
+
 void nnc_session_free(nnc_session *session) { delete session; }
 
 nnc_outputs *nnc_run(nnc_session *session, const char *entry, const nnc_tensor *inputs,

@@ -82,6 +82,16 @@ NNC_API nnc_session *nnc_session_open_with(const nnc_engine *engine, const nnc_d
                                            size_t num_dims);
 /* Sets all states to their initial values; the next call may fix other sizes. 0 on success. */
 NNC_API int nnc_session_reset(nnc_session *session);
+/* Where the session's random numbers are: what calls draw depends on nothing else. A session starts
+ * with the seed 0 and no calls. */
+typedef struct nnc_generator {
+  uint64_t seed;
+  uint64_t calls; /* how many calls of the session have drawn */
+} nnc_generator;
+/* What to keep to go on later. */
+NNC_API nnc_generator nnc_session_generator(const nnc_session *session);
+/* The next call that draws goes on from there: `{seed, 0}` starts over with a seed. */
+NNC_API void nnc_session_set_generator(nnc_session *session, nnc_generator generator);
 NNC_API void nnc_session_free(nnc_session *session);
 
 /* Runs an entry point. NULL on failure. */

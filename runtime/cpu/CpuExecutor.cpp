@@ -80,6 +80,7 @@ public:
   }
 
 private:
+  Result<void> placeGenerator(const Call &call);
   void *addressOf(const BufferT &buffer, const Call &call);
   void resolveBuffers(const EntryT &entry, const Call &call);
   void runStep(const EntryT &entry, const StepT &step, const Call &call);
@@ -144,6 +145,17 @@ Result<void> CpuExecutor::startState(size_t index, uint64_t bytes) {
   std::vector<std::byte> element = initialElement(state);
   for (uint64_t at = 0; at + element.size() <= bytes; at += element.size())
     std::memcpy(target + at, element.data(), element.size());
+  return {};
+}
+
+/// Where the random numbers of the call come from.
+Result<void> CpuExecutor::placeGenerator(const Call &call) {
+  if (!call.generator)
+    return {};
+  std::span<std::byte> memory = states[static_cast<size_t>(model().generator)].writable();
+  if (memory.size() < sizeof(Generator))
+    return Error{fmt::format("the random numbers of {} have no memory", engine->name())};
+  std::memcpy(memory.data(), &*call.generator, sizeof(Generator));
   return {};
 }
 
@@ -213,6 +225,8 @@ void CpuExecutor::loop(const EntryT &entry, const LoopT &loop, const Call &call)
 }
 
 Result<void> CpuExecutor::run(const Call &call) {
+  if (Result<void> placed = placeGenerator(call); !placed)
+    return placed;
   const EntryT &entry = *model().entries[call.entry];
   resolveBuffers(entry, call);
   for (const std::unique_ptr<StepT> &step : entry.steps)
@@ -221,6 +235,8 @@ Result<void> CpuExecutor::run(const Call &call) {
 }
 
 Result<void> CpuExecutor::profile(const Call &call, std::span<double> milliseconds) {
+  if (Result<void> placed = placeGenerator(call); !placed)
+    return placed;
   using Clock = std::chrono::steady_clock;
   const EntryT &entry = *model().entries[call.entry];
   resolveBuffers(entry, call);

@@ -5,6 +5,7 @@
 #include "runtime/StateSizes.h"
 
 #include <algorithm>
+#include <bit>
 #include <fmt/format.h>
 
 using namespace nnc;
@@ -49,6 +50,7 @@ private:
   int64_t *shadowOf(size_t state) const { return static_cast<int64_t *>(shadows.get()) + state; }
   Result<void> fetchScalars(CUstream stream);
   Result<void> fetchScalar(size_t state, CUstream stream);
+  Result<void> placeGenerator(const Call &call, CUstream stream);
   Result<void> markQueued(CUstream stream);
   Result<void> settle();
   Result<PreparedCall *> prepareCall(const Call &call);
@@ -66,12 +68,13 @@ private:
   std::shared_ptr<CudaDevice> gpu;
   DeviceMemory arena, workspace, arrived;
   size_t workspaceSize = 0;
-  std::vector<DeviceMemory> states;                  // by index of Model.states
-  std::vector<uint64_t> stateBytes;                  // what their memory holds
-  HostMemoryOwner shadows;                           // 8 bytes each: of rank 0, on the host
-  std::vector<Ports> ports;                          // by index of Model.entries
-  std::vector<CUdeviceptr> inputs, outputs, buffers; // of the running call
-  std::vector<CUdeviceptr> scalars;                  // of the running call, by symbol
+  std::vector<DeviceMemory> states;                   // by index of Model.states
+  std::vector<uint64_t> stateBytes;                   // what their memory holds
+  std::array<std::byte, sizeof(Generator)> numbers{}; // of Model.generator: what its state holds
+  HostMemoryOwner shadows;                            // 8 bytes each: of rank 0, on the host
+  std::vector<Ports> ports;                           // by index of Model.entries
+  std::vector<CUdeviceptr> inputs, outputs, buffers;  // of the running call
+  std::vector<CUdeviceptr> scalars;                   // of the running call, by symbol
   std::vector<std::unique_ptr<PreparedCall>> cache;
   uint64_t useCount = 0;
   std::vector<EventOwner> events; // of profiles
@@ -172,9 +175,30 @@ Result<void> CudaExecutor::startState(size_t index, uint64_t bytes) {
       NNC_CUDA_TRY(gpu->api(), cuMemcpyHtoDAsync, target + at, repeated.data(),
                    std::min<uint64_t>(chunk, bytes - at), stream);
   }
+  if (static_cast<int64_t>(index) == engine->model().generator)
+    numbers.fill({});
   if (Result<void> fetched = fetchScalar(index, stream); !fetched)
     return fetched;
   NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, stream);
+  return {};
+}
+
+/// Tells the call where its random numbers come from, in the order of its stream: from one call to
+/// the next mostly one byte changes. Nothing is copied, so nobody waits for memory of the host.
+Result<void> CudaExecutor::placeGenerator(const Call &call, CUstream on) {
+  if (!call.generator)
+    return {};
+  auto state = static_cast<size_t>(engine->model().generator);
+  if (stateBytes[state] < numbers.size())
+    return Error{fmt::format("the random numbers of {} have no memory", engine->name())};
+  auto wanted = std::bit_cast<std::array<std::byte, sizeof(Generator)>>(*call.generator);
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i] == numbers[i])
+      continue;
+    NNC_CUDA_TRY(gpu->api(), cuMemsetD8Async, states[state].get() + i,
+                 std::to_integer<unsigned char>(wanted[i]), 1, on);
+    numbers[i] = wanted[i];
+  }
   return {};
 }
 
@@ -314,6 +338,8 @@ Result<void> CudaExecutor::run(const Call &call) {
     return prepared.error();
   if (Result<void> sent = send(call); !sent)
     return sent;
+  if (Result<void> placed = placeGenerator(call, stream); !placed)
+    return placed;
   if (Result<void> ran = (*prepared)->run(stream); !ran)
     return ran;
   if (Result<void> fetched = fetch(call); !fetched)
@@ -333,6 +359,8 @@ Result<void> CudaExecutor::enqueue(const Call &call, void *handle) {
   Result<PreparedCall *> prepared = prepareCall(call);
   if (!prepared)
     return prepared.error();
+  if (Result<void> placed = placeGenerator(call, other); !placed)
+    return placed;
   Result<void> ran = (*prepared)->run(other);
   if (ran)
     ran = fetchScalars(other);
@@ -401,6 +429,8 @@ Result<void> CudaExecutor::profile(const Call &call, std::span<double> milliseco
     return prepared.error();
   if (Result<void> sent = send(call); !sent)
     return sent;
+  if (Result<void> placed = placeGenerator(call, stream); !placed)
+    return placed;
   return timeSteps(**prepared, milliseconds);
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/format/Plan.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 using namespace nnc;
@@ -28,6 +29,14 @@ Result<std::unique_ptr<ModelT>> format::readModel(const Container &container,
   if (Result<void> verified = verifyModel(*model, sizes); !verified)
     return Error{fmt::format("{} is damaged: {}", name, verified.error().message)};
   return model;
+}
+
+bool format::drawsNumbers(const ModelT &model, const EntryT &entry) {
+  return model.generator >= 0 &&
+         std::ranges::any_of(entry.buffers, [&](const std::unique_ptr<BufferT> &buffer) {
+           return buffer->kind == BufferKind::State &&
+                  buffer->index == static_cast<uint32_t>(model.generator);
+         });
 }
 
 uint64_t format::maxPortBytes(const PortT &port, const EntryT &entry) {

@@ -53,6 +53,9 @@ void forEachStep(const std::vector<std::unique_ptr<StepT>> &steps, Visit &&visit
   }
 }
 
+/// Whether calls of an entry draw random numbers.
+bool drawsNumbers(const ModelT &model, const EntryT &entry);
+
 /// Bytes of an input or output at the upper bounds of the entry's dimensions.
 uint64_t maxPortBytes(const PortT &port, const EntryT &entry);
 

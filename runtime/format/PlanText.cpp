@@ -58,6 +58,8 @@ private:
                                                  : entry.inputs[dim->index]->name);
     for (const std::unique_ptr<GuardT> &guard : entry.guards)
       print(out, "  requires {}\n", guard->text);
+    if (drawsNumbers(model, entry))
+      print(out, "  draws random numbers\n");
   }
 
   void printMemory() {

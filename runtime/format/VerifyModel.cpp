@@ -54,6 +54,19 @@ Result<void> verifyStored(unsigned dtype, std::span<const int64_t> shape, uint64
   return require(product == bytes, "the plan has a tensor whose bytes do not fit its shape");
 }
 
+/// A session writes two numbers there.
+Result<void> verifyGenerator(const ModelT &model) {
+  if (model.generator == -1)
+    return {};
+  NNC_TRY(
+      require(model.generator >= 0 && static_cast<size_t>(model.generator) < model.states.size(),
+              "the plan lacks the state of its generator"));
+  const StateT &state = *model.states[static_cast<size_t>(model.generator)];
+  return require(state.dtype == static_cast<uint8_t>(DType::I64) &&
+                     state.shape == std::vector<int64_t>{2} && state.weight < 0 && state.value == 0,
+                 "the plan has a generator of another type");
+}
+
 Result<void> verifyWeights(const ModelT &model, const SectionSizes &sizes) {
   NNC_TRY(requireAll(model.weights));
   NNC_TRY(requireAll(model.weight_files));
@@ -79,7 +92,7 @@ Result<void> verifyWeights(const ModelT &model, const SectionSizes &sizes) {
                         model.weights[static_cast<size_t>(state->weight)]->bytes == state->bytes,
                     "the plan has a state that starts as something of another size"));
   }
-  return {};
+  return verifyGenerator(model);
 }
 
 Result<void> verifyCode(const ModelT &model, const SectionSizes &sizes) {

@@ -84,3 +84,14 @@ func.func @others(%x: !t, %y: !t) {
   %7 = nn.cast %x : !t -> tensor<?x8xbf16, #map>
   return
 }
+
+// CHECK-LABEL: @random
+func.func @random(%i: tensor<4xi64>) {
+  // CHECK: nn.random bits %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<4xi64> -> tensor<4xi32>
+  %0 = nn.random bits %i, %i, %i, %i : tensor<4xi64> -> tensor<4xi32>
+  // CHECK: nn.random normal %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} : tensor<4xi64> -> tensor<4xf32>
+  %1 = nn.random normal %i, %i, %i, %i : tensor<4xi64> -> tensor<4xf32>
+  // CHECK: nn.draw bits : tensor<?x8xi32, #[[MAP]]>
+  %2 = nn.draw bits : tensor<?x8xi32, #map>
+  return
+}

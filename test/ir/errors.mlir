@@ -410,3 +410,27 @@ func.func @update_rank(%x: tensor<4x8xf32>, %v: tensor<4xf32>) {
   %0 = nn.update %x, %v start affine_map<() -> (0, 0)> step [1, 1] : tensor<4x8xf32>, tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @random_element(%i: tensor<4xi64>) {
+  // expected-error @+1 {{'nn.random' op expected a result of f32, found 'i32'}}
+  %0 = nn.random normal %i, %i, %i, %i : tensor<4xi64> -> tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @random_dims(%i: tensor<4xi64>) {
+  // expected-error @+1 {{'nn.random' op expected a result of the operands' dimensions [4], found [5]}}
+  %0 = nn.random bits %i, %i, %i, %i : tensor<4xi64> -> tensor<5xi32>
+  return
+}
+
+// -----
+
+func.func @draw_element() {
+  // expected-error @+1 {{'nn.draw' op expected a result of i32, found 'f32'}}
+  %0 = nn.draw bits : tensor<4xf32>
+  return
+}

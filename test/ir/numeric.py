@@ -192,6 +192,8 @@ def casts():
 def movements():
     case("nn.full 2.5 : f32 -> {r}", [], Tensor([2, 3], [2.5] * 6))
     case("nn.iota {{axis = 1}} : {r}", [], Tensor([2, 3], lambda i, j: j, "i64"))
+    case("nn.iota {{axis = -1}} : {r}", [], Tensor([2, 3, 2], lambda i, j, k: i * 6 + j * 2 + k, "i64"))
+    case("nn.iota {{axis = -1}} : {r}", [], Tensor([], [0], "i32"))
     case("nn.size affine_map<() -> (42)> : {r}", [], Tensor([], [42], "i32"))
     x = ramp(2, 3, 4)
     for shape in ([6, 4], [2, 12], [24], [3, 8], [4, 3, 2], [1, 2, 3, 1, 4], [2, 3, 2, 2]):
@@ -397,13 +399,24 @@ def philox(counter, call, stream, seed):
 
 
 def random_numbers():
-    # The last known answer of the authors' kat_vectors: the digits of pi.
-    assert philox(0x85A308D3243F6A88, 0x13198A2E, 0x03707344, 0x299F31D0A4093822)[0] == 0xD16CFE09
+    # The known answers of the authors (kat_vectors of Random123); the last are the digits of pi.
+    ones = 2 ** 32 - 1
+    known = [
+        ((0, 0, 0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        ((2 ** 64 - 1, ones, ones, 2 ** 64 - 1), (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
+        ((0x85A308D3243F6A88, 0x13198A2E, 0x03707344, 0x299F31D0A4093822),
+         (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1)),
+    ]
+    for (counter, call, stream, seed), words in known:
+        assert tuple(philox(counter, call, stream, seed)) == words
+        signed = [number - 2 ** 64 if number >= 2 ** 63 else number for number in (counter, seed, call, stream)]
+        operands = [Tensor([1], [number], "i64") for number in signed]
+        case("nn.random bits {0}, {1}, {2}, {3} : {t0} -> {r}", operands, Tensor([1], [words[0] >> 8], "i32"))
     counters = Tensor([7], [0, 1, 2, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 5, 123456789], "i64")
     for seed, call, stream in (0, 0, 0), (1234567890123456789, 2 ** 32 + 7, 3), (-5, 1, 2 ** 31 + 9):
-        operands = [counters, Tensor([7], [seed] * 7, "i64"), Tensor([7], [call] * 7, "i64")]
+        operands = [counters] + [Tensor([7], [number] * 7, "i64") for number in (seed, call, stream)]
         words = [philox(c, call, stream, seed % 2 ** 64) for c in counters.data]
-        text = f"{{0}}, {{1}}, {{2}} {{{{stream = {stream}}}}} : {{t0}} -> {{r}}"
+        text = "{0}, {1}, {2}, {3} : {t0} -> {r}"
         case(f"nn.random bits {text}", operands, Tensor([7], [w[0] >> 8 for w in words], "i32"))
         normal = [
             math.sqrt(-2 * math.log((2 * w[0] + 1) / 2 ** 33)) * math.cos(2 * math.pi * w[1] / 2 ** 32) for w in words

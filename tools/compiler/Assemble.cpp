@@ -160,6 +160,8 @@ private:
       state->weight = weight->second;
     else if (std::optional<DictionaryAttr> init = global.getInit())
       state->value = init->getAs<FloatAttr>("value").getValueAsDouble();
+    if (global.getSymName() == nn::kGenerator)
+      plan().generator = static_cast<int32_t>(plan().states.size());
     context.states[global.getSymName()] = plan().states.size();
     plan().states.push_back(std::move(state));
     return {};

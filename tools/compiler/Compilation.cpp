@@ -181,6 +181,8 @@ bool Compilation::optimize() {
   if (!runPasses(*moduleRef, chosenTarget, buildNNPipeline))
     return false;
   Result<void> done = codegen::quantizeWeights(*moduleRef, weights);
+  if (done) // constants that passes have added
+    done = codegen::initializeWeights(*moduleRef, options.seed, weights);
   return done ? true : fail(done.error());
 }
 

@@ -65,6 +65,8 @@ void declare(CLI::App &app, Options &options, Texts &texts) {
   addList(app, "--output", texts.outputs,
           "where to write (of the last call): NAME=FILE.npy, or a .safetensors for all outputs");
   app.add_option("--random", options.randomSeed, "fill the inputs that are not given, from a seed");
+  app.add_option("--seed", options.seed, "of the random numbers that the model draws itself")
+      ->capture_default_str();
   addList(app, "--dim", texts.dims, "NAME=SIZE: a size of the random inputs");
   addList(app, "--compare", texts.compares, "[NAME=]FILE: fail if the output differs");
   app.add_option("--rtol", options.rtol, "relative tolerance of --compare")->capture_default_str();

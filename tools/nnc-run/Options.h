@@ -24,6 +24,7 @@ struct Options {
   unsigned repeat = 1;     ///< how often the last call is made
   std::optional<uint64_t> randomSeed;  ///< fill the inputs that are not given
   std::map<std::string, int64_t> dims; ///< sizes of random inputs
+  uint64_t seed = 0;                   ///< of the numbers that the model draws
   double rtol = 1e-5, atol = 1e-6;
   bool info = false, bench = false, profile = false;
 };

@@ -118,7 +118,7 @@ static Result<void> runModel(const Options &options) {
   Result<TensorMap> inputs = readInputs(options, **entry);
   if (!inputs)
     return inputs.error();
-  Result<Session> session = options.device ? engine->session(*options.device) : engine->session();
+  Result<Session> session = engine->session({.device = options.device, .seed = options.seed});
   if (!session)
     return session.error();
 

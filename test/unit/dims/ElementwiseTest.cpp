@@ -575,16 +575,6 @@ help: `axis` has a similar name
 )out");
 }
 
-TEST(ElementwiseErrors, DropoutProbability) {
-  EXPECT_EQ(run(R"nn((x: float[4]) = dropout(x, 1.5))nn"),
-            R"out(error[E0507]: the probability of `dropout` is 1.5, but must be in 0..1
- --> test.nn:2:40
-  |
-2 |   fn forward(x: float[4]) = dropout(x, 1.5)
-  |                                        ^^^
-)out");
-}
-
 TEST(ElementwiseErrors, NoRealNumber) {
   EXPECT_EQ(run(R"nn((x: float[4]) = x * sqrt(-1))nn"),
             R"out(error[E0507]: `sqrt` of -1 is no real number
@@ -592,16 +582,6 @@ TEST(ElementwiseErrors, NoRealNumber) {
   |
 2 |   fn forward(x: float[4]) = x * sqrt(-1)
   |                                 ^^^^^^^^
-)out");
-}
-
-TEST(ElementwiseErrors, NotYet) {
-  EXPECT_EQ(run(R"nn((x: float[4]) = x + kaiming_uniform())nn"),
-            R"out(error[E0590]: `kaiming_uniform` is not supported yet
- --> test.nn:2:33
-  |
-2 |   fn forward(x: float[4]) = x + kaiming_uniform()
-  |                                 ^^^^^^^^^^^^^^^
 )out");
 }
 

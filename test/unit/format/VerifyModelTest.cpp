@@ -135,6 +135,32 @@ TEST(VerifyModel, statesAndScalars) {
       "in `forward` the plan has an update of nothing");
 }
 
+TEST(VerifyModel, generator) {
+  auto errorWith = [](const std::function<void(ModelT &)> &change) {
+    return errorAfter([&](ModelT &model, EntryT &) {
+      model.states.push_back(std::make_unique<StateT>());
+      model.states[0]->dtype = static_cast<uint8_t>(DType::I64);
+      model.states[0]->shape = {2};
+      model.states[0]->bytes = 16;
+      model.generator = 0;
+      change(model);
+    });
+  };
+  EXPECT_EQ(errorWith([](ModelT &) {}), "");
+  EXPECT_EQ(errorWith([](ModelT &m) { m.generator = 1; }),
+            "the plan lacks the state of its generator");
+  EXPECT_EQ(errorWith([](ModelT &m) { m.generator = -2; }),
+            "the plan lacks the state of its generator");
+  const char *otherType = "the plan has a generator of another type";
+  EXPECT_EQ(errorWith([](ModelT &m) { m.states[0]->dtype = static_cast<uint8_t>(DType::F64); }),
+            otherType);
+  EXPECT_EQ(errorWith([](ModelT &m) {
+              m.states[0]->shape = {1};
+              m.states[0]->bytes = 8;
+            }),
+            otherType);
+}
+
 TEST(VerifyModel, loops) {
   auto after = [](auto change) {
     ModelT model = makeLoopPlan();

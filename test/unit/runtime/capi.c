@@ -68,7 +68,12 @@ static int64_t count(nnc_session *session) {
 static int testStates(const nnc_engine *engine) {
   nnc_session *session = nnc_session_open_with(engine, NULL, 0);
   CHECK(session && count(session) == 1 && count(session) == 2);
+  nnc_generator start = nnc_session_generator(session), put = {7, 3};
+  CHECK(start.seed == 0 && start.calls == 0);
+  nnc_session_set_generator(session, put);
+  CHECK(nnc_session_generator(session).seed == 7 && nnc_session_generator(session).calls == 3);
   CHECK(nnc_session_reset(session) == 0 && count(session) == 1);
+  CHECK(nnc_session_generator(session).seed == 7 && nnc_session_generator(session).calls == 0);
   nnc_session_free(session);
   nnc_dim wrong = {"B", 2}, nameless = {NULL, 2};
   CHECK(nnc_session_open_with(engine, &wrong, 1) == NULL);
