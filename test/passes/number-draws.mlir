@@ -1,5 +1,5 @@
 // Every draw of an entry point, after inlining, gets a stream of its own.
-// RUN: nnc-opt %s --inline --nn-number-draws | FileCheck %s
+// RUN: nnc-opt %s --inline --symbol-dce --nn-name-locations --nn-number-draws | FileCheck %s
 // RUN: nnc-opt %s --nn-pipeline | FileCheck %s --check-prefix=MERGED
 
 #b = affine_map<()[s0] -> (s0, 3)>

@@ -68,6 +68,16 @@ TEST(RandomErrors, DropoutProbability) {
 )out");
 }
 
+TEST(RandomErrors, TrainingIsABool) {
+  EXPECT_EQ(run(R"nn((x: float[4]) = dropout(x, 0.5, training=1))nn"),
+            R"out(error[E0403]: `dropout` needs a bool, found an int
+ --> test.nn:2:54
+  |
+2 |   fn forward(x: float[4]) = dropout(x, 0.5, training=1)
+  |                                                      ^
+)out");
+}
+
 TEST(RandomErrors, NegativeDeviation) {
   EXPECT_EQ(run(R"nn((x: float[4]) = x + normal([4], std=-1))nn"),
             R"out(error[E0507]: the deviation of `normal` is -1, but must not be negative
