@@ -382,4 +382,28 @@ model M() {
   }
 }
 
+TEST(RandomTargets, QueuedCallsDrawInTheirOrder) {
+  Program program("cuda", R"(
+model M() {
+  fn forward(x: float[4]) -> float[4] = x + uniform([4])
+}
+)");
+  Session &session = *program.session;
+  Result<Tensor> x = session.toDevice(zeros({4}));
+  ASSERT_TRUE(x) << x.error().message;
+  TensorMap inputs = {{"x", *x}};
+  std::vector<TensorMap> outputs;
+  for (int call = 0; call < 3; ++call) {
+    outputs.push_back(*session.makeOutputs("forward", inputs, Device::cuda(0)));
+    ASSERT_TRUE(session.enqueue("forward", inputs, outputs.back(), nullptr));
+  }
+  for (uint64_t call = 0; call < 3; ++call) {
+    Result<Tensor> host = session.toHost(outputs[call]["output"]);
+    ASSERT_TRUE(host) << host.error().message;
+    auto values = host->values<float>();
+    EXPECT_EQ(Floats(values.begin(), values.end()), uniforms(4, 0, {0, call}));
+  }
+  EXPECT_EQ(program.call({{"x", zeros({4})}}), uniforms(4, 0, {0, 3}));
+}
+
 } // namespace
