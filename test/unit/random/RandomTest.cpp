@@ -333,6 +333,23 @@ TEST_P(Random, DropoutDropsAndScales) {
   EXPECT_EQ(program.call(inputs), values);
 }
 
+TEST_P(Random, ImagesWithTheirChannelsLastLoseTheSameElements) {
+  Program program = Program(GetParam(), R"(
+@precision(bf16)
+model M() {
+  a = Conv2d(8, 8, 1)
+  b = Conv2d(8, 8, 1)
+  fn forward(x: float[B, 8, 3, 5]) -> (y: f32[B, 8, 3, 5], z: float[B, 8, 3, 5]) requires B in 1..=4 {
+    y = a(x) |> dropout(0.5, training=true)
+    return f32(y), b(y)
+  }
+}
+)");
+  Floats values = program.call({{"x", ones({2, 8, 3, 5})}}), drawn = uniforms(240, 0, {});
+  for (size_t i = 0; i < values.size(); ++i)
+    EXPECT_EQ(values[i] == 0, drawn[i] < 0.5f) << i;
+}
+
 TEST_P(Random, DropoutIsTheIdentityUnlessTraining) {
   Program program = Program(GetParam(), R"(
 module Both(training: bool) {
