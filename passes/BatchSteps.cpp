@@ -128,6 +128,23 @@ private:
            llvm::any_of(op->getOperands(), [&](Value v) { return batchable.lookup(v); });
   }
 
+  /// Of `value` and what it is computed from element by element, what takes least memory in all
+  /// steps: a loop widens and adds at no cost.
+  Value narrowest(Value value) {
+    auto widthOf = [](Value v) { return typeOf(v).getElementTypeBitWidth(); };
+    Value best = value;
+    while (roleOf(value.getDefiningOp()) == nn::FusionRole::Pointwise) {
+      SmallVector<Value> inside;
+      llvm::copy_if(value.getDefiningOp()->getOperands(), std::back_inserter(inside),
+                    [&](Value operand) { return !isOutside(operand); });
+      if (inside.size() != 1 || !batchable.lookup(inside[0]))
+        break;
+      value = inside[0];
+      best = widthOf(value) < widthOf(best) ? value : best;
+    }
+    return best;
+  }
+
   /// Values behind products that something reads which cannot be batched. Views of them stay.
   SmallVector<Value> findFrontier() {
     llvm::SetVector<Value> found;
@@ -143,7 +160,7 @@ private:
                value.getDefiningOp()->getNumOperands() == 1)
           value = value.getDefiningOp()->getOperand(0);
         if (batchable.lookup(value))
-          found.insert(value);
+          found.insert(narrowest(value));
       }
     }
     return found.takeVector();

@@ -76,3 +76,36 @@ func.func @rnn(%x: tensor<?x?x8xf32, #x> {nn.name = "x"}, %h0: tensor<?x4xf32, #
   %y = nn.transpose %0#1 {permutation = array<i64: 1, 0, 2>} : tensor<?x?x4xf32, #ys> -> tensor<?x?x4xf32, #all>
   return %y, %0#0 : tensor<?x?x4xf32, #all>, tensor<?x4xf32, #h>
 }
+
+nn.global @w16 : tensor<4x8xf16> {kind = "param"}
+
+// What is computed for all steps is kept as narrow as the product gave it.
+
+// BATCH-LABEL: func.func @narrow
+// BATCH: %[[XW:.*]] = nn.matmul %{{.*}} -> tensor<?x?x4xf16
+// BATCH-NOT: nn.cast
+// BATCH: nn.scan 2
+// BATCH: nn.slice %[[XW]]
+// BATCH-NEXT: %[[XT:.*]] = nn.reshape
+// BATCH-NEXT: %[[WIDE:.*]] = nn.cast %[[XT]]
+// BATCH-NEXT: nn.add %[[WIDE]], %{{.*}}
+func.func @narrow(%x: tensor<?x?x8xf16, #x> {nn.name = "x"}, %h0: tensor<?x4xf32, #h> {nn.name = "h"})
+    -> tensor<?x4xf32, #h>
+    attributes {nn.entry, nn.dims = ["B", "T", "scan.2"], nn.kinds = ["dim", "dim", "loop"],
+                nn.ranges = [array<i64: 1, 8>, array<i64: 1, 16>, array<i64: 0, 15>]} {
+  %w = nn.get @w16 : tensor<4x8xf16>
+  %b = nn.get @b : tensor<4xf32>
+  %0 = nn.scan 2 length #t init(%h0 : tensor<?x4xf32, #h>) -> (tensor<?x4xf32, #h>) {
+  ^bb0(%h: tensor<?x4xf32, #h>):
+    %row = nn.slice %x start affine_map<()[s0, s1, s2] -> (0, s2, 0)> step [1, 1, 1]
+        : tensor<?x?x8xf16, #x> -> tensor<?x1x8xf16, #xt>
+    %xt = nn.reshape %row : tensor<?x1x8xf16, #xt> -> tensor<?x8xf16, #x2>
+    %1 = nn.matmul %xt, %w {transpose_b} : tensor<?x8xf16, #x2>, tensor<4x8xf16> -> tensor<?x4xf16, #h>
+    %2 = nn.cast %1 : tensor<?x4xf16, #h> -> tensor<?x4xf32, #h>
+    %bias = nn.broadcast %b {dims = array<i64: 1>} : tensor<4xf32> -> tensor<?x4xf32, #h>
+    %3 = nn.add %2, %bias : tensor<?x4xf32, #h>
+    %4 = nn.add %3, %h : tensor<?x4xf32, #h>
+    nn.yield %4 : tensor<?x4xf32, #h>
+  }
+  return %0 : tensor<?x4xf32, #h>
+}
