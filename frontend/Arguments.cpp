@@ -7,7 +7,7 @@
 
 namespace nnc::frontend {
 
-std::nullopt_t Evaluator::unknownArgument(const FormalSource &source, const Argument &argument) {
+void Evaluator::unknownArgument(const FormalSource &source, const Argument &argument) {
   std::vector<std::string_view> names;
   for (const syntax::Formal &formal : source.formals)
     names.push_back(formal.name.text);
@@ -22,7 +22,6 @@ std::nullopt_t Evaluator::unknownArgument(const FormalSource &source, const Argu
     if (argument.nameSpan.isValid())
       diag.fixIt(fmt::format("`{}` has a similar name", *similar),
                  {{argument.nameSpan, std::string(*similar)}});
-  return std::nullopt;
 }
 
 /// "2 arguments", "1 argument".
@@ -37,6 +36,7 @@ std::optional<std::vector<BoundArgument>> Evaluator::bindArguments(const FormalS
   for (const syntax::Formal &formal : source.formals)
     bound.push_back({&formal});
   size_t next = 0;
+  bool known = true;
   for (Argument &argument : arguments) {
     size_t index = next;
     if (argument.name.empty()) {
@@ -45,8 +45,11 @@ std::optional<std::vector<BoundArgument>> Evaluator::bindArguments(const FormalS
       index = 0;
       while (index < bound.size() && bound[index].formal->name.text != argument.name)
         ++index;
-      if (index == bound.size())
-        return unknownArgument(source, argument);
+      if (index == bound.size()) {
+        unknownArgument(source, argument);
+        known = false;
+        continue;
+      }
     }
     if (index >= bound.size()) {
       error("E0205", argument.span,
@@ -64,7 +67,7 @@ std::optional<std::vector<BoundArgument>> Evaluator::bindArguments(const FormalS
     bound[index].span = argument.span;
     bound[index].expr = argument.expr;
   }
-  if (!checkComplete(source, bound, site))
+  if (!known || !checkComplete(source, bound, site))
     return std::nullopt;
   return bound;
 }

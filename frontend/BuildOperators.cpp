@@ -119,11 +119,14 @@ std::optional<Value> Evaluator::compare(const syntax::BinaryExpr &expr, const Va
 
 std::optional<Value> Evaluator::mismatch(const syntax::BinaryExpr &expr, const Value &left,
                                          const Value &right) {
-  error("E0403", expr.opSpan,
-        fmt::format("`{}` does not work on {} and {}", syntax::spelling(expr.op),
-                    describeKind(left), describeKind(right)))
-      .label(expr.lhs->span, describeKind(left))
-      .label(expr.rhs->span, describeKind(right));
+  syntax::Diagnostic &diag =
+      error("E0403", expr.opSpan,
+            fmt::format("`{}` does not work on {} and {}", syntax::spelling(expr.op),
+                        describeKind(left), describeKind(right)))
+          .label(expr.lhs->span, describeKind(left))
+          .label(expr.rhs->span, describeKind(right));
+  if (expr.op == BinaryOp::In && right.isInt())
+    diag.help("a range is written `1..=64`, with its end, or `1..64`, without");
   return std::nullopt;
 }
 

@@ -104,12 +104,18 @@ bool EntryEmitter::takeBuildTimeFormal(const syntax::Formal &formal) {
 }
 
 /// The variables of a signature, in order of appearance, become the dimensions of the entry point.
-void EntryEmitter::collectVariables(const syntax::TensorType &type, syntax::Span span) {
+bool EntryEmitter::collectVariables(const syntax::TensorType &type, syntax::Span span) {
   Frame &frame = *evaluator.frame;
+  bool ok = true;
   for (const syntax::Dim &dim : type.dims) {
     auto *name = dim.isPack ? nullptr : dim.expr->as<syntax::NameExpr>();
-    if (!name || !isCapitalised(name->name) || evaluator.isKnown(name->name))
+    if (!name || evaluator.isKnown(name->name))
       continue;
+    if (!isCapitalised(name->name)) {
+      evaluator.evalDim(dim); // says why it is none
+      ok = false;
+      continue;
+    }
     std::string text(name->name);
     frame.boundAt[name->name] = name->span;
     if (auto value = fixed.find(text); value != fixed.end()) {
@@ -121,6 +127,7 @@ void EntryEmitter::collectVariables(const syntax::TensorType &type, syntax::Span
     namedAt.push_back(name->span);
     frame.locals.define(name->name, Value::integer(Dim::variable(std::move(text))));
   }
+  return ok;
 }
 
 /// An open pack is one axis that prints as the pack does.
@@ -135,6 +142,7 @@ void EntryEmitter::openPack(std::string_view name) {
 }
 
 bool EntryEmitter::takeFormals(const syntax::FnStmt &fn) {
+  bool ok = true;
   for (const syntax::Formal &formal : fn.params) {
     auto *type = formal.type->as<syntax::TensorType>();
     if (!type || isAbsent(formal)) {
@@ -156,9 +164,9 @@ bool EntryEmitter::takeFormals(const syntax::FnStmt &fn) {
                                                       syntax::spelling(type->elem)));
       return false;
     }
-    collectVariables(*type, formal.span);
+    ok &= collectVariables(*type, formal.span);
   }
-  return true;
+  return ok;
 }
 
 //===- Guards and ranges ----------------------------------------------------------------------===//

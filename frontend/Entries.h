@@ -50,7 +50,7 @@ private:
   bool takeFormals(const syntax::FnStmt &fn);
   bool takeBuildTimeFormal(const syntax::Formal &formal);
   void openPack(std::string_view name);
-  void collectVariables(const syntax::TensorType &type, syntax::Span span);
+  bool collectVariables(const syntax::TensorType &type, syntax::Span span);
   void takeScalars(const syntax::FnStmt &fn);
   bool takeGuards(const syntax::FnStmt &fn);
   void noteDims();

@@ -382,7 +382,7 @@ private:
   std::optional<Value> callWhole(const FunctionData &function, std::vector<Argument> arguments,
                                  CallSite site);
   bool isStageCall(const FunctionData &function, const std::vector<Argument> &arguments);
-  std::nullopt_t unknownArgument(const FormalSource &source, const Argument &argument);
+  void unknownArgument(const FormalSource &source, const Argument &argument);
   bool checkComplete(const FormalSource &source, const std::vector<BoundArgument> &bound,
                      const CallSite &site);
   std::optional<Value> compare(const syntax::BinaryExpr &expr, const Value &left,

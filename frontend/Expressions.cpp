@@ -231,8 +231,10 @@ std::optional<std::vector<Value>> Evaluator::evalSequence(const syntax::Expr &ex
     return std::nullopt;
   if (value->isSequence())
     return std::vector<Value>(value->elements().begin(), value->elements().end());
-  error("E0403", expr.span, fmt::format("`for` walks over a list or a range"))
-      .primaryLabel(fmt::format("this is {}", describeKind(*value)));
+  syntax::Diagnostic &diag = error("E0403", expr.span, "`for` walks over a list or a range")
+                                 .primaryLabel(fmt::format("this is {}", describeKind(*value)));
+  if (value->isTensor())
+    diag.help("a range is written `0..n`; over an axis of a tensor walks `scan`");
   return std::nullopt;
 }
 
@@ -263,17 +265,22 @@ bool Evaluator::mayBind(const syntax::Ident &name) {
     return true;
   const ModuleClass &cls = *frame->self->cls;
   syntax::Span first;
-  if (const syntax::Formal *hyper = cls.hyperparameter(name.text))
+  const Slot *slot = nullptr;
+  if (const syntax::Formal *hyper = cls.hyperparameter(name.text)) {
     first = hyper->name.span;
-  else if (const Member *member = frame->self->member(name.text))
+  } else if (const Member *member = frame->self->member(name.text)) {
     first = member->name.span;
-  else if (const syntax::FnStmt *fn = cls.function(name.text))
+    slot = member->slot.get();
+  } else if (const syntax::FnStmt *fn = cls.function(name.text))
     first = fn->name.span;
   else
     return true;
-  error("E0203", name.span, fmt::format("`{}` is a member of `{}` already", name.text, cls.name()))
-      .primaryLabel("a local may not hide it")
-      .label(first, "the member");
+  syntax::Diagnostic &diag = error(
+      "E0203", name.span, fmt::format("`{}` is a member of `{}` already", name.text, cls.name()));
+  diag.primaryLabel("a local may not hide it").label(first, "the member");
+  if (slot && slot->decl->slot != syntax::SlotKind::Param)
+    diag.help(fmt::format("a {} is written by `<-`: `{} <- ...`",
+                          syntax::spelling(slot->decl->slot), name.text));
   return false;
 }
 

@@ -66,7 +66,12 @@ static const syntax::ModuleStmt *pickModel(const FileScope &file, const std::str
     return nullptr;
   }
   if (models.empty()) {
-    diags.error(fmt::format("{} declares no model", fileName));
+    syntax::Diagnostic &diag = diags.error(fmt::format("{} declares no model", fileName));
+    for (const syntax::StmtPtr &item : file.tree->items)
+      if (auto *module = item->as<syntax::ModuleStmt>(); module && diag.notes.empty())
+        diag.note(fmt::format("`{}` is a module; what is compiled is declared by `model`",
+                              module->name.text),
+                  module->name.span);
     return nullptr;
   }
   if (wanted.empty()) {
@@ -88,6 +93,28 @@ static void loadDialects(mlir::MLIRContext &context) {
   context.getOrLoadDialect<mlir::func::FuncDialect>();
 }
 
+namespace {
+
+/// A function of an instance keeps it alive, also as the value of one of its members. Such cycles
+/// end here, when neither models nor the constants of files need the instances any more.
+class InstanceKeeper {
+public:
+  ~InstanceKeeper() {
+    for (const InstanceRef &instance : instances)
+      for (Member &member : instance->members)
+        member.value.reset();
+  }
+  void keep(const ModelBuilder &builder) {
+    instances.insert(instances.end(), builder.madeInstances().begin(),
+                     builder.madeInstances().end());
+  }
+
+private:
+  std::vector<InstanceRef> instances;
+};
+
+} // namespace
+
 mlir::OwningOpRef<mlir::ModuleOp> emitModel(syntax::SourceManager &sources, syntax::FileId file,
                                             const FrontendOptions &options,
                                             syntax::Diagnostics &diags, mlir::MLIRContext &context,
@@ -102,8 +129,11 @@ mlir::OwningOpRef<mlir::ModuleOp> emitModel(syntax::SourceManager &sources, synt
   if (!model)
     return nullptr;
   ModelInfo unwanted;
+  InstanceKeeper keeper;
   ModelBuilder builder(sources, diags, context, files, *scope, options, /*quiet=*/false);
-  return builder.build(*model, info ? *info : unwanted);
+  mlir::OwningOpRef<mlir::ModuleOp> module = builder.build(*model, info ? *info : unwanted);
+  keeper.keep(builder);
+  return module;
 }
 
 /// Whether a module can be made without arguments.
@@ -187,6 +217,7 @@ private:
   FrontendOptions options;
   UseRecorder uses;
   std::set<const syntax::ModuleStmt *> checked;
+  InstanceKeeper keeper;
 };
 
 } // namespace
@@ -196,6 +227,7 @@ void FileChecker::build(const syntax::ModuleStmt &decl) {
   ModelBuilder builder(sources, diags, context, files, file, options, !decl.isModel);
   builder.build(decl, info);
   checked.merge(builder.usedModules());
+  keeper.keep(builder);
 }
 
 void FileChecker::checkModels() {
@@ -226,6 +258,7 @@ void FileChecker::checkOpen(const syntax::ModuleStmt &decl) {
   syntax::Diagnostics found;
   ModelBuilder builder(sources, found, context, files, file, options, /*quiet=*/true);
   builder.checkOpen(decl);
+  keeper.keep(builder);
   for (const syntax::Diagnostic &diag : found.all())
     if (isCertain(diag.code))
       adopt(diag);
@@ -255,11 +288,15 @@ static bool canCheck(const syntax::FnStmt &fn) {
 
 void FileChecker::checkRest() {
   syntax::Diagnostics found;
-  ModelBuilder(sources, found, context, files, file, options, /*quiet=*/true).checkConstants();
+  auto check = [&](auto what) {
+    ModelBuilder builder(sources, found, context, files, file, options, /*quiet=*/true);
+    what(builder);
+    keeper.keep(builder);
+  };
+  check([](ModelBuilder &builder) { builder.checkConstants(); });
   for (const syntax::StmtPtr &item : file.tree->items)
     if (auto *fn = item->as<syntax::FnStmt>(); fn && canCheck(*fn) && !uses.isUsed(*fn))
-      ModelBuilder(sources, found, context, files, file, options, /*quiet=*/true)
-          .checkFunction(*fn);
+      check([&](ModelBuilder &builder) { builder.checkFunction(*fn); });
   for (const syntax::Diagnostic &diag : found.all())
     if (diag.severity == syntax::Severity::Error && diag.code != "E0304")
       adopt(diag);

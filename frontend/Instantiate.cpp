@@ -174,8 +174,12 @@ void Evaluator::bindMember(Instance &instance, const syntax::BindStmt &bind) {
   for (const syntax::Ident &name : names) {
     const std::optional<Value> *bound = frame->locals.find(name.text);
     std::optional<Value> member = bound ? *bound : std::nullopt;
-    if (!isNewMember(instance, name))
+    if (!isNewMember(instance, name)) {
+      for (Member &first : instance.members)
+        if (first.name.text == name.text)
+          first.value.reset(); // which of the two is meant, nobody knows
       continue;
+    }
     if (member) {
       instance.weight += member->weight();
       placeInstances(instance, *member, name, key);

@@ -47,6 +47,8 @@ public:
   void checkConstants();
   /// The modules that build() made instances of.
   std::set<const syntax::ModuleStmt *> usedModules() const;
+  /// Instances that it made, of constants of the files too.
+  const std::vector<InstanceRef> &madeInstances() const { return evaluator.instances; }
 
 private:
   mlir::OwningOpRef<mlir::ModuleOp> startModule(const syntax::ModuleStmt &decl);

@@ -7,6 +7,7 @@
 
 #include "ir/NNOps.h"
 
+#include <algorithm>
 #include <cctype>
 #include <fmt/format.h>
 #include <limits>
@@ -193,26 +194,23 @@ static std::string shapeNamesOf(const Frame &frame) {
   return "not a parameter or constant";
 }
 
-/// Words of Python for what is here.
+/// What people write elsewhere for what is here.
 static void addForeignHelp(syntax::Diagnostic &diag, const syntax::NameExpr &expr) {
-  struct Word {
-    std::string_view foreign, local;
-  };
-  constexpr Word kWords[] = {{"None", "none"},   {"True", "true"}, {"False", "false"},
-                             {"null", "none"},   {"nil", "none"},  {"cat", "concat"},
-                             {"range", "arange"}};
-  constexpr std::string_view kPackages[] = {"torch", "nn", "np", "numpy", "F", "jnp", "tf", "math"};
-  for (const Word &word : kWords)
-    if (word.foreign == expr.name) {
-      diag.fixIt(fmt::format("it is called `{}`", word.local),
-                 {{expr.span, std::string(word.local)}});
-      return;
-    }
-  if (expr.name == "self")
-    diag.help("members are named by themselves: `fc`, not `self.fc`");
-  for (std::string_view package : kPackages)
-    if (package == expr.name)
-      diag.help("the functions of the library are in scope without a prefix: `relu(x)`");
+  std::optional<std::string_view> local = syntax::localTypeName(expr.name);
+  if (local && local->find_first_of("0123456789") == local->npos)
+    local.reset(); // no value here
+  const ForeignName *known = findForeignName(expr.name);
+  if (!local && known && !known->local.empty())
+    local = known->local;
+  if (local)
+    diag.fixIt(fmt::format("it is called `{}`", *local), {{expr.span, std::string(*local)}});
+  else if (known)
+    diag.help(std::string(known->advice));
+}
+
+static bool isAllCapitals(std::string_view name) {
+  return std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) { return std::isupper(c) || std::isdigit(c); });
 }
 
 std::nullopt_t Evaluator::unknownName(const syntax::NameExpr &expr) {
@@ -230,15 +228,18 @@ std::nullopt_t Evaluator::unknownName(const syntax::NameExpr &expr) {
                           : "only capitalised names introduce a dimension");
   } else {
     diag.primaryLabel("not defined here");
+    if (frame->emission && isAllCapitals(expr.name))
+      diag.note("a dimension is introduced by a size that is its name alone, in the type of a "
+                "parameter");
     if (frame->self)
       for (const syntax::StmtPtr &stmt : frame->self->cls->decl->body)
         if (auto *bind = stmt->as<syntax::BindStmt>();
             bind && bind->targets.front().name.text == expr.name)
           diag.note("members are evaluated in order; this one comes later", bind->span);
   }
-  size_t fixes = diag.fixIts.size();
-  addForeignHelp(diag, expr);
-  if (diag.fixIts.size() != fixes)
+  if (!inShape)
+    addForeignHelp(diag, expr);
+  if (!diag.fixIts.empty())
     return std::nullopt;
   if (std::optional<std::string_view> similar = closestName(expr.name, candidates))
     diag.fixIt(fmt::format("`{}` has a similar name", *similar),
@@ -319,12 +320,9 @@ std::nullopt_t Evaluator::unknownMember(const Value &base, const syntax::Ident &
   if (auto similar = closestName(name.text, candidates))
     diag.fixIt(fmt::format("`{}` has a similar name", *similar),
                {{name.span, std::string(*similar)}});
-  else if (base.isTensor() && (name.text == "shape" || name.text == "size"))
-    diag.help("sizes have names in the type of the parameter: `x: float[B, T]`, then `T`");
-  else if (base.isTensor() && (name.text == "view" || name.text == "permute" ||
-                               name.text == "transpose" || name.text == "flatten"))
-    diag.help("`x.T` swaps the last two axes, patterns move and join any: "
-              "`x |> rearrange(\"b t d -> b d t\")`");
+  else if (const ForeignName *known = findForeignName(name.text);
+           base.isTensor() && known && !known->advice.empty())
+    diag.help(std::string(known->advice));
   else if (base.isTensor() && isKnown(name.text))
     diag.help(
         fmt::format("functions take the tensor: `{0}(x, ...)` or `x |> {0}(...)`", name.text));

@@ -39,17 +39,27 @@ static std::string count(size_t number) {
   return fmt::format("{} argument{}", number, number == 1 ? "" : "s");
 }
 
+/// `concat(a, b)`: where a list is wanted, its elements were given.
+void PrimitiveCall::helpWithList(syntax::Diagnostic &diag) const {
+  bool isTensor = bound[0] && bound[0]->value.isTensor();
+  bool isSize = bound[0] && bound[0]->value.isInt();
+  if (formals[0].name == "tensors" && isTensor)
+    diag.help(fmt::format("the tensors stand in a list: `{}([a, b], axis=0)`", name));
+  else if (formals[0].name == "shape" && isSize)
+    diag.help(fmt::format("the sizes stand in a list: `{}([B, 10])`", name));
+}
+
 bool PrimitiveCall::assign(size_t index, Argument &argument) {
   size_t places = formals.size() - (formals.back().name == "*");
   if (index >= places) {
-    error("E0205", argument.span,
-          fmt::format("{} takes {}, this is one more", quotedName(), count(places)));
+    helpWithList(error("E0205", argument.span,
+                       fmt::format("{} takes {}, this is one more", quotedName(), count(places))));
     return false;
   }
   if (bound[index]) {
-    error("E0205", argument.span,
-          fmt::format("`{}` of {} is given twice", formals[index].name, quotedName()))
-        .label(bound[index]->span, "given first here");
+    helpWithList(error("E0205", argument.span,
+                       fmt::format("`{}` of {} is given twice", formals[index].name, quotedName()))
+                     .label(bound[index]->span, "given first here"));
     return false;
   }
   bound[index] = Operand{std::move(argument.value), argument.span, argument.expr};
@@ -83,6 +93,7 @@ bool PrimitiveCall::checkComplete() const {
 
 bool PrimitiveCall::bind(std::vector<Argument> arguments) {
   size_t next = 0;
+  bool known = true;
   for (Argument &argument : arguments) {
     std::optional<size_t> index = argument.name.empty() ? next++ : indexOf(argument.name);
     if (!index && formals.back().name == "*") {
@@ -92,12 +103,13 @@ bool PrimitiveCall::bind(std::vector<Argument> arguments) {
     }
     if (!index) {
       reportUnknown(argument);
-      return false;
+      known = false;
+      continue;
     }
     if (!assign(*index, argument))
       return false;
   }
-  return checkComplete();
+  return known && checkComplete();
 }
 
 bool PrimitiveCall::has(std::string_view formal) const {
@@ -113,9 +125,9 @@ const Operand &PrimitiveCall::operand(std::string_view formal) const {
 
 std::nullopt_t PrimitiveCall::wrongKind(const Operand &operand, std::string_view expected) const {
   bool isEmptyList = operand.value.isSequence() && operand.value.elements().empty();
-  error("E0403", operand.span,
-        fmt::format("{} needs {}, found {}", quotedName(), expected,
-                    isEmptyList ? "an empty list" : describeKind(operand.value)));
+  helpWithList(error("E0403", operand.span,
+                     fmt::format("{} needs {}, found {}", quotedName(), expected,
+                                 isEmptyList ? "an empty list" : describeKind(operand.value))));
   return std::nullopt;
 }
 

@@ -97,6 +97,7 @@ public:
 private:
   bool assign(size_t index, Argument &argument);
   bool assignOther(Argument &argument);
+  void helpWithList(syntax::Diagnostic &diag) const;
   bool checkComplete() const;
   void reportUnknown(const Argument &argument) const;
   std::optional<size_t> indexOf(std::string_view formal) const;

@@ -16,8 +16,10 @@ std::optional<Shape> getShape(PrimitiveCall &call) {
 
 std::optional<Value> constant(PrimitiveCall &call, double value) {
   std::optional<Shape> shape = getShape(call);
+  if (!shape)
+    return std::nullopt; // what follows may be a size too
   std::optional<Element> element = call.elementOr("element", Element::Float);
-  if (!shape || !element)
+  if (!element)
     return std::nullopt;
   return Value::tensor(call.emit.full(value, *element, *shape));
 }

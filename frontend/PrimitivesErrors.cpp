@@ -110,7 +110,9 @@ bool SizeCheck::finish(bool withLabels) {
     if (auto example = findDifference(a.size, b.size, context.facts))
       sizes += fmt::format("; they differ when {}", formatSizes(*example));
   diag.note(std::move(sizes));
-  if (!different)
+  if (offered)
+    diag.fixIt(offered->title, offered->edits);
+  else if (!different)
     addGuards(diag);
   return false;
 }

@@ -40,6 +40,8 @@ public:
   void expectEqual(const SizedOperand &a, const SizedOperand &b);
   /// Axis by axis of the operands' own shapes.
   void expectEqual(const Operand &a, size_t axisOfA, const Operand &b, size_t axisOfB);
+  /// What mends the failure, shown in place of guards.
+  void setFix(syntax::FixIt fix) { offered = std::move(fix); }
   /// True if all were equal; reports otherwise. Operands get labels with their types on request.
   bool finish(bool withLabels = false);
 
@@ -54,6 +56,7 @@ private:
   syntax::Span at;
   std::string what;
   std::vector<Failure> failures;
+  std::optional<syntax::FixIt> offered;
 };
 
 /// Labels the operands with their types, as E0401 does.

@@ -80,6 +80,8 @@ std::optional<Value> multiplyMatrices(Context &context, syntax::Span opSpan, Ope
   bool aIsVector = a.rank() == 1, bIsVector = b.rank() == 1;
   SizeCheck check(context, opSpan, std::string(what));
   check.expectEqual(left, a.rank() - 1, right, bIsVector ? 0 : b.rank() - 2);
+  if (!bIsVector && a.shape.back() == b.shape.back())
+    check.setFix({"swap the last two axes", postfixEdits(right, ".T")});
   if (!check.finish(/*withLabels=*/true))
     return std::nullopt;
 

@@ -12,4 +12,10 @@ using syntax::closestName;
 std::optional<std::string_view> localName(std::string_view foreign,
                                           const std::vector<std::string_view> &candidates);
 
+/// What a name of Python, NumPy or PyTorch is here: one of `local` and `advice` is there.
+struct ForeignName {
+  std::string_view foreign, local, advice;
+};
+const ForeignName *findForeignName(std::string_view name);
+
 } // namespace nnc::frontend

@@ -52,7 +52,8 @@ bool Evaluator::wrongKind(const syntax::TypeExpr &type, const Value &value, cons
             fmt::format("{} {}, this is {}", taker.takes(name), wanted, describeKind(value)))
           .label(type.span, "declared here");
   auto *scalar = type.as<syntax::ScalarType>();
-  if (scalar && scalar->scalar == ScalarKind::Int && value.is<double>())
+  bool divides = context.sources.text(span).find('/') != std::string_view::npos;
+  if (scalar && scalar->scalar == ScalarKind::Int && value.is<double>() && divides)
     diag.help("`//` divides and rounds down");
   return false;
 }
@@ -164,8 +165,10 @@ std::optional<Dim> Evaluator::evalDim(const syntax::Dim &dim) {
     return std::nullopt;
   const Dim *size = value->as<Dim>();
   if (!size) {
-    error("E0403", dim.span, "a size is an int")
-        .primaryLabel(fmt::format("this is {}", describeKind(*value)));
+    syntax::Diagnostic &diag = error("E0403", dim.span, "a size is an int")
+                                   .primaryLabel(fmt::format("this is {}", describeKind(*value)));
+    if (value->isNone())
+      diag.help("a size that varies has a capitalised name: `float[B, 10]`");
     return std::nullopt;
   }
   if (size->isValid() && size->getConstant().value_or(0) >= 0)
@@ -197,7 +200,10 @@ void Evaluator::reportImpossible(const syntax::Dim &dim, const Dim &size) {
   const Hyperparameter *hyper = hyperparameterBehind(*dim.expr);
   bool isInLibrary = frame->home->isLibrary && frame->self;
   if (!hyper && !isInLibrary) {
-    error("E0308", dim.span, "this size is impossible").primaryLabel(std::move(reason));
+    syntax::Diagnostic &diag =
+        error("E0308", dim.span, "this size is impossible").primaryLabel(std::move(reason));
+    if (dim.expr->is<syntax::UnaryExpr>())
+      diag.help("a size that varies has a capitalised name: `float[B, 10]`");
     return;
   }
   // One argument may be the size of several slots.

@@ -140,19 +140,19 @@ def fuzz(build, name, seconds):
 
 
 def run_fuzz(build, totals):
-    """Every libFuzzer program for FUZZ_SECONDS; inputs that crash one are left in the build folder."""
-    names = [name for name in ("syntax", "check", "format", "config") if (build / f"bin/{name}-fuzzer").exists()]
+    """Every libFuzzer program for its FUZZ_SECONDS; inputs that crash one are left in the build folder."""
+    names = [name for name in FUZZ_SECONDS if (build / f"bin/{name}-fuzzer").exists()]
     if not names:
         totals.skipped["fuzzers: need Clang and -DNNC_FUZZERS=ON"] += 1
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, said in zip(names, pool.map(lambda name: fuzz(build, name, FUZZ_SECONDS), names)):
+        for name, said in zip(names, pool.map(lambda name: fuzz(build, name, FUZZ_SECONDS[name]), names)):
             if said:
                 totals.fail(f"{name}-fuzzer", said)
             else:
                 totals.passed += 1
 
 
-FUZZ_SECONDS = 20
+FUZZ_SECONDS = {"check": 60, "syntax": 20, "format": 20, "config": 20}  # the longest first
 SECTIONS = {"unit": run_unit, "lit": run_lit, "fuzz": run_fuzz, "format": run_format, "tidy": run_tidy}
 
 

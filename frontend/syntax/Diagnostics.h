@@ -62,6 +62,8 @@ public:
   std::vector<Label> labels;
   std::vector<Note> notes;
   std::vector<FixIt> fixIts;
+  /// Of a syntax error: source that was left out of the tree because of it, beside its line.
+  Span lost;
   /// Module paths of the instances in which the error occurs, e.g. "lstm.0".
   std::vector<std::string> paths;
 

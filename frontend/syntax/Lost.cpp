@@ -18,16 +18,19 @@ bool hasSyntaxError(const Diagnostics &diags, Span region) {
   return false;
 }
 
-/// Whether the name is another token of the line of `place`.
-static bool standsOnLine(const SourceManager &sources, Span place, Span use) {
-  if (place.file != use.file)
-    return false;
-  TokenStream line = lex(sources, sources.lineSpan(place.file, sources.lineCol(place).line));
-  for (const Token &token : line.tokens)
+/// Whether the name is another token of the text.
+static bool standsIn(const SourceManager &sources, Span text, Span use) {
+  for (const Token &token : lex(sources, text).tokens)
     if (token.kind == Tok::Name && token.begin != use.begin &&
         sources.text(Span{use.file, token.begin, token.end}) == sources.text(use))
       return true;
   return false;
+}
+
+/// Whether the name is another token of the line of `place`.
+static bool standsOnLine(const SourceManager &sources, Span place, Span use) {
+  return place.file == use.file &&
+         standsIn(sources, sources.lineSpan(place.file, sources.lineCol(place).line), use);
 }
 
 bool mayBeLost(const Diagnostics &diags, const SourceManager &sources, Span use) {
@@ -35,6 +38,7 @@ bool mayBeLost(const Diagnostics &diags, const SourceManager &sources, Span use)
     if (!isSyntaxError(diag))
       continue;
     bool found = standsOnLine(sources, diag.primary.span, use);
+    found |= diag.lost.isValid() && diag.lost.file == use.file && standsIn(sources, diag.lost, use);
     for (const Label &label : diag.labels)
       found |= standsOnLine(sources, label.span, use);
     if (found)

@@ -139,8 +139,7 @@ StmtPtr Parser::parseItem() {
   case Tok::KwFor:
   case Tok::KwIf:
   case Tok::KwScan:
-    reportMisplaced("outside of a function");
-    parseStmt();
+    parseMisplacedStmt();
     return nullptr;
   default:
     return parseBinding();
@@ -178,8 +177,7 @@ StmtPtr Parser::parseMember() {
   case Tok::KwFor:
   case Tok::KwIf:
   case Tok::KwScan:
-    reportMisplaced("outside of a function");
-    parseStmt();
+    parseMisplacedStmt();
     return nullptr;
   default:
     return parseBinding();
@@ -283,6 +281,12 @@ bool Parser::parseFnHead(FnStmt &fn) {
   if (!parseFormals(fn.params))
     return false;
   fn.paramsSpan = since(fn.paramsSpan);
+  if (at(Tok::Colon) && isElementType(kind(1))) {
+    diags.error("E0101", here(), "expected `->` or `{`")
+        .primaryLabel("found `:`")
+        .fixIt("the type of the result stands behind `->`", {{here(), " ->"}});
+    return false;
+  }
   if (consume(Tok::Arrow) && !parseResults(fn.results))
     return false;
   return parseOptionalGuards(fn.guards);
@@ -293,6 +297,12 @@ bool Parser::parseFormals(std::vector<Formal> &formals) {
     Formal formal;
     if (!parseFormal(formal))
       return false;
+    auto isSame = [&](const Formal &other) { return other.name.text == formal.name.text; };
+    auto first = std::find_if(formals.begin(), formals.end(), isSame);
+    if (first != formals.end())
+      diags.error("E0202", formal.name.span, fmt::format("`{}` is defined twice", formal.name.text))
+          .primaryLabel("defined again here")
+          .label(first->name.span, "first defined here");
     formals.push_back(std::move(formal));
     return true;
   });
@@ -306,10 +316,7 @@ bool Parser::parseFormal(Formal &formal) {
   if (!at(Tok::Colon)) {
     if (at(Tok::Newline) || at(Tok::LBrace) || at(Tok::EndOfFile))
       return expected("`:` and a type") != nullptr;
-    diags
-        .error("E0101", formal.name.span,
-               fmt::format("parameter `{}` has no type", formal.name.text))
-        .help("write its type behind it, e.g. `float[B, 10]` or `int`");
+    reportUntyped(formal.name);
     return false;
   }
   advance();

@@ -15,19 +15,23 @@ namespace {
 /// Words with which statements start elsewhere.
 struct ForeignWord {
   std::string_view word, instead;
-  bool isDropped; // the fix removes it
+  enum Kind { Dropped, Replaced, Advice } kind; // what the fix does
 };
-constexpr ForeignWord kForeignWords[] = {{"let", "a name is bound with `=` alone", true},
-                                         {"var", "a name is bound with `=` alone", true},
-                                         {"const", "a name is bound with `=` alone", true},
-                                         {"def", "fn", false},
-                                         {"func", "fn", false},
-                                         {"function", "fn", false},
-                                         {"class", "module", false},
-                                         {"struct", "module", false},
-                                         {"elif", "else if", false},
-                                         {"while", "for", false},
-                                         {"from", "import", false}};
+constexpr ForeignWord kForeignWords[] = {
+    {"let", "a name is bound with `=` alone", ForeignWord::Dropped},
+    {"var", "a name is bound with `=` alone", ForeignWord::Dropped},
+    {"const", "a name is bound with `=` alone", ForeignWord::Dropped},
+    {"def", "fn", ForeignWord::Replaced},
+    {"func", "fn", ForeignWord::Replaced},
+    {"function", "fn", ForeignWord::Replaced},
+    {"class", "module", ForeignWord::Replaced},
+    {"struct", "module", ForeignWord::Replaced},
+    {"elif", "else if", ForeignWord::Replaced},
+    {"from", "import", ForeignWord::Replaced},
+    {"while", "`for i in 0..n` repeats when compiling, `scan` walks over a tensor",
+     ForeignWord::Advice},
+    {"assert", "what must hold is a guard of the function: `requires B <= 64`",
+     ForeignWord::Advice}};
 
 /// Words with which statements start here.
 const std::vector<std::string_view> kStatementWords = {
@@ -130,9 +134,12 @@ bool Parser::expectName(Ident &name, std::string_view what) {
     return false;
   }
   std::string_view word = textOf(peek());
-  diags.error("E0107", here(), fmt::format("`{}` is a reserved word", word))
-      .primaryLabel(fmt::format("expected {}", what))
-      .fixIt("choose another name", {{here(), fmt::format("{}_", word)}});
+  Diagnostic &diag = diags.error("E0107", here(), fmt::format("`{}` is a reserved word", word))
+                         .primaryLabel(fmt::format("expected {}", what));
+  if (isElementType(kind()) && index > 0 && stream.tokens[index - 1].kind == Tok::Dot)
+    diag.help(fmt::format("types cast: `{}(x)`", word));
+  else
+    diag.fixIt("choose another name", {{here(), fmt::format("{}_", word)}});
   return false;
 }
 
@@ -166,6 +173,15 @@ std::nullptr_t Parser::expected(std::string_view what) {
 
 /// An error on a line with a `//` outside of brackets: somebody wrote a comment.
 bool Parser::reportSlashComment() {
+  if (at(Tok::Star) && index > 0 && stream.tokens[index - 1].kind == Tok::Slash &&
+      previous().end == here().begin) {
+    Span span = previous().to(here());
+    diags.error("E0102", span, "`/*` does not start a comment")
+        .primaryLabel("this is a division and a product")
+        .fixIt("comments start with `#`, line by line", {{span, "#"}});
+    skipOnlyLine = openBrackets == 0;
+    return true;
+  }
   size_t slash = index;
   if (slash > 0 && (at(Tok::Newline) || at(Tok::EndOfFile)))
     --slash;
@@ -286,9 +302,16 @@ bool Parser::reportForeignContinuation(std::string_view what) {
     return true;
   }
   if (what == spelling(Tok::LBrace) && at(Tok::Colon)) {
+    std::vector<Edit> edits = {{here(), " {"}};
+    size_t last = index;
+    while (!stream.tokens[last + 1].startsLine && stream.tokens[last + 1].kind != Tok::Newline &&
+           stream.tokens[last + 1].kind != Tok::EndOfFile)
+      ++last;
+    if (last > index)
+      edits.push_back({spanOf(stream.tokens[last]).after(), " }"});
     diags.error("E0101", here(), "expected `{`")
         .primaryLabel("found `:`")
-        .fixIt("what belongs together stands in braces", {{here(), " {"}});
+        .fixIt("what belongs together stands in braces", std::move(edits));
     return true;
   }
   if (!isEnd || !isAfterName || !at(Tok::Name) || !stream.tokens[index - 1].startsLine)
@@ -324,7 +347,9 @@ bool Parser::reportForeignStatement() {
   if (foreign == std::end(kForeignWords) || next.startsLine || next.kind == Tok::LArrow)
     return false;
   Diagnostic &diag = diags.error("E0110", here(), fmt::format("there is no `{}`", word));
-  if (foreign->isDropped)
+  if (foreign->kind == ForeignWord::Advice)
+    diag.help(std::string(foreign->instead));
+  else if (foreign->kind == ForeignWord::Dropped)
     diag.fixIt(std::string(foreign->instead), {{Span{stream.file, here().begin, next.begin}, ""}});
   else
     diag.fixIt(fmt::format("use `{}`", foreign->instead),
@@ -357,8 +382,38 @@ void Parser::reportMissingComma(const ListWords &words, std::string_view closing
       .fixIt("add a comma", {{previous().after(), isAdjacent ? ", " : ","}});
 }
 
-void Parser::reportMisplaced(std::string_view where) {
-  diags.error("E0108", here(), fmt::format("`{}` cannot stand {}", textOf(peek()), where));
+Diagnostic &Parser::reportMisplaced(std::string_view where) {
+  return diags.error("E0108", here(), fmt::format("`{}` cannot stand {}", textOf(peek()), where));
+}
+
+/// A statement outside of functions; what it binds is lost with it.
+void Parser::parseMisplacedStmt() {
+  Span first = here();
+  Diagnostic &diag = reportMisplaced("outside of a function");
+  if (at(Tok::KwFor))
+    diag.help("a list holds many modules: `[Linear(8, 8) for i in 0..3]`");
+  else if (at(Tok::KwIf))
+    diag.help("a binding chooses: `fc = if wide then Linear(8, 64) else Linear(8, 8)`");
+  parseStmt();
+  diag.lost = since(first);
+}
+
+void Parser::reportUntyped(const Ident &formal) {
+  Diagnostic &diag =
+      diags.error("E0101", formal.span, fmt::format("parameter `{}` has no type", formal.text));
+  Tok value = at(Tok::Assign) ? kind(1) : Tok::EndOfFile;
+  bool isBool = value == Tok::KwTrue || value == Tok::KwFalse;
+  std::string_view type = value == Tok::Int      ? "int"
+                          : value == Tok::Float  ? "float"
+                          : value == Tok::String ? "str"
+                          : isBool               ? "bool"
+                                                 : "";
+  if (formal.text == "self")
+    diag.help("functions name members without it: `fc`, not `self.fc`");
+  else if (!type.empty())
+    diag.fixIt("write its type behind it", {{formal.span.after(), fmt::format(": {}", type)}});
+  else
+    diag.help("write its type behind it, e.g. `float[B, 10]` or `int`");
 }
 
 /// `state = 3`: a reserved word where a name is bound.
@@ -373,6 +428,12 @@ bool Parser::reportReservedTarget() {
 /// An expression as a statement.
 void Parser::reportUnused(const Expr &value) {
   Diagnostic &diag = diags.error("E0117", value.span, "nothing is done with this value");
+  auto *call = value.as<CallExpr>();
+  auto *callee = call ? call->callee->as<NameExpr>() : nullptr;
+  if (callee && callee->name == "print") {
+    diag.help("`nnc shapes` prints the shape of every value");
+    return;
+  }
   bool isLast = at(Tok::RBrace);
   diag.fixIt(isLast ? "return it" : "bind it to a name",
              {{value.span.before(), isLast ? "return " : "result = "}});

@@ -107,6 +107,12 @@ ExprPtr Parser::parseFloat() {
 }
 
 std::unique_ptr<StringExpr> Parser::parseString() {
+  if (at(Tok::Name)) {
+    diags.error("E0101", here(), "expected a string")
+        .primaryLabel(fmt::format("found {}", describe(peek())))
+        .fixIt("put it in quotes", {{here(), fmt::format("\"{}\"", textOf(peek()))}});
+    return nullptr;
+  }
   if (!at(Tok::String)) {
     expected("a string");
     return nullptr;

@@ -2,26 +2,13 @@
 
 #include "frontend/syntax/ParserImpl.h"
 #include "frontend/syntax/Snippet.h"
+#include "frontend/syntax/Suggest.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 namespace nnc::syntax {
-namespace {
-
-/// What other languages call our types.
-struct Alias {
-  std::string_view foreign, ours;
-};
-constexpr Alias kAliases[] = {
-    {"string", "str"},    {"String", "str"},    {"boolean", "bool"}, {"float16", "f16"},
-    {"half", "f16"},      {"bfloat16", "bf16"}, {"float32", "f32"},  {"int8", "i8"},
-    {"int32", "i32"},     {"int64", "i64"},     {"long", "i64"},     {"integer", "int"},
-    {"Module", "module"}, {"func", "fn"},       {"function", "fn"},  {"Tensor", "float[...]"}};
-
-} // namespace
-
 TypePtr Parser::parseType() {
   Nesting nest(*this);
   if (nest.isTooDeep())
@@ -140,6 +127,11 @@ bool Parser::parseDim(std::vector<Dim> &dims) {
       diags.error("E0115", since(first), "a shape has at most one `...`")
           .primaryLabel("the second one")
           .label(other->span, "the first one");
+  } else if (at(Tok::Question)) {
+    diags.error("E0101", here(), "expected a size")
+        .primaryLabel("found `?`")
+        .help("a size that varies has a capitalised name: `float[B, 10]`");
+    return false;
   } else if (!(dim.expr = parseExpr())) {
     return false;
   }
@@ -150,17 +142,18 @@ bool Parser::parseDim(std::vector<Dim> &dims) {
 
 void Parser::reportNoType() {
   std::string_view text = textOf(peek());
-  auto alias = std::find_if(std::begin(kAliases), std::end(kAliases),
-                            [&](const Alias &a) { return a.foreign == text; });
+  std::optional<std::string_view> local = localTypeName(text);
   if (!at(Tok::Name)) {
     expected("a type");
     return;
   }
   Diagnostic &diag = diags.error("E0101", here(), "expected a type")
                          .primaryLabel(fmt::format("`{}` is no type", shorten(text)));
-  if (alias != std::end(kAliases))
-    diag.fixIt(fmt::format("here it is called `{}`", alias->ours),
-               {{here(), std::string(alias->ours)}});
+  if (!local)
+    return;
+  bool needsShape = *local == "float" && kind(1) != Tok::LBracket;
+  std::string type = needsShape ? "float[...]" : std::string(*local);
+  diag.fixIt(fmt::format("here it is called `{}`", type), {{here(), type}});
 }
 
 /// `a, (b, c): type` before `=` or `in`.

@@ -80,7 +80,9 @@ private:
   bool reportReservedTarget();
   void reportUnclosed(Span open, std::string_view closing);
   void reportMissingComma(const ListWords &words, std::string_view closing);
-  void reportMisplaced(std::string_view where);
+  Diagnostic &reportMisplaced(std::string_view where);
+  void parseMisplacedStmt();
+  void reportUntyped(const Ident &formal);
   void reportUnused(const Expr &value);
   std::string describe(const Token &token) const;
   unsigned indentOfLine(Span span) const;

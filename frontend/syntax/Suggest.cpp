@@ -2,9 +2,27 @@
 #include "frontend/syntax/Suggest.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
+#include <string>
 
 namespace nnc::syntax {
+
+std::optional<std::string_view> localTypeName(std::string_view foreign) {
+  struct Alias {
+    std::string_view foreign, ours;
+  };
+  constexpr Alias kAliases[] = {
+      {"string", "str"},  {"String", "str"},   {"boolean", "bool"},  {"float16", "f16"},
+      {"half", "f16"},    {"fp16", "f16"},     {"bfloat16", "bf16"}, {"float32", "f32"},
+      {"fp32", "f32"},    {"int8", "i8"},      {"int32", "i32"},     {"int64", "i64"},
+      {"long", "i64"},    {"integer", "int"},  {"Module", "module"}, {"func", "fn"},
+      {"function", "fn"}, {"Tensor", "float"}, {"tensor", "float"}};
+  for (const Alias &alias : kAliases)
+    if (alias.foreign == foreign)
+      return alias.ours;
+  return std::nullopt;
+}
 
 static constexpr size_t kLongestName = 64;
 
@@ -28,10 +46,23 @@ static size_t editDistance(std::string_view a, std::string_view b, size_t limit)
   return above[b.size()];
 }
 
+/// `relu` of `ReLU`, `logsoftmax` of `log_softmax`.
+static std::string folded(std::string_view name) {
+  std::string result;
+  for (unsigned char c : name)
+    if (c != '_')
+      result += static_cast<char>(std::tolower(c));
+  return result;
+}
+
 std::optional<std::string_view> closestName(std::string_view name,
                                             const std::vector<std::string_view> &candidates) {
   if (name.size() > kLongestName)
     return std::nullopt;
+  std::string plain = folded(name);
+  for (std::string_view candidate : candidates)
+    if (name.size() > 1 && candidate != name && folded(candidate) == plain)
+      return candidate;
   size_t best = name.size() <= 4 ? 1 : name.size() <= 7 ? 2 : 3;
   std::optional<std::string_view> found;
   for (std::string_view candidate : candidates) {

@@ -181,6 +181,13 @@ def outputs(tools):
             tools.expect("no other file", os.listdir(tools.at / "folder"), ["old.bin"])
 
 
+def printing(tools):
+    """Standard output on a full disk: few lines, which wait in a buffer, and many."""
+    for command in (["keys", "two.nn"], ["keys", EXAMPLES / "llama.nn"], ["shapes", EXAMPLES / "bert.nn"],
+                    ["doc", "std"], ["explain", "E0301"], ["fmt", "two.nn"], ["two.nn", "--emit=plan"]):
+        tools.fails_to_print("nnc", *command, error="error: cannot write to standard output\n")
+
+
 @contextlib.contextmanager
 def full_disk(folder):
     """A file system of two pages; false where this user may not mount one."""
@@ -195,7 +202,7 @@ def full_disk(folder):
 
 def main():
     tools = Tools(sys.argv[1])
-    for part in (sources, big_sources, checkpoints, options, outputs):
+    for part in (sources, big_sources, checkpoints, options, outputs, printing):
         part(tools)
         tools.expect(f"{part.__name__} wrote", list(tools.at.glob("out*")), [])
     tools.finish()

@@ -132,6 +132,9 @@ def outputs(tools):
     limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
     refused("--output", "y=out.npy", error="cannot write out.npy: File too large", preexec_fn=limit)
     tools.expect("nothing was written", list(tools.at.glob("out*")), [])
+    for option in ("--info", "--bench"):
+        tools.fails_to_print("nnc-run", "two.bin", "--random", "0", option,
+                             error="nnc-run: error: cannot write to standard output\n")
 
 
 def main():

@@ -45,6 +45,14 @@ class Tools:
         found = self.run(program, *arguments, **options)
         self.expect(describe(program, arguments), found, (1, "", error))
 
+    def fails_to_print(self, program, *arguments, error):
+        """As `fails`, with standard output, and with standard error too, on a disk that is full."""
+        with open("/dev/full", "w") as full:
+            command = [self.bin / program, *arguments]
+            done = subprocess.run(command, cwd=self.at, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+            silent = subprocess.run(command, cwd=self.at, stdout=full, stderr=full, timeout=120)
+        self.expect(describe(program, arguments), (done.returncode, done.stderr, silent.returncode), (1, error, 1))
+
     def finish(self):
         sys.exit(1 if self.mistakes else 0)
 

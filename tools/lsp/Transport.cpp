@@ -1,5 +1,7 @@
 #include "tools/lsp/Transport.h"
 
+#include "tools/Say.h"
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -96,7 +98,7 @@ std::optional<Incoming> readMessage(std::FILE *in) {
 
 void writeMessage(std::FILE *out, const Json &message) {
   std::string body = message.dump(-1, ' ', false, Json::error_handler_t::replace);
-  fmt::print(out, "Content-Length: {}\r\n\r\n{}", body.size(), body);
+  say(out, "Content-Length: {}\r\n\r\n{}", body.size(), body);
   std::fflush(out);
 }
 

@@ -1,6 +1,8 @@
 #include "tools/nnc-run/Measure.h"
 #include "tools/nnc-run/TensorFiles.h"
 
+#include "tools/Say.h"
+
 #include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
@@ -58,9 +60,9 @@ Result<void> benchWhere(Session &session, const std::string &entry, const Tensor
   double sum = 0;
   for (double time : *times)
     sum += time;
-  fmt::print("{} on {}, tensors on {}: median {:.4f} ms, min {:.4f} ms, mean {:.4f} ms, {} calls\n",
-             entry, session.device().text(), where.text(), (*times)[times->size() / 2],
-             times->front(), sum / static_cast<double>(times->size()), times->size());
+  say("{} on {}, tensors on {}: median {:.4f} ms, min {:.4f} ms, mean {:.4f} ms, {} calls\n", entry,
+      session.device().text(), where.text(), (*times)[times->size() / 2], times->front(),
+      sum / static_cast<double>(times->size()), times->size());
   return {};
 }
 
@@ -110,12 +112,11 @@ Result<void> run::profile(Session &session, const std::string &entry, const Tens
   for (const StepTime &step : *steps)
     total += step.milliseconds;
   std::ranges::sort(*steps, std::greater(), &StepTime::milliseconds);
-  fmt::print("{:>10}  {:>6}  {:<28} {:<28} {}\n", "ms", "share", "step", "kernel", "source");
+  say("{:>10}  {:>6}  {:<28} {:<28} {}\n", "ms", "share", "step", "kernel", "source");
   for (const StepTime &step : *steps)
-    fmt::print("{:>10.4f}  {:>5.1f}%  {:<28} {:<28} {}\n", step.milliseconds,
-               total > 0 ? 100 * step.milliseconds / total : 0, step.name, step.what,
-               step.location);
-  fmt::print("{:>10.4f}  total of {} steps, mean of {} calls without a graph\n", total,
-             steps->size(), Iterations);
+    say("{:>10.4f}  {:>5.1f}%  {:<28} {:<28} {}\n", step.milliseconds,
+        total > 0 ? 100 * step.milliseconds / total : 0, step.name, step.what, step.location);
+  say("{:>10.4f}  total of {} steps, mean of {} calls without a graph\n", total, steps->size(),
+      Iterations);
   return {};
 }

@@ -1,5 +1,7 @@
 #include "tools/nnc-run/Options.h"
 
+#include "tools/Say.h"
+
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <fmt/format.h>
@@ -8,7 +10,7 @@ using namespace nnc;
 using namespace nnc::run;
 
 int run::report(const Error &error) {
-  fmt::print(stderr, "nnc-run: error: {}\n", error.message);
+  say(stderr, "nnc-run: error: {}\n", error.message);
   return 1;
 }
 
@@ -100,8 +102,9 @@ std::optional<Options> run::parseOptions(int argc, char **argv, int &status) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp &) {
-    fmt::print("{}", app.help());
-    status = 0;
+    say("{}", app.help());
+    Result<void> written = flushOutput();
+    status = written ? 0 : report(written.error());
     return std::nullopt;
   } catch (const CLI::ParseError &error) {
     status = report({error.what()});

@@ -2,6 +2,7 @@
 #include "runtime/Engine.h"
 #include "runtime/Suggest.h"
 #include "runtime/format/Plan.h"
+#include "tools/Say.h"
 #include "tools/nnc-run/Compare.h"
 #include "tools/nnc-run/Measure.h"
 #include "tools/nnc-run/Options.h"
@@ -39,13 +40,12 @@ static void printOutput(const NamedTensor &output) {
   std::string type = tensorText(output.tensor.dtype(), output.tensor.shape());
   Result<std::vector<double>> values = toDoubles(output.tensor);
   if (!values) {
-    fmt::print("{}: {}\n", output.name, type);
+    say("{}: {}\n", output.name, type);
     return;
   }
   bool isCut = values->size() > Shown;
   values->resize(std::min(values->size(), Shown));
-  fmt::print("{}: {} = {:g}{}\n", output.name, type, fmt::join(*values, ", "),
-             isCut ? ", ..." : "");
+  say("{}: {} = {:g}{}\n", output.name, type, fmt::join(*values, ", "), isCut ? ", ..." : "");
 }
 
 static Result<void> compareOutputs(const Options &options, const format::EntryT &entry,
@@ -62,7 +62,7 @@ static Result<void> compareOutputs(const Options &options, const format::EntryT 
     Result<std::string> line = compare(item.name, *found, item.tensor, options.rtol, options.atol);
     if (!line)
       return line.error();
-    fmt::print("{}\n", *line);
+    say("{}\n", *line);
   }
   return {};
 }
@@ -109,7 +109,7 @@ static Result<void> runModel(const Options &options) {
   if (!engine)
     return engine.error();
   if (options.info) {
-    fmt::print("{}", engine->info());
+    say("{}", engine->info());
     return {};
   }
   Result<const format::EntryT *> entry = chooseEntry(engine->plan(), options.entry);
@@ -138,7 +138,8 @@ int main(int argc, char **argv) {
   if (!options)
     return status;
   Result<void> done = runModel(*options);
-  if (!done)
-    return report(done.error());
+  Result<void> written = flushOutput();
+  if (!done || !written)
+    return report((done ? written : done).error());
   return 0;
 }

@@ -4,6 +4,7 @@
 #include "frontend/syntax/Syntax.h"
 #include "runtime/format/AtomicFile.h"
 #include "runtime/format/Safetensors.h"
+#include "tools/Say.h"
 #include "tools/compiler/Checkpoint.h"
 #include "tools/compiler/Compilation.h"
 
@@ -36,7 +37,7 @@ bool formatOne(syntax::SourceManager &sources, syntax::Diagnostics &diags, const
     return !changes;
   }
   if (!inPlace) {
-    fmt::print("{}", *text);
+    say("{}", *text);
     return true;
   }
   Result<void> done = changes ? format::writeFile(path, *text) : Result<void>();
@@ -67,9 +68,9 @@ void printKeys(const frontend::ModelInfo &info) {
       line += fmt::format("  {}", slot.kind);
     for (const std::string &alternative : slot.alternatives)
       line += fmt::format("  or {}", alternative);
-    fmt::print("{}\n", line);
+    say("{}\n", line);
   }
-  fmt::print("{} parameters\n", info.parameterCount());
+  say("{} parameters\n", info.parameterCount());
 }
 
 /// One line for each key on which the sides differ, then the sum.
@@ -86,28 +87,27 @@ void printReport(const codegen::KeyReport &report, const codegen::CheckpointName
   for (size_t i = 0; i < report.missing.size(); ++i) {
     const codegen::KeyReport::Key &key = report.missing[i];
     auto near = i < Guessed && !report.betterPrefix ? nearestUnused(key, report) : std::nullopt;
-    fmt::print("- {:<{}}  {}  not in the file{}\n", key.name, width, key.type,
-               near ? fmt::format("; is it `{}`?", *near) : "");
+    say("- {:<{}}  {}  not in the file{}\n", key.name, width, key.type,
+        near ? fmt::format("; is it `{}`?", *near) : "");
   }
   for (const codegen::KeyReport::Key &key : report.unused)
-    fmt::print("+ {:<{}}  {}  not in the model\n", key.name, width, key.type);
+    say("+ {:<{}}  {}  not in the model\n", key.name, width, key.type);
   for (const codegen::KeyReport::Difference &key : report.misshapen)
-    fmt::print("! {:<{}}  {} in the file, {} in the model\n", key.name, width, key.found,
-               key.expected);
+    say("! {:<{}}  {} in the file, {} in the model\n", key.name, width, key.found, key.expected);
   for (const codegen::KeyReport::Conflict &pair : report.conflicting)
-    fmt::print("! {} and {} differ, but are one tensor of the model\n", pair.first, pair.second);
+    say("! {} and {} differ, but are one tensor of the model\n", pair.first, pair.second);
   for (const codegen::KeyReport::Difference &key : report.converted)
-    fmt::print("~ {:<{}}  {} in the file, converted to {}\n", key.name, width, key.found,
-               key.expected.substr(0, key.expected.find('[')));
+    say("~ {:<{}}  {} in the file, converted to {}\n", key.name, width, key.found,
+        key.expected.substr(0, key.expected.find('[')));
   if (report.isClean())
-    fmt::print("all {} keys agree\n", report.numSlots);
+    say("all {} keys agree\n", report.numSlots);
   else
-    fmt::print("{} of {} keys agree: {} missing (-), {} unused (+), {} different (!)\n",
-               report.numAgreeing, report.numSlots, report.missing.size(), report.unused.size(),
-               report.misshapen.size() + report.conflicting.size());
+    say("{} of {} keys agree: {} missing (-), {} unused (+), {} different (!)\n",
+        report.numAgreeing, report.numSlots, report.missing.size(), report.unused.size(),
+        report.misshapen.size() + report.conflicting.size());
   if (report.betterPrefix)
-    fmt::print("{}: `@weights(\"{}\", prefix=\"{}\")`\n", prefixNote(report, names), path,
-               report.betterPrefix->text);
+    say("{}: `@weights(\"{}\", prefix=\"{}\")`\n", prefixNote(report, names), path,
+        report.betterPrefix->text);
 }
 
 bool compareKeys(Compilation &compilation, const std::string &path, syntax::Diagnostics &diags) {
@@ -158,7 +158,7 @@ bool documentSource(syntax::SourceManager &sources, syntax::Diagnostics &diags,
   std::string title = isPrelude ? "The library that is always in scope"
                       : package ? path
                                 : std::filesystem::path(path).filename().string();
-  fmt::print("{}", syntax::referenceMarkdown(sources, *tree, title));
+  say("{}", syntax::referenceMarkdown(sources, *tree, title));
   return true;
 }
 
@@ -168,7 +168,7 @@ bool explainCodeText(const std::string &code, syntax::Diagnostics &diags) {
     diags.error(fmt::format("there is no error code `{}`", code));
     return false;
   }
-  fmt::print("{}: {}\n\n{}\n", explanation->code, explanation->title, explanation->text);
+  say("{}: {}\n\n{}\n", explanation->code, explanation->title, explanation->text);
   return true;
 }
 

@@ -1,5 +1,7 @@
 #include "tools/nnc/Dump.h"
 
+#include "tools/Say.h"
+
 #include "codegen/cuda/Cubin.h"
 #include "runtime/format/AtomicFile.h"
 #include "runtime/format/PlanText.h"
@@ -114,9 +116,8 @@ Result<void> dumpPasses(Compilation &compilation, const std::string &folder, Pas
 
 Result<void> writeText(const std::string &path, std::string_view text) {
   if (path == "-") {
-    bool done =
-        std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-    return done ? Result<void>() : Result<void>(Error{"cannot write to standard output"});
+    say("{}", text);
+    return flushOutput();
   }
   return format::writeFile(path, text);
 }

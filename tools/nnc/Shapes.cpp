@@ -1,5 +1,7 @@
 #include "tools/nnc/Shapes.h"
 
+#include "tools/Say.h"
+
 #include "frontend/Frontend.h"
 #include "frontend/Observer.h"
 #include "frontend/Prelude.h"
@@ -226,7 +228,7 @@ bool printShapes(syntax::SourceManager &sources, syntax::Diagnostics &diags,
   wanted.observer = &recorder;
   mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
   frontend::emitModel(sources, *file, wanted, diags, context);
-  fmt::print("{}", recorder.text(library));
+  say("{}", recorder.text(library));
   return !diags.hasErrors();
 }
 

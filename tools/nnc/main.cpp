@@ -1,4 +1,5 @@
 // nnc: compiles a model. The subcommands work on sources alone.
+#include "tools/Say.h"
 #include "tools/compiler/Compilation.h"
 #include "tools/lsp/Server.h"
 #include "tools/nnc/Commands.h"
@@ -209,10 +210,10 @@ std::string outputPath() {
 void printTimes(const Compilation &compilation) {
   double total = 0;
   for (const Compilation::PhaseTime &time : compilation.times()) {
-    fmt::print(stderr, "{:<10} {:8.1f} ms\n", phaseName(time.phase), time.milliseconds);
+    say(stderr, "{:<10} {:8.1f} ms\n", phaseName(time.phase), time.milliseconds);
     total += time.milliseconds;
   }
-  fmt::print(stderr, "{:<10} {:8.1f} ms\n", "total", total);
+  say(stderr, "{:<10} {:8.1f} ms\n", "total", total);
 }
 
 /// Tokens and tree need no compilation.
@@ -323,9 +324,13 @@ int main(int argc, char **argv) {
   syntax::SourceManager sources;
   syntax::Diagnostics diags;
   bool done = runCommand(sources, diags);
+  if (Result<void> written = flushOutput(); !written) {
+    diags.error(written.error().message);
+    done = false;
+  }
   syntax::RenderOptions style;
   style.color = syntax::wantsColor(stderr);
   style.json = diagnosticsStyle == "json";
-  fmt::print(stderr, "{}", syntax::render(sources, diags, style));
+  say(stderr, "{}", syntax::render(sources, diags, style));
   return done ? 0 : 1;
 }

@@ -401,6 +401,8 @@ TEST(ShapeErrors, ShapeIsNoList) {
   |
 2 |   fn forward(x: float[3]) = x + zeros(3)
   |                                       ^
+  |
+help: the sizes stand in a list: `zeros([B, 10])`
 )out");
 }
 

@@ -131,6 +131,10 @@ TEST(Entries, TheModelIsChosen) {
   EXPECT_EQ(compiled(text, {"ResNet5", {}, {}}),
             "error: model.nn declares no model `ResNet5`, did you mean `ResNet50`?\n");
   EXPECT_EQ(compiled("a = 3\n"), "error: model.nn declares no model\n");
+  EXPECT_EQ(
+      compiled("module Net() {\n}\nmodule Other() {\n}\n"),
+      "error: model.nn declares no model\n"
+      "  = note: `Net` is a module; what is compiled is declared by `model` at model.nn:1:8\n");
 }
 
 TEST(Entries, InputsAreTensorsWithAFixedNumberOfAxes) {
