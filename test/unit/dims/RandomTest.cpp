@@ -125,6 +125,8 @@ TEST(RandomErrors, InitializerAtRunTime) {
   |
 2 |   fn forward(x: float[4]) = x + normal(0, 1)
   |                                        ^
+  |
+help: the sizes stand in a list: `normal([B, 10])`
 )out");
 }
 
