@@ -109,6 +109,20 @@ bool isSmall(nn::MatmulOp product) {
          n <= SmallProduct;
 }
 
+/// Whether a kernel of our own reads the matrix as fast as memory gives it, which the library does
+/// not with so few rows: of a matrix whose rows run along the depth in pieces of 16 bytes.
+bool hasFewRows(nn::MatmulOp product) {
+  constexpr int64_t MostRows = 4, LeastColumns = 8, LeastDepth = 64, Piece = 128;
+  auto lhs = cast<RankedTensorType>(product.getLhs().getType());
+  auto rhs = cast<RankedTensorType>(product.getRhs().getType());
+  if (!lhs.hasStaticShape() || !rhs.hasStaticShape() || rhs.getRank() != 2 || lhs.getRank() < 2 ||
+      product.getTransposeA() || !product.getTransposeB())
+    return false;
+  int64_t depth = rhs.getDimSize(1), bits = rhs.getElementTypeBitWidth();
+  return lhs.getNumElements() <= MostRows * depth && rhs.getDimSize(0) >= LeastColumns &&
+         depth >= LeastDepth && depth * bits % Piece == 0 && bits <= 32;
+}
+
 } // namespace
 
 bool isCheap(Operation *op) {
@@ -199,7 +213,7 @@ ProductTactic chooseProduct(nn::MatmulOp product, Target target,
   ProductTactic tactic;
   auto type = cast<RankedTensorType>(product.getType());
   if (target != Target::Cuda || !isa<FloatType>(type.getElementType()) ||
-      isDequantized(product.getLhs()) || isDequantized(product.getRhs()))
+      isDequantized(product.getLhs()) || isDequantized(product.getRhs()) || hasFewRows(product))
     return tactic;
   tactic.library = true;
   Value value = product.getResult();

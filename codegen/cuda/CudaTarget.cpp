@@ -25,6 +25,9 @@ constexpr const char *SymbolMark = "@symbol@";
 Result<Scheduled> schedule(const KernelBody &body) {
   if (body.anchor == "attention")
     return scheduleAttention(body);
+  if (body.anchor == "contraction")
+    if (Result<Scheduled> scheduled = scheduleVectors(body))
+      return scheduled;
   bool isProduct = body.anchor == "contraction" || body.anchor == "convolution";
   if (isProduct)
     if (Result<Scheduled> scheduled = scheduleContraction(body))

@@ -161,18 +161,31 @@ std::string Evaluator::load(BlockArgument argument, const IndexList &indices) {
   return define(*type, "x", pointer + "[" + math.text(linear) + "]");
 }
 
-/// Elements base + lane of an argument, base being a multiple of the width, are one vector.
+/// Elements base + lane of an argument, base being a multiple of the width, are one vector; so are
+/// base + lane / 2, each of which holds two numbers of 4 bits.
 std::optional<std::string>
 Evaluator::loadFromVector(BlockArgument argument, const std::string &pointer, AffineExpr linear) {
   if (!lane)
     return std::nullopt;
-  AffineExpr variable = getAffineDimExpr(lane->variable, linear.getContext());
-  AffineExpr base = math.simplify(linear - variable);
   bool isConditional = llvm::any_of(llvm::drop_begin(scopes, lane->depth),
                                     [](const Scope &scope) { return !scope.condition.empty(); });
-  if (isConditional || llvm::is_contained(math.variablesOf(base), lane->variable) ||
-      !isKnownAt(base, lane->depth - 1) || math.divisorOf(base) % lane->width != 0)
+  if (isConditional)
     return std::nullopt;
+  AffineExpr variable = getAffineDimExpr(lane->variable, linear.getContext());
+  for (int64_t shared : {1, 2}) {
+    AffineExpr base = math.simplify(linear - variable.floorDiv(shared));
+    int64_t width = lane->width / shared;
+    if (!llvm::is_contained(math.variablesOf(base), lane->variable) &&
+        isKnownAt(base, lane->depth - 1) && math.divisorOf(base) % width == 0 && width > 1)
+      return vectorAt(argument, pointer, base, width) + "[" + math.nameOf(lane->variable) +
+             (shared > 1 ? " / " + std::to_string(shared) : "") + "]";
+  }
+  return std::nullopt;
+}
+
+/// The name of a vector in the scope around the lanes.
+std::string Evaluator::vectorAt(BlockArgument argument, const std::string &pointer, AffineExpr base,
+                                int64_t width) {
   std::string name;
   Scope &outer = scopes[lane->depth - 1];
   for (const Memo &memo : outer.memos)
@@ -181,10 +194,10 @@ Evaluator::loadFromVector(BlockArgument argument, const std::string &pointer, Af
   if (name.empty()) {
     std::vector<std::string> inner = out.suspend(lane->depth - 1);
     name = freshName("v");
-    out.line("const auto " + name + " = loadVector<" + std::to_string(lane->width) + ">(" +
-             pointer + " + " + math.text(base) + ");");
+    out.line("const auto " + name + " = loadVector<" + std::to_string(width) + ">(" + pointer +
+             " + " + math.text(base) + ");");
     out.resume(std::move(inner));
     outer.memos.push_back({argument, {base}, name});
   }
-  return name + "[" + math.nameOf(lane->variable) + "]";
+  return name;
 }

@@ -114,6 +114,8 @@ private:
   std::string load(mlir::BlockArgument argument, const IndexList &indices);
   std::optional<std::string> loadFromVector(mlir::BlockArgument argument,
                                             const std::string &pointer, mlir::AffineExpr linear);
+  std::string vectorAt(mlir::BlockArgument argument, const std::string &pointer,
+                       mlir::AffineExpr base, int64_t width);
   bool isKnownAt(mlir::AffineExpr expr, unsigned depth) const;
   void commentOn(mlir::Operation *op);
   std::string define(const std::string &type, const std::string &stem, const std::string &text);

@@ -34,6 +34,9 @@ Result<Scheduled> scheduleRows(const KernelBody &body);
 /// above.
 Result<Scheduled> scheduleContraction(const KernelBody &body);
 
+/// One contraction with few rows, on the template gemv.cuh. Fails as above.
+Result<Scheduled> scheduleVectors(const KernelBody &body);
+
 /// Attention on the template attention.cuh; the kernel is not lowered. Fails, with a sentence for
 /// the user, where heads are too large.
 Result<Scheduled> scheduleAttention(const KernelBody &body);

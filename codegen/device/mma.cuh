@@ -32,13 +32,6 @@ struct MmaTile {
   static_assert(BM % Split == 0, "every block of a cluster stores as many rows");
 };
 
-template <class V> struct IsAddress {
-  static constexpr bool value = false;
-};
-template <class V> struct IsAddress<V *> {
-  static constexpr bool value = true;
-};
-
 /// One operand's way to shared memory: `Rows` rows of eight chunks per step.
 template <class T, int Rows, int Threads, bool AlongK, bool ByAddress, class Row> struct MmaLoader {
   static constexpr int Count = Rows * 8 / Threads, PerChunk = 16 / sizeof(T);

@@ -12,6 +12,14 @@
 /// the machine calls 128-byte swizzling.
 NNC_INLINE int swizzled(int row, int chunk) { return row * 128 + (chunk ^ row & 7) * 16; }
 
+/// Whether an operand gives addresses of its elements, not values.
+template <class V> struct IsAddress {
+  static constexpr bool value = false;
+};
+template <class V> struct IsAddress<V *> {
+  static constexpr bool value = true;
+};
+
 /// The lanes of a warp hold an 8 x 16-byte matrix of every register: lane l has bytes 4 * (l % 4)
 /// of row l / 4. Row r of matrix i is what lane 8 * i + r points to.
 #ifdef __CUDACC__
@@ -41,6 +49,13 @@ NNC_INLINE void loadMatricesTransposed(unsigned (&to)[4], const void *row) {
 NNC_INLINE void copyAsync(void *to, const void *from) {
   const int bytes = from ? 16 : 0;
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(sharedAddress(to)),
+               "l"(from ? from : (const void *)0), "r"(bytes)
+               : "memory");
+}
+/// The same, of what other warps of the block read as well.
+NNC_INLINE void copyAsyncCached(void *to, const void *from) {
+  const int bytes = from ? 16 : 0;
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(sharedAddress(to)),
                "l"(from ? from : (const void *)0), "r"(bytes)
                : "memory");
 }
@@ -191,6 +206,7 @@ inline void copyAsync(void *to, const void *from) {
   else
     __builtin_memset(to, 0, 16);
 }
+inline void copyAsyncCached(void *to, const void *from) { copyAsync(to, from); }
 inline void commitCopies() {}
 template <int Pending> inline void waitForCopies() {}
 

@@ -164,3 +164,25 @@ func.func @integers(%x: tensor<8x8xi32>) -> tensor<8x8xi32> attributes {nn.entry
   %0 = nn.matmul %x, %x : tensor<8x8xi32>, tensor<8x8xi32> -> tensor<8x8xi32>
   return %0 : tensor<8x8xi32>
 }
+
+// A product of few rows is a kernel that reads the matrix as fast as memory gives it, with all that
+// follows; not if its rows do not run along the depth, or are many.
+// CHECK-LABEL: func.func @few_rows
+// CHECK-NOT: nn.gemm
+// CHECK: %[[A:.*]]:2 = nn.kernel "matmul
+// CHECK: nn.matmul
+// CHECK: nn.add
+// CHECK: nn.exp
+// CHECK-NOT: nn.kernel
+// CHECK: nn.gemm %{{.*}}, %{{.*}} :
+// CHECK-NEXT: nn.gemm
+// CHECK-NEXT: return
+func.func @few_rows(%x: tensor<2x2x64xbf16>, %y: tensor<5x64xbf16>, %r: tensor<2x2x64xbf16>) -> (tensor<2x2x64xbf16>, tensor<2x2x64xbf16>, tensor<2x2x64xbf16>, tensor<5x64xbf16>) attributes {nn.entry, nn.dims = []} {
+  %w = nn.get @h : tensor<64x64xbf16>
+  %0 = nn.matmul %x, %w {transpose_b} : tensor<2x2x64xbf16>, tensor<64x64xbf16> -> tensor<2x2x64xbf16>
+  %1 = nn.add %0, %r : tensor<2x2x64xbf16>
+  %2 = nn.exp %1 : tensor<2x2x64xbf16>
+  %3 = nn.matmul %2, %w : tensor<2x2x64xbf16>, tensor<64x64xbf16> -> tensor<2x2x64xbf16>
+  %4 = nn.matmul %y, %w {transpose_b} : tensor<5x64xbf16>, tensor<64x64xbf16> -> tensor<5x64xbf16>
+  return %1, %2, %3, %4 : tensor<2x2x64xbf16>, tensor<2x2x64xbf16>, tensor<2x2x64xbf16>, tensor<5x64xbf16>
+}

@@ -1,0 +1,108 @@
+//===- Contraction.h - A kernel understood as a batch of matrix products ------------*- C++ -*-===//
+//
+// Any sum of products is a matrix product of two operands, batched: parallel loops that only one
+// factor depends on are that factor's side, loops that both depend on are the batch, reduction
+// loops are the depth. For a convolution this is the implicit GEMM: weights times the im2col view
+// of the input, whose padding and strides are part of how the element is read.
+//
+//===------------------------------------------------------------------------------------------===//
+#ifndef NNC_CODEGEN_CUDA_CONTRACTION_H
+#define NNC_CODEGEN_CUDA_CONTRACTION_H
+
+#include "codegen/cuda/Schedule.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace nnc::codegen {
+
+/// What the schedules of products have in common: which loop and axis is what, and the text of
+/// operands and results.
+class Contraction {
+protected:
+  explicit Contraction(const KernelBody &body)
+      : body(body), writing(body), math(writing.math), out(writing.out),
+        evaluator(writing.evaluator) {}
+
+  /// What a factor of the products depends on.
+  struct Factor {
+    mlir::Value value;          ///< in the body
+    llvm::SmallBitVector loops; ///< that it depends on
+    bool alongDepth = false;    ///< its memory runs along the depth, not along its side
+  };
+
+  /// Which part of the product a loop or an axis of the results belongs to.
+  enum Part { Batch, Rows, Columns, Depth };
+
+  /// Finds the one product of the kernel and sorts its loops; says what does not fit.
+  std::optional<nnc::Error> understand();
+  /// Makes the rows columns and the reverse.
+  void swapSides();
+
+  mlir::AffineExpr extentOf(Part part) const;
+  int64_t typical(Part part) const { return typicalValue(body, math, extentOf(part)); }
+
+  /// A functor of (side, k) that gives one element of a factor, computed.
+  void writeFactor(const std::string &name, const Factor &factor, const std::string &side);
+  /// The same for `width` neighbours along the depth, as a vector.
+  void writeVectorFactor(const std::string &name, const Factor &factor, const std::string &side,
+                         int64_t width);
+  /// Functors that give addresses of 16 bytes along the depth, of elements of type `type`; false,
+  /// with nothing written, if the factor is computed or its memory does not run along the depth in
+  /// such pieces.
+  bool writeAddress(const std::string &name, const Factor &factor, const std::string &side,
+                    mlir::Type type);
+  void writeKnown(const std::string &name, const std::string &side,
+                  const std::vector<std::string> &members);
+  /// An element of a result, where it goes and what it is.
+  struct StoredElement {
+    std::string pointer;
+    mlir::AffineExpr place;
+    std::string value;
+  };
+  std::vector<StoredElement> writeResults(mlir::AffineExpr row, mlir::AffineExpr column,
+                                          const std::string &sum);
+  /// The functor that stores what comes of the product's element (m, n); its third parameter has
+  /// the sum.
+  void writeElementStore(const std::string &parameter, const std::string &sum);
+  /// The loops of the product, when the parts have these indices (null: not known here).
+  IndexList loopsAt(mlir::AffineExpr row, mlir::AffineExpr column, mlir::AffineExpr depth);
+
+  const KernelBody &body;
+  Writing writing;
+  IndexMath &math;
+  CodeWriter &out;
+  Evaluator &evaluator;
+
+  std::vector<Output> outputs;
+  mlir::linalg::LinalgOp product;
+  mlir::Type element;
+  Factor left, right; ///< left's side is the rows
+  mlir::AffineExpr batch;
+
+private:
+  bool findProduct();
+  Factor factorOf(mlir::Value value);
+  bool trace(const Output &output);
+  bool traceAll();
+  bool splitAxes();
+  std::optional<std::string> classify();
+  /// A side's loops as members of what an operand knows of its row.
+  IndexList knownLoops(const IndexList &loops, mlir::AffineExpr index,
+                       std::vector<std::string> &members);
+  std::string writeSum(const IndexList &at, const std::string &sum);
+  IndexList axesAt(mlir::AffineExpr row, mlir::AffineExpr column);
+  IndexList mergeAxes(const IndexMath &math, const IndexList &axes) const;
+  IndexList placeAt(const IndexList &axes) const;
+
+  IndexList extents;           ///< of the product's loops
+  std::vector<Part> loopParts; ///< by loop
+  /// The axes of the results; an axis that holds several of the product's (groups and filters) is
+  /// cut into these.
+  IndexList axisDims;
+  std::vector<unsigned> axisOwners; ///< by axis: the results' axis that it is cut from
+  std::vector<Part> axisParts;      ///< by axis
+  std::optional<IndexList> place;   ///< the product's element, over the axes as variables
+};
+
+} // namespace nnc::codegen
+
+#endif // NNC_CODEGEN_CUDA_CONTRACTION_H
