@@ -131,9 +131,9 @@ void AttentionWriter::writeMask() {
     return;
   }
   AffineExpr place = access.mask->offset;
+  const char *names[] = {"b", "h", "t", "j"};
   AffineExpr extents[] = {access.batch, access.heads, access.queries, access.keys};
-  for (auto [name, extent, stride] :
-       llvm::zip(ArrayRef<const char *>{"b", "h", "t", "j"}, extents, access.mask->strides))
+  for (auto [name, extent, stride] : llvm::zip(names, extents, access.mask->strides))
     place = place + math.addVariable(name, extent) * stride;
   out.line("auto mask = [&](Index b, Index h, Index t, Index j) {");
   out.line(fmt::format("  return (bool)in{}[{}];", access.mask->number, text(place)));

@@ -46,10 +46,11 @@ private:
 /// The 16-bit type that both factors are elements of, as they are in memory or computed, null if
 /// there is none; tensor cores multiply these without rounding.
 Type ContractionWriter::tensorCoreType() {
-  Type types[2];
-  for (auto [type, factor] : llvm::zip(types, ArrayRef{left, right}))
-    if (auto extension = factor.value.getDefiningOp<arith::ExtFOp>())
-      type = extension.getIn().getType();
+  auto narrowType = [](Value value) -> Type {
+    auto extension = value.getDefiningOp<arith::ExtFOp>();
+    return extension ? extension.getIn().getType() : Type();
+  };
+  Type types[] = {narrowType(left.value), narrowType(right.value)};
   bool isSmall = typical(Rows) < 8 || typical(Columns) < 8 || typical(Depth) < 16;
   if (!types[0] || types[0] != types[1] || !(types[0].isBF16() || types[0].isF16()) || isSmall)
     return {};
