@@ -1,13 +1,15 @@
 //===- AttentionSchedule.cpp - Attention on its tile template ---------------------------------===//
 //
-// attention.cuh does the work; here the tile is chosen and every operand's strides are written.
-// Like KernelBody.cpp this knows the nn dialect, for attention is not lowered to linalg.
+// attention.cuh does the work, attention_few.cuh where there are few rows; here the tile is chosen
+// and every operand's strides are written. Like KernelBody.cpp this knows the nn dialect, for
+// attention is not lowered to linalg.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/Schedule.h"
 
 #include "codegen/cuda/ScalarOps.h"
 #include "ir/AttentionAccess.h"
+#include "llvm/Support/MathExtras.h"
 #include <cmath>
 #include <fmt/format.h>
 
@@ -34,8 +36,20 @@ struct Tile {
   }
 };
 
-constexpr int64_t FewRows = 16;      ///< the least tile
-constexpr int64_t LargestHead = 256; ///< whose tiles fit the shared memory of every GPU
+/// For as few rows as there are when generating.
+struct FewTile {
+  int64_t headSize, rows, lanes, warps, split;
+
+  std::string text() const {
+    return fmt::format("AttentionFewTile<{}, {}, {}, {}, {}>", headSize, rows, lanes, warps, split);
+  }
+  int64_t sharedBytes() const { return (warps + 1) * rows * (headSize + 2) * 4; }
+};
+
+constexpr int64_t FewRows = 16;       ///< of which most of a tile would be empty
+constexpr int64_t MostRowsAtOnce = 8; ///< that registers hold
+constexpr int64_t ThreadsOfFew = 128; ///< more wait longer for each other
+constexpr int64_t LargestHead = 256;  ///< whose tiles fit the shared memory of every GPU
 constexpr int64_t BytesOfALoad = 16;
 
 class AttentionWriter {
@@ -51,12 +65,15 @@ public:
 
 private:
   Tile chooseTile() const;
-  Tile chooseSmallTile(const Tile &large) const;
+  FewTile chooseFewTile(int64_t threads) const;
   int64_t chooseLanes() const;
   void writeTensor(const std::string &name, const nn::StridedAccess &access, bool isResult);
   void writeSeen();
   void writeMask();
-  void writeCall(const Tile &tile, const std::string &indent);
+  void writeCall(const std::string &function, const std::string &tile, const std::string &number);
+  void writeLarge(const Tile &tile);
+  void writeFew(const FewTile &tile, bool isAlways);
+  void writeEither(const Tile &tile, const FewTile &few);
   std::string text(AffineExpr expr) const { return math.text(math.simplify(expr)); }
 
   const KernelBody &body;
@@ -95,10 +112,16 @@ Tile AttentionWriter::chooseTile() const {
   return {false, d, d <= 128 ? 64 : 32, d <= 64 ? 64 : d <= 128 ? 32 : 16, lanes, 256};
 }
 
-/// For as few rows as there are when generating: most of a large tile would be empty.
-Tile AttentionWriter::chooseSmallTile(const Tile &large) const {
-  return {false,       large.headSize, FewRows, std::min<int64_t>(large.keys, 32),
-          large.lanes, large.threads};
+/// Rows: those of one query, or of all if they are always few. Blocks share the keys where these
+/// are many: one per 64, up to 8.
+FewTile AttentionWriter::chooseFewTile(int64_t threads) const {
+  IndexRange range = math.rangeOf(rows);
+  int64_t some =
+      std::clamp<int64_t>(range.high <= FewRows ? range.high : range.low, 1, MostRowsAtOnce);
+  int64_t keys = math.rangeOf(access.keys).high, split = 1;
+  while (split < 8 && keys >= 128 * split)
+    split *= 2;
+  return {access.headSize, int64_t(llvm::PowerOf2Ceil(some)), chooseLanes(), threads / 32, split};
 }
 
 void AttentionWriter::writeTensor(const std::string &name, const nn::StridedAccess &tensor,
@@ -140,12 +163,50 @@ void AttentionWriter::writeMask() {
   out.line("};");
 }
 
-void AttentionWriter::writeCall(const Tile &tile, const std::string &indent) {
+void AttentionWriter::writeCall(const std::string &function, const std::string &tile,
+                                const std::string &number) {
   std::string scale = fmt::format("{:.9g}f", float(1 / std::sqrt(double(access.headSize))));
-  out.line(fmt::format(
-      "{}{}<{}, {}>((Index)blockIdx.x, sizes, query, key, value, result, {}, seen, "
-      "mask);",
-      indent, tile.isMma ? "attentionMma" : "attention", tile.text(), *typeText(element), scale));
+  out.line(fmt::format("{}<{}, {}>({}, sizes, query, key, value, result, {}, seen, mask);",
+                       function, tile, *typeText(element), number, scale));
+}
+
+void AttentionWriter::writeLarge(const Tile &tile) {
+  writeCall(tile.isMma ? "attentionMma" : "attention", tile.text(), "(Index)blockId");
+}
+
+/// Each cluster takes some rows, or one after another all rows of a head.
+void AttentionWriter::writeFew(const FewTile &tile, bool isAlways) {
+  std::string number = "(Index)blockId";
+  if (tile.split > 1) {
+    out.line(fmt::format("if (!HasClusters && blockId % {} != 0)", tile.split));
+    out.line("  return;");
+    number = fmt::format("(Index)blockId / {}", tile.split);
+  }
+  if (isAlways)
+    return writeCall("attentionFew", tile.text(), number);
+  out.line(
+      fmt::format("const Index tiles = ({} + {}) / {};", text(rows), tile.rows - 1, tile.rows));
+  out.open("for (Index tile = 0; tile < tiles; ++tile)");
+  writeCall("attentionFew", tile.text(), number + " * tiles + tile");
+  out.close();
+}
+
+/// A cluster's blocks take neighbouring tiles of a head; those behind the last one have nothing to
+/// do.
+void AttentionWriter::writeEither(const Tile &tile, const FewTile &few) {
+  out.open(fmt::format("if ({} <= {})", text(rows), FewRows));
+  writeFew(few, /*isAlways=*/false);
+  out.close();
+  out.open("else");
+  out.line(
+      fmt::format("const Index tiles = ({} + {}) / {};", text(rows), tile.rows - 1, tile.rows));
+  out.line(fmt::format("const Index blocks = (tiles + {}) / {} * {};", few.split - 1, few.split,
+                       few.split));
+  out.line("const Index tile = (Index)blockId % blocks;");
+  out.line("if (tile < tiles)");
+  writeCall(tile.isMma ? "  attentionMma" : "  attention", tile.text(),
+            "(Index)blockId / blocks * tiles + tile");
+  out.close();
 }
 
 Result<Scheduled> AttentionWriter::write() {
@@ -163,26 +224,33 @@ Result<Scheduled> AttentionWriter::write() {
                        text(access.keys)));
   writeSeen();
   writeMask();
-  Tile small = chooseSmallTile(tile);
   IndexRange range = math.rangeOf(rows);
-  bool isEverSmall = range.low <= FewRows, isAlwaysSmall = range.high <= FewRows;
-  bool isEither = isEverSmall && !isAlwaysSmall;
-  if (isEither)
-    out.line(fmt::format("if ({} <= {})", text(rows), FewRows));
-  if (isEverSmall)
-    writeCall(small, isEither ? "  " : "");
-  if (isEither)
-    out.line("else");
-  if (!isAlwaysSmall)
-    writeCall(tile, isEither ? "  " : "");
-  // Few rows are one tile either way.
-  Scheduled scheduled{out.take(),
-                      access.batch * access.keyHeads * rows.ceilDiv(tile.rows),
-                      unsigned(tile.threads),
-                      {"attention.cuh"}};
-  if (tile.isMma)
-    scheduled.headers = {"tensorcore.cuh", "attention.cuh", "attention_mma.cuh"};
-  scheduled.sharedBytes = std::max(tile.sharedBytes(), small.sharedBytes());
+  bool isEverFew = range.low <= FewRows, isAlwaysFew = range.high <= FewRows;
+  FewTile few = chooseFewTile(isAlwaysFew ? ThreadsOfFew : tile.threads);
+  AffineExpr heads = access.batch * access.keyHeads, tiles = rows.ceilDiv(tile.rows);
+  Scheduled scheduled;
+  scheduled.threads = tile.threads;
+  scheduled.headers = {"attention.cuh"};
+  if (!isEverFew) {
+    writeLarge(tile);
+  } else {
+    scheduled.cluster = few.split;
+    scheduled.headers.push_back("attention_few.cuh");
+    tiles = rows.ceilDiv(tile.rows * few.split) * few.split;
+    if (isAlwaysFew) {
+      writeFew(few, true);
+      scheduled.threads = few.warps * 32;
+      tiles = rows.ceilDiv(few.rows) * few.split;
+    } else {
+      writeEither(tile, few);
+    }
+  }
+  if (tile.isMma && !isAlwaysFew)
+    scheduled.headers.insert(scheduled.headers.end(), {"tensorcore.cuh", "attention_mma.cuh"});
+  scheduled.statements = out.take();
+  scheduled.blocks = heads * tiles;
+  scheduled.sharedBytes =
+      std::max(isEverFew ? few.sharedBytes() : 0, isAlwaysFew ? 0 : tile.sharedBytes());
   return scheduled;
 }
 

@@ -25,8 +25,7 @@ std::string_view includedFile(std::string_view line) {
 
 /// The symbol of a generated source, for messages.
 std::string symbolIn(std::string_view source) {
-  size_t paren = source.find('(', source.find("__launch_bounds__("));
-  paren = paren == source.npos ? paren : source.find('(', paren + 1);
+  size_t paren = source.find("(\n", source.find("__launch_bounds__("));
   if (paren == source.npos)
     return "kernel";
   size_t start = source.find_last_of(" \n", paren) + 1;

@@ -19,6 +19,7 @@ protected:
     std::string element = "f32";
     bool transposed = false; ///< operands and result are [B, position, head, place]
     bool masked = false;     ///< by [B, S]
+    bool fixed = false;      ///< the number of queries is known when compiling
   };
 
   void build(const Case &test);
@@ -33,20 +34,27 @@ protected:
 
 void Attention::build(const Case &test) {
   const AttentionShape &s = test.shape;
-  auto tensor = [&](int64_t heads, const char *positions, bool transposed) {
+  std::string queries = test.fixed ? std::to_string(s.queries) : "s0";
+  auto sizeOf = [](const std::string &positions) {
+    return positions.front() == 's' ? std::string("?") : positions;
+  };
+  auto tensor = [&](int64_t heads, const std::string &positions, bool transposed) {
     std::string dims = transposed ? fmt::format("{}, {}, {}", s.batch, positions, heads)
                                   : fmt::format("{}, {}, {}", s.batch, heads, positions);
-    std::string sizes = transposed ? fmt::format("{}x?x{}", s.batch, heads)
-                                   : fmt::format("{}x{}x?", s.batch, heads);
+    std::string sizes = transposed ? fmt::format("{}x{}x{}", s.batch, sizeOf(positions), heads)
+                                   : fmt::format("{}x{}x{}", s.batch, heads, sizeOf(positions));
+    if (positions.front() != 's')
+      return fmt::format("tensor<{}x{}x{}>", sizes, s.headSize, test.element);
     return fmt::format("tensor<{}x{}x{}, affine_map<()[s0, s1] -> ({}, {})>>", sizes, s.headSize,
                        test.element, dims, s.headSize);
   };
-  std::string q = tensor(s.heads, "s0", false), k = tensor(s.keyHeads, "s1", false);
-  std::string q0 = tensor(s.heads, "s0", test.transposed);
+  std::string q = tensor(s.heads, queries, false), k = tensor(s.keyHeads, "s1", false);
+  std::string q0 = tensor(s.heads, queries, test.transposed);
   std::string k0 = tensor(s.keyHeads, "s1", test.transposed);
   std::string mask = fmt::format("tensor<{0}x?xi1, affine_map<()[s0, s1] -> ({0}, s1)>>", s.batch);
-  std::string all = fmt::format(
-      "tensor<{0}x{1}x?x?xi1, affine_map<()[s0, s1] -> ({0}, {1}, s0, s1)>>", s.batch, s.heads);
+  std::string all =
+      fmt::format("tensor<{0}x{1}x{2}x?xi1, affine_map<()[s0, s1] -> ({0}, {1}, {3}, s1)>>",
+                  s.batch, s.heads, sizeOf(queries), queries);
   std::string types = q0 + ", " + k0 + ", " + k0 + ", " + mask + ", tensor<i32>";
   std::string text =
       fmt::format("nn.kernel \"attend\" (%q, %k, %v, %m, %o : {}) -> ({}) attributes "
@@ -138,6 +146,7 @@ TEST_F(Attention, AnyLength) {
   Case test{{1, 2, 2, 1, 1, 16}};
   build(test);
   EXPECT_NE(source().find("<= 16)"), std::string::npos) << source();
+  EXPECT_NE(source().find("attentionFew<"), std::string::npos) << source();
   for (int64_t t : {1, 16, 17, 64})
     for (int64_t keys : {1, 64, 65, 130}) {
       test.shape.queries = t;
@@ -180,6 +189,27 @@ TEST_F(Attention, HalfPrecisionOnTensorCores) {
   check({{1, 1, 1, 17, 33, 7}, "f16"});  // and of one
   check({{1, 1, 1, 33, 70, 128}, "bf16"});
   check({{1, 1, 1, 20, 4, 16, true, -2}, "f16"}); // rows that see nothing
+}
+
+TEST_F(Attention, FewQueriesShareOutTheKeys) {
+  Case test{{2, 6, 2, 1, 300, 24, true, 290}, "f32", true, true, true};
+  build(test);
+  EXPECT_NE(source().find("AttentionFewTile<24, 4, 4, 4, 8>"), std::string::npos) << source();
+  EXPECT_NE(source().find("NNC_CLUSTER(8)"), std::string::npos) << source();
+  for (int64_t offset : {0, 1, 100, 299, 400}) {
+    test.shape.offset = offset;
+    checkBuilt(test);
+  }
+  for (int64_t keys : {1, 7, 512}) {
+    test.shape.keys = keys;
+    checkBuilt(test);
+  }
+  check({{1, 8, 2, 4, 130, 64, true, 70}, "bf16", false, false, true}); // several tiles
+  check({{1, 2, 2, 3, 65, 128}, "f16", false, false, true});
+  check({{1, 4, 1, 1, 70, 80}, "bf16", false, true, true});          // lanes behind the head
+  check({{1, 1, 1, 2, 33, 256}, "f32", false, false, true});         // several loads of a lane
+  check({{1, 2, 1, 1, 40, 7}, "f16", false, false, true});           // loads of one element
+  check({{1, 1, 1, 2, 4, 16, true, -1}, "f32", false, false, true}); // a row that sees nothing
 }
 
 TEST_F(Attention, KeysBehindTheLastVisibleAreNotRead) {
