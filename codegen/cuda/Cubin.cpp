@@ -25,7 +25,9 @@ std::string_view includedFile(std::string_view line) {
 
 /// The symbol of a generated source, for messages.
 std::string symbolIn(std::string_view source) {
-  size_t paren = source.find("(\n", source.find("__launch_bounds__("));
+  size_t bounds = source.find("__launch_bounds__("), cluster = source.find("NNC_CLUSTER(", bounds);
+  size_t paren = source.find('(', cluster == source.npos ? bounds : cluster);
+  paren = paren == source.npos ? paren : source.find('(', paren + 1);
   if (paren == source.npos)
     return "kernel";
   size_t start = source.find_last_of(" \n", paren) + 1;
