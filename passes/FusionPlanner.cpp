@@ -163,7 +163,8 @@ void FusionPlanner::placeView(Operation *op) {
   viewDepth[op] = depth;
 }
 
-/// A concat ends the kernel that computes those of its parts that are elementwise and only its own.
+/// A concat joins the kernel that computes those of its parts that are elementwise and only its own.
+/// On the cpu it ends it: there the parts are written one by one.
 void FusionPlanner::placeConcat(Operation *op) {
   SmallVector<Reference> references = referencesOf(op);
   SmallVector<unsigned> parts, reads;
@@ -189,9 +190,11 @@ void FusionPlanner::placeConcat(Operation *op) {
     members[member].map.reset();
   group.visible.clear();
   group.space = getResultDims(op);
-  join(op, id, std::nullopt, references, {});
+  bool isEnd = target == Target::Cpu;
+  join(op, id, isEnd ? std::nullopt : std::optional(identityMap(group.space.size())), references,
+       {});
   groups[id].anchor = op;
-  groups[id].closed = true;
+  groups[id].closed = isEnd;
 }
 
 /// An update ends the kernel that computes what it stores, if nothing else wants that.
@@ -295,7 +298,8 @@ void FusionPlanner::joinLibrary(Operation *op, unsigned id) {
 
 void FusionPlanner::placeAlone(Operation *op, nn::FusionRole role) {
   unsigned id = createGroup(op, role);
-  bool isKernel = role != nn::FusionRole::View && op->getNumOperands() <= 1;
+  bool isOpen = op->getNumOperands() <= 1 || (isa<nn::ConcatOp>(op) && target == Target::Cuda);
+  bool isKernel = role != nn::FusionRole::View && isOpen;
   groups[id].closed = !isKernel;
   join(op, id, isKernel ? std::optional(identityMap(getResultDims(op).size())) : std::nullopt,
        referencesOf(op), {});
