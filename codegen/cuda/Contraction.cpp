@@ -377,6 +377,7 @@ bool Contraction::writeAddress(const std::string &name, const Factor &factor,
       !math.isEqual(any->linear, first->linear + element) ||
       math.divisorOf(first->linear) % Chunk != 0)
     return false;
+  addressed = first;
   writeKnown(name, side, members);
   std::string parameter = members.empty() ? "Index " + side : "const Row" + name + " &row";
   evaluator.openBlock("auto " + name + " = [&](" + parameter + ", Index k) -> const " +
@@ -428,9 +429,12 @@ std::vector<Contraction::StoredElement> Contraction::writeResults(AffineExpr row
   };
   IndexList indices = mergeAxes(math, axes);
   std::vector<StoredElement> stored;
-  for (const Output &output : outputs)
+  isDense.clear();
+  for (const Output &output : outputs) {
     stored.push_back({output.pointer, math.linearize(indices, output.dims),
                       evaluator.element(output.tensor, indices)});
+    isDense.push_back(math.isEqual(stored.back().place, row * extentOf(Columns) + column));
+  }
   evaluator.intercept = nullptr;
   return stored;
 }

@@ -77,6 +77,9 @@ protected:
   mlir::Type element;
   Factor left, right; ///< left's side is the rows
   mlir::AffineExpr batch;
+  std::optional<Evaluator::Address>
+      addressed;             ///< a chunk of the factor that writeAddress wrote last
+  std::vector<bool> isDense; ///< by result that was written: element (m, n) is at m * N + n
 
 private:
   bool findProduct();

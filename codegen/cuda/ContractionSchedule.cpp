@@ -19,7 +19,8 @@ constexpr unsigned StoreWidth = 8;
 
 class ContractionWriter : Contraction {
 public:
-  explicit ContractionWriter(const KernelBody &body) : Contraction(body) {}
+  ContractionWriter(const KernelBody &body, bool isResident)
+      : Contraction(body), isResident(isResident) {}
 
   Result<Scheduled> write();
 
@@ -34,6 +35,8 @@ private:
   AffineExpr tilesOf(unsigned rows, unsigned columns) const;
   Scheduled writeOnCores();
   Scheduled writeOnTensorCores(Type type);
+  Result<Scheduled> writeResident(Type type);
+  bool canStay(const Evaluator::Address &address) const;
 
   void writeTiling(const std::string &tile, unsigned split);
   void writeOperand(const std::string &name, const Factor &factor, const std::string &side,
@@ -41,6 +44,8 @@ private:
   bool storesVectors() const;
   void writeStore(unsigned width);
   void writeVectors(AffineExpr row, unsigned width);
+
+  bool isResident; ///< whether the right factor is to stay in shared memory
 };
 
 /// The 16-bit type that both factors are elements of, as they are in memory or computed, null if
@@ -125,6 +130,53 @@ Scheduled ContractionWriter::writeOnTensorCores(Type type) {
   return scheduled;
 }
 
+/// Whether what is at `address` is the same in all iterations of the loop.
+bool ContractionWriter::canStay(const Evaluator::Address &address) const {
+  unsigned argument = 0;
+  bool isVariable = StringRef(address.pointer).drop_front(2).getAsInteger(10, argument) ||
+                    !address.condition.empty() || !body.isInvariant[argument];
+  return !isVariable && llvm::none_of(body.loopCounters, [&](unsigned counter) {
+    return address.linear.isFunctionOfSymbol(counter);
+  });
+}
+
+/// In a loop's kernel, with the right factor's part of every block in shared memory all the time.
+Result<Scheduled> ContractionWriter::writeResident(Type type) {
+  std::optional<int64_t> columns = math.constantOf(extentOf(Columns));
+  std::optional<int64_t> depth = math.constantOf(extentOf(Depth));
+  if (!columns || !depth || math.constantOf(extentOf(Batch)) != 1 || !storesVectors() ||
+      *columns % (StoreWidth * body.parts) != 0)
+    return nnc::Error{"weights that stay are of one size, and results are stored as vectors"};
+  std::optional<ResidentTile> tile = chooseResidentTile(typical(Rows), *columns, *depth, body.parts,
+                                                        body.threads / 32, body.residentBytes);
+  if (!tile)
+    return nnc::Error{"the weights are too large to stay"};
+  std::string rows = math.text(extentOf(Rows)), name = *typeText(type);
+  out.line("using Tile = " + tile->text() + ";");
+  out.line("const Index M = " + rows + ", N = " + std::to_string(*columns) +
+           ", K = " + std::to_string(*depth) + ", tilesM = (M + Tile::BM - 1) / Tile::BM;");
+  out.line("const Index m0 = blockId % tilesM * Tile::BM, unit0 = blockId / tilesM * Tile::Units;");
+  writeOperand("a", left, "m", type);
+  if (!writeAddress("b", right, "n", type) || !canStay(*addressed))
+    return nnc::Error{"the weights change, or do not run along the depth"};
+  writeStore(StoreWidth);
+  out.line("if constexpr (Prepares)");
+  out.line("  keepResident<Tile, " + name + ">(weights, unit0, N, K, know_b, b);");
+  out.line("else");
+  out.line("  residentGemm<Tile, " + name +
+           ">(weights, sums, m0, unit0, M, N, K, know_a, a, store);");
+  AffineExpr units = math.constant(*columns / body.parts);
+  Scheduled scheduled{out.take(),
+                      extentOf(Rows).ceilDiv(tile->rows) *
+                          units.ceilDiv(tile->columns / body.parts),
+                      body.threads,
+                      {"tensorcore.cuh", "resident.cuh"}};
+  scheduled.resident = {
+      tile->text(), tile->weightBytes(*depth), tile->sumBytes(), rows, *columns, body.parts,
+      isDense};
+  return scheduled;
+}
+
 /// f32 and integers.
 Scheduled ContractionWriter::writeOnCores() {
   GemmTile tile = chooseGemmTile(typical(Rows), typical(Columns), typical(Batch), body.threads);
@@ -200,6 +252,13 @@ Result<Scheduled> ContractionWriter::write() {
     return nnc::Error{"most of every tile would lie outside of the product"};
 
   Type type = tensorCoreType();
+  if (isResident) {
+    Result<Scheduled> resident =
+        type ? writeResident(type) : nnc::Error{"tensor cores do not multiply these"};
+    if (evaluator.error())
+      return *evaluator.error();
+    return resident;
+  }
   Scheduled scheduled = type ? writeOnTensorCores(type) : writeOnCores();
   if (evaluator.error())
     return *evaluator.error();
@@ -209,7 +268,10 @@ Result<Scheduled> ContractionWriter::write() {
 } // namespace
 
 Result<Scheduled> scheduleContraction(const KernelBody &body) {
-  return ContractionWriter(body).write();
+  if (body.residentBytes > 0)
+    if (Result<Scheduled> resident = ContractionWriter(body, /*isResident=*/true).write())
+      return resident;
+  return ContractionWriter(body, /*isResident=*/false).write();
 }
 
 } // namespace nnc::codegen

@@ -128,7 +128,9 @@ std::optional<CudaPhase> phaseOf(const KernelBody &body, const Scheduled &schedu
       scheduled.sharedBytes != 0 || scheduled.cluster != 1)
     return std::nullopt;
   CudaPhase phase;
-  std::string list = "const unsigned blockId";
+  std::string list = scheduled.reads ? "const long long threadId" : "const unsigned blockId";
+  if (scheduled.resident)
+    list = "char *const weights, float *const sums, " + list;
   for (const Parameter &parameter : *parameters) {
     list += ", " + parameter.type + parameter.name;
     phase.parameters.push_back(parameter.type);
@@ -137,7 +139,9 @@ std::optional<CudaPhase> phaseOf(const KernelBody &body, const Scheduled &schedu
                    ";\n" + declareSymbols(body) + indented(scheduled.statements) + "}\n";
   phase.headers = scheduled.headers;
   phase.threads = scheduled.threads;
-  phase.staticShared = scheduled.staticShared;
+  phase.staticShared = scheduled.resident ? 0 : scheduled.staticShared;
+  phase.resident = scheduled.resident;
+  phase.reads = scheduled.reads;
   return phase;
 }
 
@@ -181,22 +185,73 @@ Operation *loopOf(nn::KernelOp kernel) {
   return found;
 }
 
-/// How many threads the kernels of each loop have in common: as many as the one which needs most of
-/// those that cannot have any number.
-llvm::DenseMap<Operation *, unsigned> threadsOfLoops(ArrayRef<nn::KernelOp> kernels,
+/// What the kernels of a loop have in common.
+struct LoopShare {
+  unsigned threads = 0;  ///< of a block: as many as the one needs that needs most
+  unsigned products = 0; ///< that share the memory for weights that stay
+};
+
+llvm::DenseMap<Operation *, LoopShare> sharesOfLoops(ArrayRef<nn::KernelOp> kernels,
                                                      ArrayRef<Scheduled> scheduled) {
-  llvm::DenseMap<Operation *, unsigned> threads;
+  constexpr unsigned OnTensorCores = 256;
+  llvm::DenseMap<Operation *, LoopShare> shares;
   for (auto [i, alone] : llvm::enumerate(scheduled)) {
     nn::KernelOp kernel = kernels[i];
     if (Operation *loop = loopOf(kernel)) {
-      unsigned &most = threads[loop];
-      if (kernel.getAnchor() == "contraction" || kernel.getAnchor() == "convolution")
-        most = std::max(most, alone.threads);
+      LoopShare &share = shares[loop];
+      if (kernel.getAnchor() != "contraction" && kernel.getAnchor() != "convolution")
+        continue;
+      share.threads = std::max(share.threads, alone.threads);
+      if (llvm::is_contained(alone.headers, "mma.cuh")) {
+        share.threads = std::max(share.threads, OnTensorCores);
+        ++share.products;
+      }
     }
   }
-  for (auto &[loop, most] : threads)
-    most = most ? most : 256;
-  return threads;
+  for (auto &[loop, share] : shares)
+    share.threads = share.threads ? share.threads : 256;
+  return shares;
+}
+
+/// Symbols that count the iterations of a scan around the kernel.
+std::vector<unsigned> loopCountersOf(nn::KernelOp kernel) {
+  std::vector<unsigned> counters;
+  for (Operation *op = kernel->getParentOp(); isa_and_nonnull<nn::ScanOp>(op);
+       op = op->getParentOp())
+    counters.push_back(static_cast<unsigned>(cast<nn::ScanOp>(op).getCounter()));
+  return counters;
+}
+
+/// Into how many equal parts of its rows the elementwise kernel behind a product cuts its result,
+/// of which it reads the same place in each.
+unsigned partsBehind(nn::KernelOp kernel, unsigned threads) {
+  auto next = dyn_cast_if_present<nn::KernelOp>(kernel->getNextNode());
+  if (!next || next.getAnchor() != "pointwise")
+    return 1;
+  KernelBody body = describeKernel(next);
+  body.threads = threads;
+  Result<Scheduled> scheduled = schedulePointwise(body);
+  if (!scheduled || !scheduled->reads)
+    return 1;
+  const ElementReads &reads = *scheduled->reads;
+  for (auto [operand, columns] : llvm::zip(next.getOperands(), reads.columns))
+    if (operand.getDefiningOp() == kernel.getOperation() && columns % reads.units == 0)
+      return std::max<unsigned>(1, static_cast<unsigned>(columns / reads.units));
+  return 1;
+}
+
+/// The kernel as a part of its loop's.
+KernelBody describePhase(nn::KernelOp kernel, const LoopShare &share) {
+  KernelBody body = describeKernel(kernel);
+  body.threads = share.threads;
+  Region *outside = loopOf(kernel)->getParentRegion();
+  for (Value operand : kernel.getOperands())
+    body.isInvariant.push_back(!outside->isProperAncestor(operand.getParentRegion()));
+  body.loopCounters = loopCountersOf(kernel);
+  if (share.products > 0)
+    body.residentBytes = MostResident / share.products;
+  body.parts = partsBehind(kernel, share.threads);
+  return body;
 }
 
 } // namespace
@@ -212,7 +267,7 @@ Result<std::vector<CudaKernel>> emitCuda(ArrayRef<nn::KernelOp> kernels, const C
       return scheduled.error();
     all.push_back(std::move(*scheduled));
   }
-  llvm::DenseMap<Operation *, unsigned> threads = threadsOfLoops(kernels, all);
+  llvm::DenseMap<Operation *, LoopShare> shares = sharesOfLoops(kernels, all);
   for (auto [i, alone] : llvm::enumerate(all)) {
     nn::KernelOp kernel = kernels[i];
     const Scheduled *scheduled = &alone;
@@ -234,7 +289,7 @@ Result<std::vector<CudaKernel>> emitCuda(ArrayRef<nn::KernelOp> kernels, const C
     result.back().grid =
         AffineMap::get(0, body.dimNames.size(), {scheduled->blocks}, kernel.getContext());
     if (Operation *loop = loopOf(kernel)) {
-      body.threads = threads[loop];
+      body = describePhase(kernel, shares[loop]);
       if (Result<Scheduled> step = schedule(body)) {
         result.back().phase = phaseOf(body, *step);
         result.back().phaseGrid =

@@ -9,6 +9,7 @@
 #define NNC_CODEGEN_CUDA_CUDATARGET_H
 
 #include "codegen/cuda/Cubin.h"
+#include "codegen/cuda/LoopParts.h"
 #include "mlir/IR/AffineMap.h"
 #include "runtime/format/Result.h"
 #include "llvm/ADT/ArrayRef.h"
@@ -32,6 +33,11 @@ struct CudaPhase {
   std::vector<std::string> headers;
   unsigned threads = 0;      ///< of a block
   unsigned staticShared = 0; ///< bytes, at most
+  /// Then `function` is a template of a `bool Prepares`, and two parameters more are first: `char
+  /// *weights, float *sums`.
+  std::optional<ResidentProduct> resident = {};
+  /// Then its first parameter is `const long long threadId`, of a thread of the grid.
+  std::optional<ElementReads> reads = {};
 };
 
 /// One `extern "C" __global__ void symbol(in pointers..., out pointers..., long long d0, ...)`.

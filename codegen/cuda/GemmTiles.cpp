@@ -124,6 +124,40 @@ std::string MmaTile::text() const {
   return fmt::format("{}, {}, {}, {}, {}, {}", rows, columns, warpRows, warpColumns, stages, split);
 }
 
+unsigned ResidentTile::weightBytes(int64_t depth) const {
+  return static_cast<unsigned>((depth + 31) / 32) * 64 * columns;
+}
+
+unsigned ResidentTile::sumBytes() const { return warps * rows * (columns + 8) * 4; }
+
+std::string ResidentTile::text() const {
+  return fmt::format("ResidentTile<{}, {}, {}, {}>", rows, columns, warps, parts);
+}
+
+std::optional<ResidentTile> chooseResidentTile(int64_t rows, int64_t columns, int64_t depth,
+                                               unsigned parts, unsigned warps, unsigned bytes) {
+  constexpr unsigned MostSums = 64 * 32; // a warp's, in registers
+  constexpr double FragmentProductsPerClock = 1200, SharedPerClock = 128;
+  std::optional<ResidentTile> best;
+  double least = std::numeric_limits<double>::max();
+  for (unsigned tileRows : {16U, 32U, 64U})
+    for (unsigned tileColumns = 8 * parts; tileRows * tileColumns <= MostSums;
+         tileColumns += 8 * parts) {
+      ResidentTile tile{tileRows, tileColumns, warps, parts};
+      double blocks = blocksOf(tileRows, tileColumns / parts, static_cast<double>(rows),
+                               static_cast<double>(columns / parts), 1);
+      bool fits = int64_t(depth + 31) / 32 * 64 * tileColumns + tile.sumBytes() <= bytes;
+      double side = tileRows * static_cast<double>(depth);
+      double time = side * 2 / BytesPerClock + side * tileColumns / FragmentProductsPerClock +
+                    tile.sumBytes() * 2 / SharedPerClock;
+      if (fits && blocks <= Multiprocessors && time < least) {
+        least = time;
+        best = tile;
+      }
+    }
+  return best;
+}
+
 /// The first of the tiles that no other beats.
 GemmTile chooseGemmTile(int64_t rows, int64_t columns, int64_t batch, unsigned threads) {
   GemmTile best = Tiles[0];

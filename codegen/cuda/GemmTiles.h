@@ -7,6 +7,7 @@
 #define NNC_CODEGEN_CUDA_GEMMTILES_H
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace nnc::codegen {
@@ -34,6 +35,19 @@ struct MmaTile {
   bool isGrouped() const;       ///< MmaTile::Grouped in mma.cuh, where there are groups
   std::string text() const;     ///< "128, 128, 2, 2, 3, 1"
 };
+
+/// Parameters of ResidentTile in resident.cuh.
+struct ResidentTile {
+  unsigned rows, columns, warps, parts;
+  unsigned weightBytes(int64_t depth) const; ///< of what stays
+  unsigned sumBytes() const;                 ///< ResidentTile::SumBytes
+  std::string text() const;                  ///< "ResidentTile<32, 64, 8, 4>"
+};
+
+/// The tile for a product in a loop, of blocks that all run at once and have `bytes` of shared
+/// memory; none if the weights do not fit.
+std::optional<ResidentTile> chooseResidentTile(int64_t rows, int64_t columns, int64_t depth,
+                                               unsigned parts, unsigned warps, unsigned bytes);
 
 /// Shared memory that one product in a loop may declare: all kernels of the loop share 48 KiB.
 constexpr unsigned MostSharedInLoop = 24 << 10;

@@ -36,6 +36,11 @@ struct KernelBody {
   std::vector<IndexRange> symbolRanges; ///< of the same
   std::vector<mlir::Type> scalarTypes;  ///< of run-time scalars, null for sizes and counters
   unsigned threads = 0;                 ///< that a block must have; 0: any
+  // Of a kernel that becomes part of a loop's kernel.
+  unsigned residentBytes = 0;         ///< shared memory in which its weights may stay
+  std::vector<bool> isInvariant;      ///< by argument: the same in all iterations
+  std::vector<unsigned> loopCounters; ///< symbols that change from one iteration to the next
+  unsigned parts = 1;                 ///< equal runs of columns in which a product is read then
 };
 
 KernelBody describeKernel(nn::KernelOp kernel);

@@ -6,6 +6,7 @@
 //===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/LoopKernel.h"
 
+#include "codegen/cuda/LoopMemory.h"
 #include "runtime/format/Plan.h"
 
 #include <algorithm>
@@ -14,18 +15,28 @@
 namespace nnc::codegen {
 namespace {
 
-/// Static shared memory that a block may have, less what the compiler adds.
-constexpr unsigned MostShared = 46 << 10;
+/// Static shared memory that a block may have, and all of it, less what the compiler adds.
+constexpr unsigned MostStaticShared = 46 << 10, MostShared = 226 << 10;
+
+/// A product whose weights stay, as the kernel calls it.
+struct Resident {
+  const CudaPhase *phase;
+  std::string name, arguments; ///< of the function, and of its calls
+  unsigned place;              ///< of the weights, in bytes
+  size_t grid;
+};
 
 class LoopWriter {
 public:
   LoopWriter(const format::EntryT &entry,
              llvm::function_ref<LoopStep(const format::StepT &)> stepOf)
-      : entry(entry), stepOf(stepOf) {}
+      : entry(entry), stepOf(stepOf), memory(entry) {}
 
   bool write(const format::LoopT &loop) {
+    memory.add(loop);
     writeLoop(loop);
-    return isPossible && threads != 0 && shared <= MostShared;
+    return isPossible && threads != 0 && shared <= MostStaticShared &&
+           shared + dynamicShared() <= MostShared;
   }
 
   std::string source(const std::string &symbol, const std::string &title) const {
@@ -50,8 +61,10 @@ public:
     for (size_t i = 0; i < entry.dims.size(); ++i)
       if (entry.dims[i]->kind == format::SymbolKind::Loop)
         text += fmt::format("  long long d{} = 0;\n", i);
-    return text + statements + "}\n";
+    return text + preparations() + statements + "}\n";
   }
+
+  unsigned dynamicShared() const { return mostSums + weightBytes; }
 
   std::vector<uint32_t> buffers, grids, values;
   unsigned threads = 0;
@@ -87,8 +100,7 @@ private:
     for (const auto &stacked : loop.stacked)
       line("{} = {} + d{} * {};", pointer(stacked->slot), pointer(stacked->result), loop.counter,
            value(entry.buffers[stacked->slot]->bytes));
-    for (const std::unique_ptr<format::StepT> &step : loop.steps)
-      writeStep(*step);
+    writeSteps(loop.steps);
     writeEnd(loop);
     --depth;
     line("}}");
@@ -105,47 +117,154 @@ private:
              pointer(static_cast<uint32_t>(carried->spare)));
   }
 
-  void writeStep(const format::StepT &step) {
+  void writeSteps(const std::vector<std::unique_ptr<format::StepT>> &steps) {
+    for (size_t i = 0; i < steps.size(); ++i) {
+      bool joinsNext = i + 1 < steps.size() && canJoin(*steps[i], *steps[i + 1]);
+      writeStep(*steps[i], joinsNext ? steps[i + 1].get() : nullptr);
+      i += joinsNext;
+    }
+  }
+
+  /// `joined`: an elementwise step of which every block does what its tiles of `step` need.
+  void writeStep(const format::StepT &step, const format::StepT *joined) {
     if (const format::LoopT *loop = step.what.AsLoop())
       return writeLoop(*loop);
     if (const format::CopyT *copy = step.what.AsCopy())
       line("copyBytes({}, {}, {});", pointer(copy->dst), pointer(copy->src), value(copy->bytes));
     else if (const format::LaunchT *launch = step.what.AsLaunch())
-      writeLaunch(step, *launch);
+      writeLaunch(step, *launch, joined);
     else
       isPossible = false;
     line("gridBarrier(arrived);");
   }
 
-  void writeLaunch(const format::StepT &step, const format::LaunchT &launch) {
-    LoopStep known = stepOf(step);
-    if (!known.phase || (threads && known.phase->threads != threads)) {
-      isPossible = false;
-      return;
+  /// Whether each element of `next` needs of the product `step` only what is in one of its tiles,
+  /// and writes nothing that another block may not have read yet.
+  bool canJoin(const format::StepT &step, const format::StepT &next) {
+    const format::LaunchT *product = step.what.AsLaunch(), *elements = next.what.AsLaunch();
+    if (!product || !elements)
+      return false;
+    const CudaPhase *first = stepOf(step).phase, *second = stepOf(next).phase;
+    if (!first || !second || !first->resident || !second->reads ||
+        first->threads != second->threads)
+      return false;
+    const ResidentProduct &made = *first->resident;
+    const ElementReads &reads = *second->reads;
+    size_t inputs = product->buffers.size() - made.isDense.size();
+    llvm::ArrayRef<uint32_t> all(elements->buffers), results(product->buffers);
+    results = results.drop_front(inputs);
+    bool readsAny = false;
+    for (auto [buffer, columns] : llvm::zip(all, reads.columns)) {
+      auto result = llvm::find(results, buffer);
+      if (result == results.end())
+        continue;
+      if (!made.isDense[static_cast<size_t>(result - results.begin())] || columns != made.columns)
+        return false;
+      readsAny = true;
     }
-    threads = known.phase->threads;
-    for (const std::string &header : known.phase->headers)
-      if (!llvm::is_contained(headers, header))
-        headers.push_back(header);
+    return readsAny && made.rows == reads.rows && made.columns == made.parts * reads.units &&
+           llvm::none_of(all.drop_front(reads.columns.size()), [&](uint32_t written) {
+             return llvm::any_of(product->buffers,
+                                 [&](uint32_t used) { return memory.mayShare(written, used); });
+           });
+  }
+
+  /// What a step's function is called with, behind its own first parameters.
+  std::string argumentsOf(const format::LaunchT &launch, const CudaPhase &phase) {
     std::string arguments;
     size_t position = 0;
     for (uint32_t buffer : launch.buffers)
-      arguments += fmt::format(", ({}){}", known.phase->parameters[position++], pointer(buffer));
-    symbolTypes.assign(known.phase->parameters.begin() + static_cast<ptrdiff_t>(position),
-                       known.phase->parameters.end());
+      arguments += fmt::format(", ({}){}", phase.parameters[position++], pointer(buffer));
+    symbolTypes.assign(phase.parameters.begin() + static_cast<ptrdiff_t>(position),
+                       phase.parameters.end());
     for (size_t i = 0; i < entry.dims.size(); ++i)
       arguments += fmt::format(", d{}", i);
-    line("for (unsigned block = blockIdx.x; block < g{}; block += gridDim.x) {{",
-         placeIn(grids, known.grid));
-    line("  {}(block{});", functionOf(*known.phase), arguments);
+    return arguments;
+  }
+
+  /// Null if the step cannot be part of the kernel.
+  const CudaPhase *use(const LoopStep &step) {
+    const CudaPhase *phase = step.phase;
+    if (!phase || (threads && phase->threads != threads)) {
+      isPossible = false;
+      return nullptr;
+    }
+    threads = phase->threads;
+    for (const std::string &header : phase->headers)
+      if (!llvm::is_contained(headers, header))
+        headers.push_back(header);
+    return phase;
+  }
+
+  void writeLaunch(const format::StepT &step, const format::LaunchT &launch,
+                   const format::StepT *joined) {
+    LoopStep known = stepOf(step);
+    const CudaPhase *phase = use(known);
+    if (!phase)
+      return;
+    std::string name = functionOf(*phase), arguments = argumentsOf(launch, *phase);
+    size_t grid = placeIn(grids, known.grid);
+    line("for (unsigned block = blockIdx.x; block < g{}; block += gridDim.x) {{", grid);
+    if (phase->resident)
+      writeResident({phase, name, arguments, 0, grid});
+    else if (phase->reads)
+      line("  {}(block * {}ll + threadIdx.x{});", name, threads, arguments);
+    else
+      line("  {}(block{});", name, arguments);
     line("  barrier();");
+    if (joined)
+      writeJoined(*phase->resident, *joined);
     line("}}");
+  }
+
+  /// Weights stay if every block has one tile at most.
+  void writeResident(Resident resident) {
+    const ResidentProduct &product = *resident.phase->resident;
+    mostSums = std::max(mostSums, product.sumBytes);
+    resident.place = weightBytes;
+    weightBytes += product.weightBytes;
+    line("  if (g{} > gridDim.x)", resident.grid);
+    line("    {}<true>({}block{});", resident.name, memoryOf(resident), resident.arguments);
+    line("  {}<false>({}block{});", resident.name, memoryOf(resident), resident.arguments);
+    residents.push_back(std::move(resident));
+  }
+
+  static std::string memoryOf(const Resident &resident) {
+    return fmt::format("weights + {}, sums, ", resident.place);
+  }
+
+  void writeJoined(const ResidentProduct &product, const format::StepT &step) {
+    const CudaPhase *phase = use(stepOf(step));
+    if (!phase)
+      return;
+    line("  eachOfTile<{}, {}>(block, {}, {}, [&](long long thread) {{", product.tile,
+         phase->reads->width, product.rows, phase->reads->units);
+    line("    {}(thread{});", functionOf(*phase), argumentsOf(*step.what.AsLaunch(), *phase));
+    line("  }});");
+    line("  barrier();");
+  }
+
+  /// What is done before the first iteration.
+  std::string preparations() const {
+    if (residents.empty())
+      return "";
+    std::string text = "  float *const sums = dynamicShared<float>();\n";
+    text += fmt::format("  char *const weights = dynamicShared<char>() + {};\n", mostSums);
+    for (size_t i = 0; i < entry.dims.size(); ++i)
+      if (entry.dims[i]->kind == format::SymbolKind::Size)
+        text += fmt::format("  const long long n{0} = d{0};\n", i);
+    for (const Resident &resident : residents)
+      text += fmt::format("  if (g{0} <= gridDim.x && blockIdx.x < g{0})\n    {1}<true>({2}"
+                          "blockIdx.x{3});\n",
+                          resident.grid, resident.name, memoryOf(resident), resident.arguments);
+    return text;
   }
 
   std::string functionOf(const CudaPhase &phase) {
     auto [place, isNew] = names.try_emplace(phase.function, fmt::format("step{}", names.size()));
     if (isNew) {
       shared += phase.staticShared;
+      functions += phase.resident ? "template <bool Prepares>\n" : "";
       functions += "NNC_INLINE void " + place->second + phase.function + "\n";
     }
     return place->second;
@@ -158,7 +277,10 @@ private:
   std::vector<std::string> headers;         ///< each before those that need it
   std::map<std::string, std::string> names; ///< of functions, by their text
   std::string functions, statements;
+  LoopMemory memory;
+  std::vector<Resident> residents;
   unsigned depth = 1, shared = 0;
+  unsigned weightBytes = 0, mostSums = 0; ///< dynamic shared memory
   bool isPossible = true;
 };
 
@@ -175,6 +297,7 @@ emitLoopKernel(const format::EntryT &entry, format::LoopT &loop, const std::stri
   loop.grids = writer.grids;
   loop.values = writer.values;
   loop.threads = writer.threads;
+  loop.shared_bytes = writer.dynamicShared();
   return writer.source(symbol, title);
 }
 

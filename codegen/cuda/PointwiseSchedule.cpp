@@ -14,8 +14,9 @@ using namespace mlir;
 namespace nnc::codegen {
 namespace {
 
-/// Four neighbours per thread pay off when there are enough threads even so.
-constexpr int64_t VectorWidth = 4;
+/// Four neighbours per thread pay off when there are enough threads even so. Blocks of a loop wait
+/// for each other in every step: there more threads with less work each.
+constexpr int64_t VectorWidth = 4, VectorWidthInLoop = 2;
 constexpr int64_t VectorMinimum = 1 << 16;
 
 class PointwiseWriter {
@@ -34,6 +35,7 @@ private:
   void writeVector(const Group &group, AffineExpr index);
   bool isVector(const Group &group) const;
   AffineExpr threadsOf(const Group &group) const;
+  std::optional<ElementReads> findReads(const Group &group) const;
 
   const KernelBody &body;
   Writing writing;
@@ -41,6 +43,8 @@ private:
   CodeWriter &out;
   Evaluator &evaluator;
   unsigned threads = body.threads ? body.threads : 256;
+  int64_t vectorWidth = body.threads ? VectorWidthInLoop : VectorWidth;
+  bool isByThread = false; ///< statements are told their thread's number
 };
 
 std::vector<PointwiseWriter::Group>
@@ -63,13 +67,13 @@ bool PointwiseWriter::isVector(const Group &group) const {
     Type type = getElementTypeOrSelf(output.tensor.getType());
     return type.isIntOrFloat() && type.getIntOrFloatBitWidth() <= 32;
   });
-  return isNarrow && body.updateStart.empty() && math.divisorOf(total) % VectorWidth == 0 &&
+  return isNarrow && body.updateStart.empty() && math.divisorOf(total) % vectorWidth == 0 &&
          math.rangeOf(total).high >= VectorMinimum;
 }
 
 AffineExpr PointwiseWriter::threadsOf(const Group &group) const {
   AffineExpr total = math.product(group[0].dims);
-  return isVector(group) ? math.simplify(total.floorDiv(VectorWidth)) : total;
+  return isVector(group) ? math.simplify(total.floorDiv(vectorWidth)) : total;
 }
 
 Result<Scheduled> PointwiseWriter::write() {
@@ -78,13 +82,57 @@ Result<Scheduled> PointwiseWriter::write() {
     return outputs.error();
   std::vector<Group> groups = groupBySize(std::move(*outputs));
   AffineExpr blocks = math.constant(0);
+  std::optional<ElementReads> reads;
+  if (body.threads && groups.size() == 1)
+    reads = findReads(groups[0]);
+  isByThread = reads.has_value();
   for (const Group &group : groups) {
     writeGroup(group, blocks);
     blocks = blocks + threadsOf(group).ceilDiv(threads);
   }
   if (evaluator.error())
     return *evaluator.error();
-  return Scheduled{out.take(), blocks, threads, {}};
+  Scheduled scheduled{out.take(), blocks, threads, {}};
+  scheduled.reads = reads;
+  return scheduled;
+}
+
+/// Follows what an element of the results, which are all of the same sizes, is computed from.
+std::optional<ElementReads> PointwiseWriter::findReads(const Group &group) const {
+  const IndexList &dims = group[0].dims;
+  std::optional<int64_t> units = dims.empty() ? std::nullopt : math.constantOf(dims.back());
+  int64_t width = isVector(group) ? vectorWidth : 1;
+  if (!units || *units % width != 0 || !body.updateStart.empty())
+    return std::nullopt;
+  Writing dry(body);
+  AffineExpr rows = dry.math.product(ArrayRef(dims).drop_back());
+  AffineExpr row = dry.evaluator.declare("row", rows);
+  AffineExpr unit = dry.evaluator.declare("unit", dims.back());
+  ElementReads reads{math.text(rows), *units, static_cast<unsigned>(width), {}};
+  std::vector<bool> isOff(body.argumentDims.size(), false);
+  for (const IndexList &sizes : body.argumentDims) {
+    AffineExpr length = dry.math.product(sizes).floorDiv(rows);
+    reads.columns.push_back(math.constantOf(rows) == 0 ? 0 : math.constantOf(length).value_or(0));
+  }
+  dry.evaluator.intercept = [&](Value tensor, const IndexList &at) -> std::optional<std::string> {
+    auto argument = dyn_cast<BlockArgument>(tensor);
+    if (!argument || argument.getOwner() != body.block)
+      return std::nullopt;
+    unsigned number = argument.getArgNumber();
+    int64_t length = reads.columns[number];
+    AffineExpr linear = dry.math.linearize(at, body.argumentDims[number]);
+    std::optional<int64_t> offset = dry.math.constantOf(linear - (row * length + unit));
+    isOff[number] = isOff[number] || length == 0 || !offset || *offset < 0 || *offset >= length ||
+                    *offset % *units != 0;
+    return std::nullopt;
+  };
+  for (const Output &output : group)
+    dry.evaluator.element(output.tensor, dry.math.delinearize(row * *units + unit, output.dims));
+  if (dry.evaluator.error())
+    return std::nullopt;
+  for (auto [length, off] : llvm::zip(reads.columns, isOff))
+    length = off ? 0 : length;
+  return reads;
 }
 
 void PointwiseWriter::writeGroup(const Group &group, AffineExpr firstBlock) {
@@ -94,8 +142,9 @@ void PointwiseWriter::writeGroup(const Group &group, AffineExpr firstBlock) {
     block = "(blockId - " + math.operandText(firstBlock) + ")";
     condition = name + " >= 0 && ";
   }
-  out.line("const Index " + name + " = (Index)" + block + " * " + std::to_string(threads) +
-           " + threadIdx.x;");
+  out.line("const Index " + name + " = (Index)" +
+           (isByThread ? "threadId" : block + " * " + std::to_string(threads) + " + threadIdx.x") +
+           ";");
   evaluator.openBlock("if (" + condition + name + " < " + math.text(count) + ")");
   AffineExpr index = evaluator.declare(name, count);
   if (isVector(group))
@@ -115,15 +164,15 @@ void PointwiseWriter::writeElement(const Group &group, AffineExpr index) {
 }
 
 void PointwiseWriter::writeVector(const Group &group, AffineExpr index) {
-  std::string width = std::to_string(VectorWidth);
+  std::string width = std::to_string(vectorWidth);
   for (const Output &output : group) {
     std::string type = typeText(getElementTypeOrSelf(output.tensor.getType())).value_or("float");
     out.line("Vector<" + type + ", " + width + "> " + output.pointer + "v;");
   }
-  AffineExpr lane = evaluator.openLoop("j", math.constant(VectorWidth), /*unrolls=*/true);
+  AffineExpr lane = evaluator.openLoop("j", math.constant(vectorWidth), /*unrolls=*/true);
   unsigned variable = cast<AffineDimExpr>(lane).getPosition();
-  evaluator.lane = {variable, out.depth(), VectorWidth};
-  AffineExpr element = index * VectorWidth + lane;
+  evaluator.lane = {variable, out.depth(), vectorWidth};
+  AffineExpr element = index * vectorWidth + lane;
   for (const Output &output : group) {
     std::string value = evaluator.element(output.tensor, math.delinearize(element, output.dims));
     out.line(output.pointer + "v[" + math.nameOf(variable) + "] = " + value + ";");
@@ -131,7 +180,7 @@ void PointwiseWriter::writeVector(const Group &group, AffineExpr index) {
   evaluator.lane.reset();
   evaluator.closeScope();
   for (const Output &output : group)
-    out.line("storeVector(" + output.pointer + " + " + math.text(index * VectorWidth) + ", " +
+    out.line("storeVector(" + output.pointer + " + " + math.text(index * vectorWidth) + ", " +
              output.pointer + "v);");
 }
 

@@ -8,6 +8,7 @@
 #define NNC_CODEGEN_CUDA_SCHEDULE_H
 
 #include "codegen/cuda/Evaluator.h"
+#include "codegen/cuda/LoopParts.h"
 
 namespace nnc::codegen {
 
@@ -20,6 +21,8 @@ struct Scheduled {
   unsigned sharedBytes = 0;         ///< dynamic shared memory of a block
   unsigned staticShared = 1024;     ///< at most so many bytes of shared memory are declared
   unsigned cluster = 1;             ///< blocks of a cluster
+  std::optional<ResidentProduct> resident = {};
+  std::optional<ElementReads> reads = {};
 };
 
 /// Each thread computes one element of the results, or four neighbours. Takes every kernel:

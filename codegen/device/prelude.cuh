@@ -20,11 +20,15 @@ NNC_INLINE void barrier() { __syncthreads(); }
 NNC_INLINE void gridBarrier(unsigned *arrived) {
   __syncthreads();
   if (threadIdx.x == 0) {
-    __threadfence();
-    const unsigned before = atomicAdd(arrived, blockIdx.x == 0 ? 0x80000000u - (gridDim.x - 1) : 1);
-    while (((before ^ *(volatile unsigned *)arrived) & 0x80000000u) == 0)
-      ;
-    __threadfence();
+    const unsigned own = blockIdx.x == 0 ? 0x80000000u - (gridDim.x - 1) : 1;
+    unsigned before, now;
+    asm volatile("atom.add.acq_rel.gpu.global.u32 %0, [%1], %2;"
+                 : "=r"(before)
+                 : "l"(arrived), "r"(own)
+                 : "memory");
+    do
+      asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(arrived) : "memory");
+    while (((before ^ now) & 0x80000000u) == 0);
   }
   __syncthreads();
 }

@@ -59,6 +59,16 @@ NNC_INLINE void copyAsyncCached(void *to, const void *from) {
                "l"(from ? from : (const void *)0), "r"(bytes)
                : "memory");
 }
+/// Loads 16 bytes that other blocks may have written before the last barrier of the grid; zeros if
+/// `from` is null.
+NNC_INLINE void loadFresh(unsigned (&to)[4], const void *from) {
+  to[0] = to[1] = to[2] = to[3] = 0;
+  if (from)
+    asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+                 : "l"(from));
+}
+
 /// Ends a group of copies of this thread.
 NNC_INLINE void commitCopies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 /// Waits for all but the last `Pending` groups of this thread.
@@ -207,6 +217,7 @@ inline void copyAsync(void *to, const void *from) {
     __builtin_memset(to, 0, 16);
 }
 inline void copyAsyncCached(void *to, const void *from) { copyAsync(to, from); }
+inline void loadFresh(unsigned (&to)[4], const void *from) { copyAsync(to, from); }
 inline void commitCopies() {}
 template <int Pending> inline void waitForCopies() {}
 

@@ -126,6 +126,20 @@ Result<void> CudaModel::findKernels() {
   return {};
 }
 
+/// A loop whose kernel needs more than a block of this GPU can have runs step by step.
+void CudaModel::allowLoop(const LoopT &loop) {
+  CUresult status = gpu->api().cuFuncSetAttribute(functions[static_cast<size_t>(loop.kernel)],
+                                                  CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                                                  static_cast<int>(loop.shared_bytes));
+  int perProcessor = 0;
+  if (status == CUDA_SUCCESS)
+    status = gpu->api().cuOccupancyMaxActiveBlocksPerMultiprocessor(
+        &perProcessor, functions[static_cast<size_t>(loop.kernel)], static_cast<int>(loop.threads),
+        loop.shared_bytes);
+  if (status == CUDA_SUCCESS && perProcessor > 0 && gpu->canCooperate())
+    loops.insert(&loop);
+}
+
 /// Kernels get 48 KiB of dynamic shared memory unless more is asked for.
 Result<void> CudaModel::allowSharedMemory() {
   std::vector<uint32_t> most(model.kernels.size());
@@ -133,6 +147,8 @@ Result<void> CudaModel::allowSharedMemory() {
     forEachStep(entry->steps, [&](const StepT &step) {
       if (const LaunchT *launch = step.what.AsLaunch())
         most[launch->kernel] = std::max(most[launch->kernel], launch->shared_bytes);
+      else if (const LoopT *loop = step.what.AsLoop(); loop && loop->kernel >= 0)
+        allowLoop(*loop);
     });
   constexpr uint32_t Default = 48 * 1024;
   for (size_t i = 0; i < most.size(); ++i) {

@@ -6,6 +6,8 @@
 #include "runtime/cuda/BlasLt.h"
 #include "runtime/cuda/CudaDevice.h"
 
+#include <set>
+
 namespace nnc::rt {
 
 class CudaModel {
@@ -23,6 +25,8 @@ public:
   CUdeviceptr weight(size_t index) const { return weights.get() + offsets[index]; }
   /// By index of Model.kernels.
   CUfunction kernel(size_t index) const { return functions[index]; }
+  /// Whether this GPU can run the loop, of the model's plan, by its one kernel.
+  bool runsAsOneLaunch(const format::LoopT &loop) const { return loops.contains(&loop); }
   /// Only of models with gemms.
   const BlasLtApi &blas() const { return *blasApi; }
   cublasLtHandle_t blasHandle() const { return handle; }
@@ -40,6 +44,7 @@ private:
   Result<ModuleOwner> compileModule(const format::CudaModuleT &module) const;
   Result<void> findKernels();
   Result<void> allowSharedMemory();
+  void allowLoop(const format::LoopT &loop);
   Result<void> openBlas();
 
   std::shared_ptr<CudaDevice> gpu;
@@ -51,6 +56,7 @@ private:
   std::vector<size_t> offsets; // in `weights`
   std::vector<ModuleOwner> modules;
   std::vector<CUfunction> functions;
+  std::set<const format::LoopT *> loops; // that can be one launch
   const BlasLtApi *blasApi = nullptr;
   cublasLtHandle_t handle = nullptr;
 };

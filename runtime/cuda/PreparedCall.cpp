@@ -118,7 +118,7 @@ Result<void> PreparedCall::copy(const CopyT &copy, CUstream stream) {
 }
 
 bool PreparedCall::isOneLaunch(const LoopT &loop) const {
-  return loop.kernel >= 0 && model.device()->canCooperate();
+  return model.runsAsOneLaunch(loop);
 }
 
 /// As many blocks as have something to do and can run at once: they wait for each other.
@@ -127,7 +127,7 @@ Result<void> PreparedCall::launchLoop(const LoopT &loop, CUstream stream) {
   CUfunction kernel = model.kernel(static_cast<size_t>(loop.kernel));
   int perProcessor = 0;
   NNC_CUDA_TRY(api, cuOccupancyMaxActiveBlocksPerMultiprocessor, &perProcessor, kernel,
-               static_cast<int>(loop.threads), 0);
+               static_cast<int>(loop.threads), loop.shared_bytes);
   int64_t blocks = 1;
   for (uint32_t grid : loop.grids)
     blocks = std::max(blocks, values[grid]);
@@ -143,7 +143,7 @@ Result<void> PreparedCall::launchLoop(const LoopT &loop, CUstream stream) {
       arguments[count++] = &values[expr];
   arguments[count++] = &arrived;
   NNC_CUDA_TRY(api, cuLaunchCooperativeKernel, kernel, static_cast<unsigned>(blocks), 1, 1,
-               loop.threads, 1, 1, 0, stream, arguments.data());
+               loop.threads, 1, 1, loop.shared_bytes, stream, arguments.data());
   return {};
 }
 

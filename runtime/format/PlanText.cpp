@@ -148,6 +148,8 @@ private:
     if (loop.kernel >= 0)
       text += fmt::format(" in one launch of {}, blocks of {}",
                           model.kernels[static_cast<size_t>(loop.kernel)]->symbol, loop.threads);
+    if (loop.shared_bytes)
+      text += fmt::format(" shared {}", loop.shared_bytes);
     if (!full)
       return text;
     for (const std::unique_ptr<CarriedT> &carried : loop.carried) {

@@ -102,24 +102,25 @@ Result<void> Module::launch(const std::string &symbol, std::array<unsigned, 3> g
   constexpr size_t MostShared = 227 << 10;
   if (sharedBytes > MostShared)
     return Error{fmt::format("{} asks for {} bytes of shared memory", symbol, sharedBytes)};
+  // Blocks that wait for each other keep their dynamic shared memory meanwhile.
+  const uint64_t atOnce = isCooperative ? volume(grid) : cluster;
   NncTwinState state{};
   state.blockSize = {block[0], block[1], block[2]};
   state.gridSize = {grid[0], grid[1], grid[2]};
   state.clusterSize = cluster;
   state.sharedStride = (sharedBytes + 127) / 128 * 128;
-  dynamicShared.resize(cluster * state.sharedStride / sizeof(std::max_align_t));
+  dynamicShared.resize(atOnce * state.sharedStride / sizeof(std::max_align_t));
   char *allShared = reinterpret_cast<char *>(dynamicShared.data());
   *current = &state;
   std::function<void()> body = [&] { entry(params); };
   auto enterBlock = [&](unsigned number, bool isFirst) {
-    state.dynamicShared = allShared + (cluster > 1 ? number * state.sharedStride : 0);
-    if (cluster > 1 && !isFirst)
-      return; // others read it
-    poison(begin(), end());
-    poison(state.dynamicShared, state.dynamicShared + sharedBytes);
+    state.dynamicShared = allShared + (atOnce > 1 ? number * state.sharedStride : 0);
+    if (cluster == 1 || isFirst) // others of a cluster read it
+      poison(begin(), end());
+    if (isFirst)
+      poison(state.dynamicShared, state.dynamicShared + sharedBytes);
   };
   bool reverse = threadOrder == ThreadOrder::Reverse;
-  uint64_t atOnce = isCooperative ? volume(grid) : cluster;
   for (uint64_t i = 0; i < volume(grid); i += atOnce) {
     Result<void> done = runner.run(state, body, reverse, i, unsigned(atOnce), enterBlock);
     if (!done)
