@@ -171,9 +171,14 @@ Result<Scheduled> ContractionWriter::writeResident(Type type) {
                           units.ceilDiv(tile->columns / body.parts),
                       body.threads,
                       {"tensorcore.cuh", "resident.cuh"}};
-  scheduled.resident = {
-      tile->text(), tile->weightBytes(*depth), tile->sumBytes(), rows, *columns, body.parts,
-      isDense};
+  scheduled.resident = {tile->text(),
+                        tile->weightBytes(*depth),
+                        tile->sumBytes(),
+                        tile->elements(),
+                        rows,
+                        *columns,
+                        body.parts,
+                        isDense};
   return scheduled;
 }
 

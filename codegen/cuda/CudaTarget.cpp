@@ -119,6 +119,16 @@ std::string declareSymbols(const KernelBody &body) {
   return text;
 }
 
+/// Whether a loop may give a tile in shared memory for a parameter ("in0", "out1", "d2").
+bool mayBeTile(StringRef name, const Scheduled &scheduled) {
+  size_t number;
+  if (scheduled.reads && name.consume_front("in") && !name.getAsInteger(10, number))
+    return scheduled.reads->columns[number] > 0;
+  if (scheduled.resident && name.consume_front("out") && !name.getAsInteger(10, number))
+    return scheduled.resident->isDense[number];
+  return false;
+}
+
 /// The kernel as a function that a loop calls for each block. Pointers are not `__restrict__`, for
 /// what they point to changes from step to step.
 std::optional<CudaPhase> phaseOf(const KernelBody &body, const Scheduled &scheduled) {
@@ -128,11 +138,18 @@ std::optional<CudaPhase> phaseOf(const KernelBody &body, const Scheduled &schedu
       scheduled.sharedBytes != 0 || scheduled.cluster != 1)
     return std::nullopt;
   CudaPhase phase;
+  if (scheduled.resident)
+    phase.templateParameters.push_back("bool Prepares");
   std::string list = scheduled.reads ? "const long long threadId" : "const unsigned blockId";
   if (scheduled.resident)
     list = "char *const weights, float *const sums, " + list;
   for (const Parameter &parameter : *parameters) {
-    list += ", " + parameter.type + parameter.name;
+    std::string type = parameter.type;
+    if (mayBeTile(parameter.name, scheduled)) {
+      type = "T_" + parameter.name + " ";
+      phase.templateParameters.push_back("class T_" + parameter.name);
+    }
+    list += ", " + type + parameter.name;
     phase.parameters.push_back(parameter.type);
   }
   phase.function = "(" + list + ") {\n  using Index = " + (fitsInt(body) ? "int" : "long long") +
@@ -187,8 +204,9 @@ Operation *loopOf(nn::KernelOp kernel) {
 
 /// What the kernels of a loop have in common.
 struct LoopShare {
-  unsigned threads = 0;  ///< of a block: as many as the one needs that needs most
-  unsigned products = 0; ///< that share the memory for weights that stay
+  unsigned threads = 0;   ///< of a block: as many as the one needs that needs most
+  unsigned products = 0;  ///< that share the memory for weights that stay
+  bool hasOthers = false; ///< products that declare memory of their own
 };
 
 llvm::DenseMap<Operation *, LoopShare> sharesOfLoops(ArrayRef<nn::KernelOp> kernels,
@@ -205,6 +223,8 @@ llvm::DenseMap<Operation *, LoopShare> sharesOfLoops(ArrayRef<nn::KernelOp> kern
       if (llvm::is_contained(alone.headers, "mma.cuh")) {
         share.threads = std::max(share.threads, OnTensorCores);
         ++share.products;
+      } else {
+        share.hasOthers = true;
       }
     }
   }
@@ -249,7 +269,7 @@ KernelBody describePhase(nn::KernelOp kernel, const LoopShare &share) {
     body.isInvariant.push_back(!outside->isProperAncestor(operand.getParentRegion()));
   body.loopCounters = loopCountersOf(kernel);
   if (share.products > 0)
-    body.residentBytes = MostResident / share.products;
+    body.residentBytes = (MostResident - (share.hasOthers ? 48 << 10 : 0)) / share.products;
   body.parts = partsBehind(kernel, share.threads);
   return body;
 }

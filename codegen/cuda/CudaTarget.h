@@ -31,10 +31,11 @@ struct CudaPhase {
   std::vector<std::string> parameters; ///< types of operands and results, then of the symbols
   std::string function; ///< `(const unsigned blockId, ...) {...}`: a function but for its name
   std::vector<std::string> headers;
-  unsigned threads = 0;      ///< of a block
-  unsigned staticShared = 0; ///< bytes, at most
-  /// Then `function` is a template of a `bool Prepares`, and two parameters more are first: `char
-  /// *weights, float *sums`.
+  unsigned threads = 0;                        ///< of a block
+  unsigned staticShared = 0;                   ///< bytes, at most
+  std::vector<std::string> templateParameters; ///< of the function, which is a template then
+  /// Then the function has a `bool Prepares`, and two parameters more are first: `char *weights,
+  /// float *sums`.
   std::optional<ResidentProduct> resident = {};
   /// Then its first parameter is `const long long threadId`, of a thread of the grid.
   std::optional<ElementReads> reads = {};

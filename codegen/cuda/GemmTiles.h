@@ -39,9 +39,10 @@ struct MmaTile {
 /// Parameters of ResidentTile in resident.cuh.
 struct ResidentTile {
   unsigned rows, columns, warps, parts;
-  unsigned weightBytes(int64_t depth) const; ///< of what stays
-  unsigned sumBytes() const;                 ///< ResidentTile::SumBytes
-  std::string text() const;                  ///< "ResidentTile<32, 64, 8, 4>"
+  unsigned weightBytes(int64_t depth) const;                  ///< of what stays
+  unsigned elements() const { return rows * (columns + 16); } ///< of TileOf
+  unsigned sumBytes() const;                                  ///< ResidentTile::SumBytes
+  std::string text() const;                                   ///< "ResidentTile<32, 64, 8, 4>"
 };
 
 /// The tile for a product in a loop, of blocks that all run at once and have `bytes` of shared

@@ -8,6 +8,7 @@
 
 #include "codegen/cuda/LoopMemory.h"
 #include "runtime/format/Plan.h"
+#include "llvm/ADT/DenseMap.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -17,6 +18,9 @@ namespace {
 
 /// Static shared memory that a block may have, and all of it, less what the compiler adds.
 constexpr unsigned MostStaticShared = 46 << 10, MostShared = 226 << 10;
+
+/// Shared memory for results that only their own block reads.
+constexpr unsigned MostTiles = 16 << 10;
 
 /// A product whose weights stay, as the kernel calls it.
 struct Resident {
@@ -34,6 +38,7 @@ public:
 
   bool write(const format::LoopT &loop) {
     memory.add(loop);
+    countUses(loop);
     writeLoop(loop);
     return isPossible && threads != 0 && shared <= MostStaticShared &&
            shared + dynamicShared() <= MostShared;
@@ -64,7 +69,7 @@ public:
     return text + preparations() + statements + "}\n";
   }
 
-  unsigned dynamicShared() const { return mostSums + weightBytes; }
+  unsigned dynamicShared() const { return mostSums + weightBytes + mostTiles; }
 
   std::vector<uint32_t> buffers, grids, values;
   unsigned threads = 0;
@@ -115,6 +120,27 @@ private:
       if (carried->spare >= 0)
         line("swapPointers({}, {});", pointer(carried->next),
              pointer(static_cast<uint32_t>(carried->spare)));
+  }
+
+  void countUses(const format::LoopT &loop) {
+    for (const auto &carried : loop.carried)
+      for (uint32_t buffer : {carried->init, carried->argument, carried->next, carried->result})
+        ++uses[buffer];
+    for (const auto &carried : loop.carried)
+      if (carried->spare >= 0)
+        ++uses[static_cast<uint32_t>(carried->spare)];
+    for (const auto &stacked : loop.stacked)
+      ++uses[stacked->result];
+    for (const std::unique_ptr<format::StepT> &step : loop.steps) {
+      if (const format::LoopT *inner = step->what.AsLoop())
+        countUses(*inner);
+      if (const format::CopyT *copy = step->what.AsCopy())
+        for (uint32_t buffer : {copy->dst, copy->src})
+          ++uses[buffer];
+      if (const format::LaunchT *launch = step->what.AsLaunch())
+        for (uint32_t buffer : launch->buffers)
+          ++uses[buffer];
+    }
   }
 
   void writeSteps(const std::vector<std::unique_ptr<format::StepT>> &steps) {
@@ -169,12 +195,50 @@ private:
            });
   }
 
+  /// The buffers that `step` fills for `joined` alone, which can be tiles in shared memory.
+  std::vector<uint32_t> findTiles(const format::LaunchT &step, const format::LaunchT &joined,
+                                  const ResidentProduct &product) const {
+    std::vector<uint32_t> found;
+    unsigned bytes = 0;
+    for (uint32_t buffer : llvm::ArrayRef(step.buffers).take_back(product.isDense.size())) {
+      auto read = static_cast<unsigned>(llvm::count(joined.buffers, buffer));
+      unsigned size = product.tileElements * 4; // elements are no wider
+      if (read > 0 && uses.lookup(buffer) == 1 + read && bytes + size <= MostTiles &&
+          entry.buffers[buffer]->kind == format::BufferKind::Arena) {
+        found.push_back(buffer);
+        bytes += size;
+      }
+    }
+    return found;
+  }
+
+  /// Declares the tiles; from here on arguments are these.
+  void writeTiles(const std::vector<uint32_t> &found, const format::LaunchT &launch,
+                  const CudaPhase &phase) {
+    const ResidentProduct &product = *phase.resident;
+    unsigned place = 0;
+    for (uint32_t buffer : found) {
+      auto argument =
+          static_cast<size_t>(llvm::find(launch.buffers, buffer) - launch.buffers.begin());
+      std::string type = phase.parameters[argument];
+      tiles[buffer] = fmt::format("tile{}", buffer);
+      line("  const TileOf<{}, {}, {}> tile{}(tiles + {}, block, {});", product.tile,
+           type.substr(0, type.rfind(" *")), product.columns, buffer, place, product.rows);
+      place += product.tileElements * 4;
+    }
+    mostTiles = std::max(mostTiles, place);
+  }
+
   /// What a step's function is called with, behind its own first parameters.
   std::string argumentsOf(const format::LaunchT &launch, const CudaPhase &phase) {
     std::string arguments;
     size_t position = 0;
-    for (uint32_t buffer : launch.buffers)
-      arguments += fmt::format(", ({}){}", phase.parameters[position++], pointer(buffer));
+    for (uint32_t buffer : launch.buffers) {
+      const std::string &type = phase.parameters[position++];
+      auto tile = tiles.find(buffer);
+      arguments += tile != tiles.end() ? ", " + tile->second
+                                       : fmt::format(", ({}){}", type, pointer(buffer));
+    }
     symbolTypes.assign(phase.parameters.begin() + static_cast<ptrdiff_t>(position),
                        phase.parameters.end());
     for (size_t i = 0; i < entry.dims.size(); ++i)
@@ -205,8 +269,10 @@ private:
     std::string name = functionOf(*phase), arguments = argumentsOf(launch, *phase);
     size_t grid = placeIn(grids, known.grid);
     line("for (unsigned block = blockIdx.x; block < g{}; block += gridDim.x) {{", grid);
+    if (joined)
+      writeTiles(findTiles(launch, *joined->what.AsLaunch(), *phase->resident), launch, *phase);
     if (phase->resident)
-      writeResident({phase, name, arguments, 0, grid});
+      writeResident({phase, name, arguments, 0, grid}, argumentsOf(launch, *phase));
     else if (phase->reads)
       line("  {}(block * {}ll + threadIdx.x{});", name, threads, arguments);
     else
@@ -214,18 +280,19 @@ private:
     line("  barrier();");
     if (joined)
       writeJoined(*phase->resident, *joined);
+    tiles.clear();
     line("}}");
   }
 
   /// Weights stay if every block has one tile at most.
-  void writeResident(Resident resident) {
+  void writeResident(Resident resident, const std::string &arguments) {
     const ResidentProduct &product = *resident.phase->resident;
     mostSums = std::max(mostSums, product.sumBytes);
     resident.place = weightBytes;
     weightBytes += product.weightBytes;
     line("  if (g{} > gridDim.x)", resident.grid);
     line("    {}<true>({}block{});", resident.name, memoryOf(resident), resident.arguments);
-    line("  {}<false>({}block{});", resident.name, memoryOf(resident), resident.arguments);
+    line("  {}<false>({}block{});", resident.name, memoryOf(resident), arguments);
     residents.push_back(std::move(resident));
   }
 
@@ -249,7 +316,9 @@ private:
     if (residents.empty())
       return "";
     std::string text = "  float *const sums = dynamicShared<float>();\n";
-    text += fmt::format("  char *const weights = dynamicShared<char>() + {};\n", mostSums);
+    text += fmt::format("  char *const tiles = dynamicShared<char>() + {};\n", mostSums);
+    text +=
+        fmt::format("  char *const weights = dynamicShared<char>() + {};\n", mostSums + mostTiles);
     for (size_t i = 0; i < entry.dims.size(); ++i)
       if (entry.dims[i]->kind == format::SymbolKind::Size)
         text += fmt::format("  const long long n{0} = d{0};\n", i);
@@ -264,7 +333,8 @@ private:
     auto [place, isNew] = names.try_emplace(phase.function, fmt::format("step{}", names.size()));
     if (isNew) {
       shared += phase.staticShared;
-      functions += phase.resident ? "template <bool Prepares>\n" : "";
+      if (!phase.templateParameters.empty())
+        functions += fmt::format("template <{}>\n", fmt::join(phase.templateParameters, ", "));
       functions += "NNC_INLINE void " + place->second + phase.function + "\n";
     }
     return place->second;
@@ -280,7 +350,9 @@ private:
   LoopMemory memory;
   std::vector<Resident> residents;
   unsigned depth = 1, shared = 0;
-  unsigned weightBytes = 0, mostSums = 0; ///< dynamic shared memory
+  unsigned weightBytes = 0, mostSums = 0, mostTiles = 0; ///< dynamic shared memory
+  llvm::DenseMap<uint32_t, unsigned> uses;               ///< how often the loop names a buffer
+  std::map<uint32_t, std::string> tiles;                 ///< instead of buffers, in a joined step
   bool isPossible = true;
 };
 

@@ -23,8 +23,9 @@ struct ResidentProduct {
   std::string tile; ///< "ResidentTile<32, 64, 8, 4>"
   unsigned weightBytes = 0;
   unsigned sumBytes = 0;
-  std::string rows;    ///< M, as text
-  int64_t columns = 0; ///< N
+  unsigned tileElements = 0; ///< that TileOf has room for
+  std::string rows;          ///< M, as text
+  int64_t columns = 0;       ///< N
   unsigned parts = 1;
   std::vector<bool> isDense; ///< by result: element (m, n) is at m * N + n
 };

@@ -160,6 +160,40 @@ NNC_INLINE void residentGemm(const char *weights, float *shared, Index m0, Index
   }
 }
 
+/// A tile of a product of N columns that only its block reads, in shared memory: stands for the
+/// pointer to the product, moved by so many elements.
+template <class Tile, class T, int N> struct TileOf {
+  static constexpr int Stride = Tile::BN + 16; ///< rows that are read together are in other banks
+  T *tile;
+  int unit0;
+  long long place; ///< from the tile's first row on
+
+  NNC_INLINE TileOf(char *shared, unsigned block, long long M) : tile((T *)shared) {
+    const long long tilesM = (M + Tile::BM - 1) / Tile::BM;
+    unit0 = (int)(block / tilesM) * Tile::Units;
+    place = -(block % tilesM * Tile::BM * N);
+  }
+  NNC_INLINE T *pointer() const {
+    constexpr int Units = N / Tile::Parts;
+    const int row = (int)place / N, column = (int)place % N;
+    return tile + row * Stride + column / Units * Tile::Units + column % Units - unit0;
+  }
+  NNC_INLINE TileOf operator+(long long elements) const {
+    TileOf moved = *this;
+    moved.place += elements;
+    return moved;
+  }
+  NNC_INLINE T &operator[](long long element) const { return *(*this + element).pointer(); }
+};
+template <int Width, class Tile, class T, int N>
+NNC_INLINE Vector<T, Width> loadVector(const TileOf<Tile, T, N> &from) {
+  return loadVector<Width>((const T *)from.pointer());
+}
+template <int Width, class Tile, class T, int N>
+NNC_INLINE void storeVector(const TileOf<Tile, T, N> &to, const Vector<T, Width> &values) {
+  storeVector(to.pointer(), values);
+}
+
 /// Calls `element(i)` for `Width` elements each of a tensor of M rows of `units` elements: those of
 /// the tile that block `block` has of the product before, in the row-major order of all.
 template <class Tile, int Width, class Element>
