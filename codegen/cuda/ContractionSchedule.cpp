@@ -43,7 +43,8 @@ private:
                     Type type);
   bool storesVectors() const;
   void writeStore(unsigned width);
-  void writeVectors(AffineExpr row, unsigned width);
+  void writeVectors(AffineExpr row, unsigned width, std::vector<Evaluator::AheadLoad> *ahead);
+  void writeAhead(unsigned width, const std::vector<Evaluator::AheadLoad> &ahead);
 
   bool isResident; ///< whether the right factor is to stay in shared memory
 };
@@ -164,7 +165,7 @@ Result<Scheduled> ContractionWriter::writeResident(Type type) {
   out.line("  keepResident<Tile, " + name + ">(weights, unit0, N, K, know_b, b);");
   out.line("else");
   out.line("  residentGemm<Tile, " + name +
-           ">(weights, sums, m0, unit0, M, N, K, know_a, a, store);");
+           ">(weights, sums, m0, unit0, M, N, K, know_a, a, ahead, store);");
   AffineExpr units = math.constant(*columns / body.parts);
   Scheduled scheduled{out.take(),
                       extentOf(Rows).ceilDiv(tile->rows) *
@@ -200,15 +201,38 @@ void ContractionWriter::writeStore(unsigned width) {
   if (width == 0)
     return writeElementStore(*typeText(element) + " sum", "sum");
   std::string parameter = "const " + *typeText(element) + " (&sums)[" + std::to_string(width) + "]";
+  std::vector<Evaluator::AheadLoad> ahead;
+  parameter += isResident ? ", const Ahead &ahead" : "";
   if (width == 1)
     return writeElementStore(parameter, "sums[0]");
   evaluator.openBlock("auto store = [&](Index m, Index n, " + parameter + ")");
-  writeVectors(evaluator.declare("m", extentOf(Rows)), width);
+  writeVectors(evaluator.declare("m", extentOf(Rows)), width, isResident ? &ahead : nullptr);
+  if (isResident) {
+    std::vector<std::string> inner = out.suspend(out.depth() - 1);
+    writeAhead(width, ahead);
+    out.resume(std::move(inner));
+  }
   evaluator.closeScope("};");
 }
 
+/// The functor that loads what `store` needs for the same place, before the sums are known.
+void ContractionWriter::writeAhead(unsigned width, const std::vector<Evaluator::AheadLoad> &ahead) {
+  std::string values;
+  out.line("struct Ahead {");
+  for (const Evaluator::AheadLoad &load : ahead) {
+    out.line("  " + load.type + " " + load.name + ";");
+    values += (values.empty() ? "" : ", ") + load.value;
+  }
+  out.line("};");
+  out.line("auto ahead = [&](Index m, Index n) {");
+  out.line("  const Index chunk = n / " + std::to_string(width) + ";");
+  out.line("  return Ahead{" + values + "};");
+  out.line("};");
+}
+
 /// Neighbours are computed one by one, with vectors of what they read, and stored as vectors.
-void ContractionWriter::writeVectors(AffineExpr row, unsigned width) {
+void ContractionWriter::writeVectors(AffineExpr row, unsigned width,
+                                     std::vector<Evaluator::AheadLoad> *ahead) {
   std::string size = std::to_string(width);
   AffineExpr count = math.simplify(extentOf(Columns).floorDiv(width));
   out.line("const Index chunk = n / " + size + ";");
@@ -219,7 +243,7 @@ void ContractionWriter::writeVectors(AffineExpr row, unsigned width) {
   AffineExpr lane = evaluator.openLoop("j", math.constant(width), /*unrolls=*/true);
   unsigned variable = cast<AffineDimExpr>(lane).getPosition();
   std::string name = math.nameOf(variable);
-  evaluator.lane = {variable, out.depth(), width};
+  evaluator.lane = {variable, out.depth(), width, ahead};
   std::vector<StoredElement> stored = writeResults(row, first + lane, "sums[" + name + "]");
   IndexList starts;
   for (const StoredElement &element : stored) {

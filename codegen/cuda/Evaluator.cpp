@@ -192,11 +192,21 @@ std::string Evaluator::vectorAt(BlockArgument argument, const std::string &point
     if (memo.tensor == argument && memo.indices.size() == 1 && memo.indices[0] == base)
       name = memo.text;
   if (name.empty()) {
-    std::vector<std::string> inner = out.suspend(lane->depth - 1);
     name = freshName("v");
-    out.line("const auto " + name + " = loadVector<" + std::to_string(width) + ">(" + pointer +
-             " + " + math.text(base) + ");");
-    out.resume(std::move(inner));
+    std::string count = std::to_string(width);
+    std::string value = "loadVector<" + count + ">(" + pointer + " + " + math.text(base) + ")";
+    bool isEarly = lane->ahead && llvm::all_of(math.variablesOf(base), [&](unsigned variable) {
+                     return variable < lane->variable;
+                   });
+    if (isEarly) {
+      std::string type = *typeText(getElementTypeOrSelf(argument.getType()));
+      lane->ahead->push_back({"Vector<" + type + ", " + count + ">", name, value});
+      name = "ahead." + name;
+    } else {
+      std::vector<std::string> inner = out.suspend(lane->depth - 1);
+      out.line("const auto " + name + " = " + value + ";");
+      out.resume(std::move(inner));
+    }
     outer.memos.push_back({argument, {base}, name});
   }
   return name;

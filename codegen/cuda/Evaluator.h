@@ -67,12 +67,19 @@ public:
     std::string lane;
   };
   std::optional<RowThreads> row;
+  /// A vector that may be loaded long before it is needed.
+  struct AheadLoad {
+    std::string type, name, value; ///< "Vector<f16, 8>", "v3", "loadVector<8>(in0 + m * 64)"
+  };
   /// Set in the scope that runs `width` times for neighbouring elements: loads that run along
   /// `variable` become one vector load before it.
   struct VectorLane {
     unsigned variable;
     unsigned depth;
     int64_t width;
+    /// If set, loads that depend on no variable declared later than `variable` are not written but
+    /// listed here, and read as members of `ahead`.
+    std::vector<AheadLoad> *ahead = nullptr;
   };
   std::optional<VectorLane> lane;
 

@@ -65,10 +65,11 @@ NNC_INLINE void keepResident(char *weights, Index unit0, Index N, Index K, KnowB
 }
 
 /// The tile whose first row is m0, with keepResident's weights. `sums` has Tile::SumBytes, which
-/// nobody may use before the next barrier. `store(m, n, sums)` as in mmaGemm, of eight neighbours.
-template <class Tile, class T, class Index, class KnowA, class A, class Store>
+/// nobody may use before the next barrier. `store(m, n, sums, ahead(m, n))` as in mmaGemm, of eight
+/// neighbours; `ahead` is called while the sums are computed.
+template <class Tile, class T, class Index, class KnowA, class A, class Ahead, class Store>
 NNC_INLINE void residentGemm(const char *weights, float *shared, Index m0, Index unit0, Index M,
-                             Index N, Index K, KnowA knowA, A a, Store store) {
+                             Index N, Index K, KnowA knowA, A a, Ahead ahead, Store store) {
   constexpr int RowTiles = Tile::RowTiles, ColumnTiles = Tile::ColumnTiles, AtOnce = Tile::AtOnce;
   constexpr int Round = Tile::Warps * AtOnce;
   using Row = decltype(knowA(m0));
@@ -90,6 +91,21 @@ NNC_INLINE void residentGemm(const char *weights, float *shared, Index m0, Index
   };
   float sums[RowTiles][ColumnTiles][4] = {};
   bring(held, warp);
+  // What this thread stores: eight neighbours, at `PerThread` places of the tile.
+  constexpr int PerRow = Tile::BN / 8;
+  constexpr int PerThread = (Tile::BM * PerRow + Tile::Threads - 1) / Tile::Threads;
+  decltype(ahead(m0, unit0)) early[PerThread];
+  auto isStored = [&](int i) {
+    const int e = threadIdx.x + i * Tile::Threads, column = e % PerRow * 8;
+    return e < Tile::BM * PerRow && m0 + e / PerRow < M &&
+           unit0 + column % Tile::Units < N / Tile::Parts;
+  };
+  NNC_UNROLL
+  for (int i = 0; i < PerThread; ++i) {
+    const int e = threadIdx.x + i * Tile::Threads;
+    if (isStored(i))
+      early[i] = ahead(m0 + e / PerRow, Tile::columnOf(unit0, e % PerRow * 8, N));
+  }
   for (int first = warp; first < pieces; first += Round) {
     bring(next, first + Round);
     NNC_UNROLL
@@ -139,24 +155,24 @@ NNC_INLINE void residentGemm(const char *weights, float *shared, Index m0, Index
     }
   }
   barrier();
-  constexpr int PerRow = Tile::BN / 8;
-  for (int e = threadIdx.x; e < Tile::BM * PerRow; e += Tile::Threads) {
-    const int row = e / PerRow, column = e % PerRow * 8;
-    if (m0 + row >= M || unit0 + column % Tile::Units >= N / Tile::Parts)
+  NNC_UNROLL
+  for (int i = 0; i < PerThread; ++i) {
+    if (!isStored(i))
       continue;
+    const int e = threadIdx.x + i * Tile::Threads, row = e / PerRow, column = e % PerRow * 8;
     float values[8] = {};
     NNC_UNROLL
     for (int part = 0; part < Tile::Warps; ++part) {
       const float *from = shared + part * Tile::BM * Tile::SumStride;
       NNC_UNROLL
-      for (int i = 0; i < 8; i += 4) {
-        const Vector<float, 4> piece = loadVector<4>(from + Tile::placeOf(row, column + i));
+      for (int first = 0; first < 8; first += 4) {
+        const Vector<float, 4> piece = loadVector<4>(from + Tile::placeOf(row, column + first));
         NNC_UNROLL
         for (int j = 0; j < 4; ++j)
-          values[i + j] += piece[j];
+          values[first + j] += piece[j];
       }
     }
-    store(m0 + row, Tile::columnOf(unit0, column, N), values);
+    store(m0 + row, Tile::columnOf(unit0, column, N), values, early[i]);
   }
 }
 
