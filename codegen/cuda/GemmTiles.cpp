@@ -138,14 +138,15 @@ std::optional<ResidentTile> chooseResidentTile(int64_t rows, int64_t columns, in
                                                unsigned parts, unsigned warps, unsigned bytes) {
   constexpr unsigned MostSums = 64 * 32; // a warp's, in registers
   constexpr double FragmentProductsPerClock = 1200, SharedPerClock = 128;
+  const int64_t perPart = columns / parts;
+  const auto units = static_cast<double>(perPart);
   std::optional<ResidentTile> best;
   double least = std::numeric_limits<double>::max();
   for (unsigned tileRows : {16U, 32U, 64U})
     for (unsigned tileColumns = 8 * parts; tileRows * tileColumns <= MostSums;
          tileColumns += 8 * parts) {
       ResidentTile tile{tileRows, tileColumns, warps, parts};
-      double blocks = blocksOf(tileRows, tileColumns / parts, static_cast<double>(rows),
-                               static_cast<double>(columns / parts), 1);
+      double blocks = blocksOf(tileRows, tileColumns / parts, static_cast<double>(rows), units, 1);
       bool fits = int64_t(depth + 31) / 32 * 64 * tileColumns + tile.sumBytes() <= bytes;
       double side = tileRows * static_cast<double>(depth);
       double time = side * 2 / BytesPerClock + side * tileColumns / FragmentProductsPerClock +

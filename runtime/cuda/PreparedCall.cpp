@@ -117,9 +117,7 @@ Result<void> PreparedCall::copy(const CopyT &copy, CUstream stream) {
   return {};
 }
 
-bool PreparedCall::isOneLaunch(const LoopT &loop) const {
-  return model.runsAsOneLaunch(loop);
-}
+bool PreparedCall::isOneLaunch(const LoopT &loop) const { return model.runsAsOneLaunch(loop); }
 
 /// As many blocks as have something to do and can run at once: they wait for each other.
 Result<void> PreparedCall::launchLoop(const LoopT &loop, CUstream stream) {
