@@ -162,6 +162,23 @@ std::optional<CudaPhase> phaseOf(const KernelBody &body, const Scheduled &schedu
   return phase;
 }
 
+/// Whether the statements read a symbol that lies in memory.
+bool readScalars(const KernelBody &body, const std::string &statements) {
+  auto isPartOfName = [](char c) { return isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  for (size_t i = 0; i < body.dimNames.size(); ++i) {
+    std::string name = "n" + std::to_string(i);
+    size_t at = body.scalarTypes[i] ? statements.find(name) : std::string::npos;
+    for (; at != std::string::npos; at = statements.find(name, at + 1)) {
+      size_t end = at + name.size();
+      bool isWhole = (at == 0 || !isPartOfName(statements[at - 1])) &&
+                     (end == statements.size() || !isPartOfName(statements[end]));
+      if (isWhole)
+        return true;
+    }
+  }
+  return false;
+}
+
 /// The generated part, with SymbolMark for the symbol.
 Result<std::string> sourceOf(const KernelBody &body, const Scheduled &scheduled) {
   Result<std::vector<Parameter>> parameters = parametersOf(body);
@@ -173,7 +190,7 @@ Result<std::string> sourceOf(const KernelBody &body, const Scheduled &scheduled)
   source += "\nusing Index = " + std::string(fitsInt(body) ? "int" : "long long") + ";\n\n";
   source += CommentMark + body.name + " " + describeLocation(body.op->getLoc()) + "\n" +
             signature(*parameters, scheduled);
-  source += "  const unsigned blockId = blockIdx.x;\n" + declareSymbols(body);
+  source += "  letNextStart();\n  const unsigned blockId = blockIdx.x;\n" + declareSymbols(body);
   return source + indented(scheduled.statements) + "}\n";
 }
 
@@ -303,6 +320,7 @@ Result<std::vector<CudaKernel>> emitCuda(ArrayRef<nn::KernelOp> kernels, const C
       replaceAll(emitted.source, SymbolMark, emitted.symbol);
       emitted.block = {scheduled->threads, 1, 1};
       emitted.sharedBytes = scheduled->sharedBytes;
+      emitted.startsEarly = scheduled->waits && !readScalars(body, scheduled->statements);
     }
     result.push_back(place->second);
     // The same text may run on another number of blocks only if sizes are equal; still, per kernel.

@@ -55,6 +55,7 @@ struct CudaKernel {
   mlir::AffineMap grid;            ///< ()[dims of the entry] -> (x, y, z): blocks to launch
   std::array<unsigned, 3> block{}; ///< threads of a block
   unsigned sharedBytes = 0; ///< dynamic shared memory of a block (static memory is not counted)
+  bool startsEarly = false; ///< reads weights, then waits for the kernels before it
   /// Of a kernel in a scan, if it can be part of a larger one; all of one outermost scan have
   /// equally many threads.
   std::optional<CudaPhase> phase;

@@ -28,6 +28,14 @@ static Operation *entryOf(Operation *op) {
   return nullptr;
 }
 
+/// Whether `value` is what a `param` holds, or what was prepared.
+static bool isWeight(Value value) {
+  auto get = value.getDefiningOp<nn::GetOp>();
+  auto global = get ? SymbolTable::lookupNearestSymbolFrom<nn::GlobalOp>(get, get.getNameAttr())
+                    : nn::GlobalOp();
+  return global && (global.getKind() == "param" || global.getKind() == "const");
+}
+
 KernelBody describeKernel(nn::KernelOp kernel) {
   KernelBody body;
   body.name = kernel.getKernelName().str();
@@ -35,6 +43,7 @@ KernelBody describeKernel(nn::KernelOp kernel) {
   body.op = kernel;
   body.block = &kernel->getRegion(0).front();
   body.argumentDims = dimsOf(kernel.getOperandTypes());
+  llvm::append_range(body.isWeight, llvm::map_range(kernel->getOperands(), isWeight));
   body.resultDims = dimsOf(kernel.getResultTypes());
   if (kernel.isUpdate()) {
     llvm::append_range(body.updateStart, kernel.getStart()->getResults());

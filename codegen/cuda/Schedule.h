@@ -23,6 +23,7 @@ struct Scheduled {
   unsigned cluster = 1;             ///< blocks of a cluster
   std::optional<ResidentProduct> resident = {};
   std::optional<ElementReads> reads = {};
+  bool waits = false; ///< for the kernels before it, having begun to read weights
 };
 
 /// Each thread computes one element of the results, or four neighbours. Takes every kernel:

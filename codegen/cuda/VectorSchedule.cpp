@@ -47,6 +47,7 @@ private:
   Type elementOf(const Factor &factor);
   int64_t chooseWidth(Type type) const;
   VectorTile chooseTile(int64_t width) const;
+  bool isWeight(const Factor &factor);
   /// Writes both operands; whether the matrix is copied.
   bool writeOperands(Type type, int64_t width);
 };
@@ -85,6 +86,16 @@ Type VectorWriter::elementOf(const Factor &factor) {
     }
   }
   return type;
+}
+
+/// Whether a factor that is copied is an element of a weight as it is stored.
+bool VectorWriter::isWeight(const Factor &factor) {
+  Operation *extension = factor.value.getDefiningOp();
+  Value value = extension ? extension->getOperand(0) : factor.value;
+  Value tensor = product->getOperand(cast<BlockArgument>(value).getArgNumber());
+  while (Operation *view = tensor.getDefiningOp())
+    tensor = view->getOperand(0);
+  return body.isWeight[cast<BlockArgument>(tensor).getArgNumber()];
 }
 
 /// As many neighbours as 16 bytes hold and the depth is made of.
@@ -168,6 +179,7 @@ Result<Scheduled> VectorWriter::write() {
   Scheduled scheduled{
       out.take(), tiles * count, tile.threads(), {"reduce.cuh", "tensorcore.cuh", "gemv.cuh"}};
   scheduled.staticShared = tile.sumBytes() + (isStatic ? tile.sharedBytes() : 0);
+  scheduled.waits = isCopied && isWeight(right);
   scheduled.sharedBytes = isCopied && !isStatic ? tile.sharedBytes() : 0;
   return scheduled;
 }

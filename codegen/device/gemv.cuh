@@ -54,7 +54,8 @@ template <class Tile, class T> struct VectorRing {
   }
 };
 
-/// Adds the products from depth `first` on; `b` gives addresses, `a` addresses or values.
+/// Adds the products from depth `first` on; `b` gives addresses, `a` addresses or values. What is
+/// in flight first of b has not waited for the kernels before.
 template <class Tile, class T, class Index, class KnowA, class A, class Column, class B>
 NNC_INLINE void addCopied(T *shared, float (&sums)[Tile::Rows][Tile::Columns],
                           const Column (&columns)[Tile::Columns], Index first, Index K, KnowA knowA,
@@ -63,16 +64,19 @@ NNC_INLINE void addCopied(T *shared, float (&sums)[Tile::Rows][Tile::Columns],
   constexpr bool CopiesA = IsAddress<decltype(a(knowA(K), K))>::value;
   static_assert(Tile::Width * sizeof(T) == 16, "a copy has 16 bytes");
   const VectorRing<Tile, T> ring = {shared + threadIdx.x * Tile::Width};
-  auto bring = [&](int stage, Index depth) {
+  auto bringB = [&](int stage, Index depth) {
     if (depth < K) {
       NNC_UNROLL
       for (int c = 0; c < Columns; ++c)
         copyAsync(ring.at(stage, c), b(columns[c], depth));
-      if constexpr (CopiesA) {
-        NNC_UNROLL
-        for (int r = 0; r < Tile::Rows; ++r)
+    }
+  };
+  auto bringA = [&](int stage, Index depth) {
+    if (CopiesA && depth < K) {
+      NNC_UNROLL
+      for (int r = 0; r < Tile::Rows; ++r)
+        if constexpr (CopiesA)
           copyAsyncCached(ring.at(stage, Columns + r), a(knowA((Index)r), depth));
-      }
     }
     commitCopies();
   };
@@ -84,7 +88,11 @@ NNC_INLINE void addCopied(T *shared, float (&sums)[Tile::Rows][Tile::Columns],
   };
   NNC_UNROLL
   for (int stage = 0; stage < Stages; ++stage)
-    bring(stage, first + stage * Tile::Depth);
+    bringB(stage, first + stage * Tile::Depth);
+  waitForKernels();
+  NNC_UNROLL
+  for (int stage = 0; stage < Stages; ++stage)
+    bringA(stage, first + stage * Tile::Depth);
   for (Index round = first; round < K; round += Stages * Tile::Depth) {
     NNC_UNROLL
     for (int stage = 0; stage < Stages; ++stage) {
@@ -94,7 +102,8 @@ NNC_INLINE void addCopied(T *shared, float (&sums)[Tile::Rows][Tile::Columns],
         addProducts<Tile>(
             sums, [&](int r) { return left(stage, r, depth); },
             [&](int c) { return ring.read(stage, c); });
-      bring(stage, depth + Stages * Tile::Depth);
+      bringB(stage, depth + Stages * Tile::Depth);
+      bringA(stage, depth + Stages * Tile::Depth);
     }
   }
 }

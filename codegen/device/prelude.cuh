@@ -60,6 +60,23 @@ NNC_INLINE void waitForCluster() { __syncthreads(); }
 template <class T> NNC_INLINE const T *sharedOf(const T *here, int) { return here; }
 #endif
 
+// Kernels that start early: launched while the one before them in the stream still runs, if that
+// has let them. Neither does anything before sm_90, nor where nothing is launched so.
+
+/// Lets the next kernel start when all blocks are here.
+NNC_INLINE void letNextStart() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+/// Waits until all kernels before this one have ended, and sees what they wrote. Before it only
+/// weights may be read, and nothing be written.
+NNC_INLINE void waitForKernels() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 /// The value of the lane whose number differs in the bits of `lanes`. All 32 lanes take part.
 template <class T> NNC_INLINE T shuffleXor(T value, int lanes) {
   return __shfl_xor_sync(0xffffffffu, value, lanes);

@@ -33,6 +33,9 @@ public:
   /// Whether all blocks of a grid can wait for each other.
   bool canCooperate() const { return cooperative; }
 
+  /// Whether a kernel can be launched while the one before it runs, and a graph hold that.
+  bool canStartEarly() const { return sm >= 90 && driverVersion >= 12030; }
+
   /// Memory that is never null. The error says what for, how much is needed and how much is free.
   Result<DeviceMemory> allocate(size_t bytes, const std::string &what);
 
@@ -45,7 +48,7 @@ private:
   CUdevice device = 0;
   CUcontext primary = nullptr;
   std::string title;
-  int sm = 0, processors = 0, cooperative = 0;
+  int sm = 0, processors = 0, cooperative = 0, driverVersion = 0;
 };
 
 /// Makes the device current for the calling thread as long as it lives.

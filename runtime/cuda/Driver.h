@@ -55,7 +55,7 @@
   X(cuEventSynchronize)                                                                            \
   X(cuEventElapsedTime)                                                                            \
   X(cuEventDestroy)                                                                                \
-  X(cuLaunchKernel)                                                                                \
+  X(cuLaunchKernelEx)                                                                              \
   X(cuLaunchCooperativeKernel)                                                                     \
   X(cuOccupancyMaxActiveBlocksPerMultiprocessor)
 

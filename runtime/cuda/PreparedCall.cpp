@@ -103,9 +103,19 @@ Result<void> PreparedCall::launch(const LaunchT &launch, CUstream stream) {
     arguments[count++] = &buffers[buffer];
   for (size_t symbol = 0; symbol < dims.size(); ++symbol)
     arguments[count++] = symbolArgument(symbol);
-  NNC_CUDA_TRY(model.device()->api(), cuLaunchKernel, model.kernel(launch.kernel), grid[0], grid[1],
-               grid[2], launch.block[0], launch.block[1], launch.block[2], launch.shared_bytes,
-               stream, arguments.data(), nullptr);
+  CUlaunchAttribute early = {};
+  early.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+  early.value.programmaticStreamSerializationAllowed = 1;
+  CUlaunchConfig config = {};
+  config.gridDimX = grid[0], config.gridDimY = grid[1], config.gridDimZ = grid[2];
+  config.blockDimX = launch.block[0], config.blockDimY = launch.block[1];
+  config.blockDimZ = launch.block[2];
+  config.sharedMemBytes = launch.shared_bytes;
+  config.hStream = stream;
+  config.attrs = &early;
+  config.numAttrs = plan.kernels[launch.kernel]->early && model.device()->canStartEarly() ? 1 : 0;
+  NNC_CUDA_TRY(model.device()->api(), cuLaunchKernelEx, &config, model.kernel(launch.kernel),
+               arguments.data(), nullptr);
   return {};
 }
 

@@ -173,6 +173,8 @@ private:
       text += fmt::format(" block ({})", fmt::join(launch.block, ", "));
     if (launch.shared_bytes)
       text += fmt::format(" shared {}", launch.shared_bytes);
+    if (model.kernels[launch.kernel]->early)
+      text += " early";
     if (launch.update)
       text += " updates " + place(*entry.buffers[launch.buffers.front()]) + " in place";
     if (full)

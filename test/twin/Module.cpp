@@ -132,12 +132,14 @@ static CUresult launch(CUfunction function, NncTwinIndex grid, NncTwinIndex bloc
   return twin::enqueue(stream, work);
 }
 
-NNC_TWIN_API CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigned gridY,
-                                     unsigned gridZ, unsigned blockX, unsigned blockY,
-                                     unsigned blockZ, unsigned sharedBytes, CUstream stream,
-                                     void **params, void **) {
-  return launch(function, {gridX, gridY, gridZ}, {blockX, blockY, blockZ}, sharedBytes, stream,
-                params, /*isCooperative=*/false);
+NNC_TWIN_API CUresult cuLaunchKernelEx(const CUlaunchConfig *config, CUfunction function,
+                                       void **params, void **) {
+  for (unsigned i = 0; i < config->numAttrs; ++i)
+    if (config->attrs[i].id != CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION)
+      return CUDA_ERROR_INVALID_VALUE;
+  return launch(function, {config->gridDimX, config->gridDimY, config->gridDimZ},
+                {config->blockDimX, config->blockDimY, config->blockDimZ}, config->sharedMemBytes,
+                config->hStream, params, /*isCooperative=*/false);
 }
 
 NNC_TWIN_API CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned gridX, unsigned gridY,

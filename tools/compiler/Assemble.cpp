@@ -256,6 +256,7 @@ private:
 
   void addModule(uint32_t number, codegen::CudaKernel kernel) {
     plan().kernels[number]->cuda_module = plan().cuda->modules.size();
+    plan().kernels[number]->early = kernel.startsEarly;
     sources.push_back(kernel.source);
     auto cudaModule = std::make_unique<format::CudaModuleT>();
     cudaModule->symbol = kernel.symbol;

@@ -361,7 +361,7 @@ TEST_F(CudaRun, noAllocationAfterTheFirstCall) {
   NNC_COUNT(cuModuleLoadDataEx);
   NNC_COUNT(cuStreamBeginCapture);
   NNC_COUNT(cuGraphInstantiateWithFlags);
-  NNC_COUNT(cuLaunchKernel);
+  NNC_COUNT(cuLaunchKernelEx);
   ModelT model = makeCudaModel();
   Result<Engine> engine = loadCuda(model, {Scale, Count});
   Result<Session> session = engine->session();
