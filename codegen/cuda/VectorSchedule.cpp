@@ -166,6 +166,9 @@ Result<Scheduled> VectorWriter::write() {
     first = "(Index)blockId % tiles";
   }
   bool isCopied = writeOperands(type, tile.width), isStatic = isCopied && body.threads != 0;
+  bool startsEarly = isCopied && isWeight(right);
+  if (!startsEarly)
+    out.line("waitForKernels(); // the same code may be another kernel's, of a weight");
   writeElementStore("float sum", "sum");
   std::string name = isCopied ? *typeText(type) : "float", shared = "dynamicShared<" + name + ">()";
   if (isStatic) {
@@ -179,7 +182,7 @@ Result<Scheduled> VectorWriter::write() {
   Scheduled scheduled{
       out.take(), tiles * count, tile.threads(), {"reduce.cuh", "tensorcore.cuh", "gemv.cuh"}};
   scheduled.staticShared = tile.sumBytes() + (isStatic ? tile.sharedBytes() : 0);
-  scheduled.waits = isCopied && isWeight(right);
+  scheduled.waits = startsEarly;
   scheduled.sharedBytes = isCopied && !isStatic ? tile.sharedBytes() : 0;
   return scheduled;
 }

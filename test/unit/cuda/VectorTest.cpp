@@ -78,6 +78,7 @@ TEST_P(Vectors, TimesMatrixWithResidualAndBias) {
             "\n%2 = nn.add %0, %1 : " + y + "\n%3 = nn.add %e, %2 : " + y + "\nnn.yield %3 : " + y +
             "\n}");
   EXPECT_NE(source().find("vectorProduct<Tile>"), std::string::npos) << source();
+  EXPECT_NE(source().find("waitForKernels()"), std::string::npos) << source(); // no weight
   std::string values = "-> Vector<float, " + std::to_string(width) + ">";
   EXPECT_EQ(source().find(values) != std::string::npos, width != 0) << source();
   auto xs = valuesIn(type, rows * depth, 1), ws = valuesIn(type, columns * depth, 2),
