@@ -150,27 +150,71 @@ private:
                                            broadcast.getInput(), dims);
   }
 
-  /// Zeros after the last channels, up to whole loads.
-  Value padChannels(Value value, int64_t channels) {
-    int64_t missing = int64_t(llvm::alignTo(channels, ChannelsPerLoad)) - channels;
-    if (missing == 0)
+  /// Zeros around columns (axis 2) and after channels (axis 3).
+  Value pad(Value value, int64_t columnsBefore, int64_t columnsAfter, int64_t channels) {
+    if (columnsBefore == 0 && columnsAfter == 0 && channels == 0)
       return value;
     SmallVector<AffineExpr> dims = nn::getDims(typeOf(value));
-    dims.back() = dims.back() + missing;
+    dims[2] = dims[2] + columnsBefore + columnsAfter;
+    dims[3] = dims[3] + channels;
     RankedTensorType type = nn::getTensorType(dims, typeOf(value).getElementType());
-    return builder.create<nn::PadOp>(value.getLoc(), type, value, ArrayRef<int64_t>{0, 0, 0, 0},
-                                     ArrayRef<int64_t>{0, 0, 0, missing}, 0.0);
+    return builder.create<nn::PadOp>(value.getLoc(), type, value,
+                                     ArrayRef<int64_t>{0, 0, columnsBefore, 0},
+                                     ArrayRef<int64_t>{0, 0, columnsAfter, channels}, 0.0);
+  }
+
+  /// `step` neighbouring pixels of a row as the channels of one.
+  Value foldPixels(Value value, int64_t step) {
+    SmallVector<AffineExpr> dims = nn::getDims(typeOf(value));
+    dims[2] = dims[2].floorDiv(step);
+    dims[3] = dims[3] * step;
+    RankedTensorType type = nn::getTensorType(dims, typeOf(value).getElementType());
+    return builder.create<nn::ReshapeOp>(value.getLoc(), type, value);
+  }
+
+  void replace(nn::Conv2dOp conv, Value input, Value weight, ArrayRef<int64_t> strides,
+               ArrayRef<int64_t> padding, ArrayRef<int64_t> dilation) {
+    auto made = builder.create<nn::Conv2dOp>(
+        conv.getLoc(), permuted(typeOf(conv.getResult()), ToLast), input, weight, strides, padding,
+        dilation, conv.getGroups(), /*channels_last=*/true);
+    twins[conv.getResult()] = made.getResult();
   }
 
   void rebuild(nn::Conv2dOp conv, bool pads) {
+    if (pads && rebuildFolded(conv))
+      return;
     int64_t channels = typeOf(conv.getWeight()).getDimSize(1);
-    Value input = last(conv.getInput()), weight = transpose(conv.getWeight(), ToLast);
-    auto made = builder.create<nn::Conv2dOp>(
-        conv.getLoc(), permuted(typeOf(conv.getResult()), ToLast),
-        pads ? padChannels(input, channels) : input, pads ? padChannels(weight, channels) : weight,
-        conv.getStrides(), conv.getPadding(), conv.getDilation(), conv.getGroups(),
-        /*channels_last=*/true);
-    twins[conv.getResult()] = made.getResult();
+    int64_t missing = pads ? int64_t(llvm::alignTo(channels, ChannelsPerLoad)) - channels : 0;
+    replace(conv, pad(last(conv.getInput()), 0, 0, missing),
+            pad(transpose(conv.getWeight(), ToLast), 0, 0, missing), conv.getStrides(),
+            conv.getPadding(), conv.getDilation());
+  }
+
+  /// Images of few channels read with steps of several pixels: the pixels of a step become
+  /// channels, so that loads are full of what counts. The windows then begin at whole steps, with
+  /// zeros in the weights where they began before. False if that is no gain.
+  bool rebuildFolded(nn::Conv2dOp conv) {
+    RankedTensorType weightType = typeOf(conv.getWeight());
+    int64_t channels = weightType.getDimSize(1), width = weightType.getDimSize(3);
+    int64_t step = conv.getStrides()[1], left = conv.getPadding()[2], right = conv.getPadding()[3];
+    AffineExpr columns = nn::getDim(typeOf(conv.getInput()), 3);
+    if (step == 1 || step > width || channels >= ChannelsPerLoad || conv.getDilation()[1] != 1 ||
+        nn::getConstant(columns % step) != 0)
+      return false;
+    int64_t padded = channels;
+    while (padded * step % ChannelsPerLoad != 0)
+      ++padded;
+    int64_t stepsLeft = llvm::divideCeil(left, step), before = stepsLeft * step - left;
+    int64_t steps = llvm::divideCeil(width + before, step), after = steps * step - before - width;
+    int64_t stepsRight = llvm::divideFloorSigned(left + right - width, step) - stepsLeft + steps;
+    if (stepsRight < 0 || steps * step * padded >= width * ChannelsPerLoad)
+      return false;
+    Value input = foldPixels(pad(last(conv.getInput()), 0, 0, padded - channels), step);
+    Value weight = pad(transpose(conv.getWeight(), ToLast), before, after, padded - channels);
+    replace(conv, input, foldPixels(weight, step), {conv.getStrides()[0], 1},
+            {conv.getPadding()[0], conv.getPadding()[1], stepsLeft, stepsRight},
+            {conv.getDilation()[0], 1});
+    return true;
   }
 
   void follow(Operation &op) {

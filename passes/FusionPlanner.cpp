@@ -163,8 +163,8 @@ void FusionPlanner::placeView(Operation *op) {
   viewDepth[op] = depth;
 }
 
-/// A concat joins the kernel that computes those of its parts that are elementwise and only its own.
-/// On the cpu it ends it: there the parts are written one by one.
+/// A concat joins the kernel that computes those of its parts that are elementwise and only its
+/// own. On the cpu it ends it: there the parts are written one by one.
 void FusionPlanner::placeConcat(Operation *op) {
   SmallVector<Reference> references = referencesOf(op);
   SmallVector<unsigned> parts, reads;

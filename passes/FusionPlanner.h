@@ -113,6 +113,7 @@ private:
   /// or of something small, or it is the one tensor that is read.
   bool addSource(mlir::Value operand, const Reference &reference, mlir::Value &tensor,
                  llvm::SmallVectorImpl<mlir::Operation *> &pending);
+  bool isStoredAnyway(mlir::Operation *op);
   /// Whether a view or source leads to numbers only.
   bool readsNothing(mlir::Operation *op);
   void addSourcesAsProducers(mlir::Operation *op, unsigned from, unsigned id);

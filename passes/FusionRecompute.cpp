@@ -35,29 +35,44 @@ bool FusionPlanner::recompute(const Reference &reference, unsigned id) {
     plan.recomputed.insert({id, op});
     addSourcesAsProducers(op, reference.group, id);
   }
+  Operation *maker = tensor ? makerOf(tensor) : nullptr;
+  if (isMember(maker) && groups.find(members[maker].group) == groups.find(reference.group))
+    groups.addConsumer(reference.group, id);
   return true;
 }
 
 bool FusionPlanner::addSource(Value operand, const Reference &reference, Value &tensor,
                               SmallVectorImpl<Operation *> &pending) {
+  auto width = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).getElementTypeBitWidth();
+  };
   Operation *op = makerOf(operand);
-  if (isMember(op) && groups.find(members[op].group) == groups.find(reference.group)) {
+  bool isInside = isMember(op) && groups.find(members[op].group) == groups.find(reference.group);
+  // A cast to wider elements is the reader's business: half as much is stored.
+  bool isWidened = isa<nn::CastOp>(reference.leaf) && operand == reference.leaf->getOperand(0) &&
+                   width(operand) < width(reference.leaf->getResult(0));
+  if (isInside && !isWidened && !isStoredAnyway(op)) {
     pending.push_back(op);
     return true;
   }
   std::optional<Reference> behind = referenceOf(operand);
-  if (behind && groups.find(behind->group) == groups.find(reference.group))
+  if (!isInside && behind && groups.find(behind->group) == groups.find(reference.group))
     return false; // a view of a value of the group
   bool isNumber = op && !isMember(op) && !isa<nn::GetOp>(op) && !behind && readsNothing(op);
   if (isNumber || operand == tensor)
     return true;
-  auto width = [](Value value) {
-    return cast<RankedTensorType>(value.getType()).getElementTypeBitWidth();
-  };
   if (tensor || width(operand) > width(reference.leaf->getResult(0)))
     return false;
   tensor = operand;
   return true;
+}
+
+/// Whether somebody outside of the op's group reads its result: whoever is not placed yet may.
+bool FusionPlanner::isStoredAnyway(Operation *op) {
+  unsigned id = groups.find(members[op].group);
+  return llvm::any_of(op->getUsers(), [&](Operation *user) {
+    return !isMember(user) || groups.find(members[user].group) != id;
+  });
 }
 
 bool FusionPlanner::readsNothing(Operation *op) {

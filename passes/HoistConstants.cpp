@@ -138,7 +138,8 @@ private:
     bool isPart = wanted.reading == Reading::Stored;
     if (isa<nn::BroadcastOp, nn::ReshapeOp>(op) && !isPart)
       return false;
-    if (roleOf(op) == nn::FusionRole::View && wanted.reading == Reading::Anyhow)
+    bool costsNothing = roleOf(op) == nn::FusionRole::View && !isa<nn::ConcatOp>(op);
+    if (costsNothing && wanted.reading == Reading::Anyhow)
       return false;
     Value value = op->getResult(0);
     Cost cost = costs.lookup(value);

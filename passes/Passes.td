@@ -91,11 +91,32 @@ def ChooseLayouts : Pass<"nn-choose-layouts", "::mlir::ModuleOp"> {
   let description = [{
     Convolutions of 16-bit images without groups become NHWC, with weights OHWI and channels padded
     with zeros to a multiple of 8; elementwise ops, pools, grouped convolutions, concatenations of
-    channels and reductions between them follow. For cuda; transposed weights are prepared at
-    compile time by the passes that follow.
+    channels and reductions between them follow. For cuda;
+    transposed weights are prepared at compile time by the passes that follow.
   }];
   let dependentDialects = ["::nnc::nn::NNDialect"];
   let statistics = [Statistic<"numConvolutions", "num-convolutions", "Convolutions made NHWC">];
+}
+
+def MergeProducts : Pass<"nn-merge-products", "::mlir::ModuleOp"> {
+  let summary = "Make one product of those with weights that hold the heads of attention";
+  let description = [{
+    `reshape(x @ q + bq)`, `reshape(x @ k + bk)`, `reshape(x @ v + bv)`, where each reshape cuts the
+    columns into heads of one size, become slices of `reshape(x @ concat(q, k, v) + concat(bq, bk,
+    bv))`. For cuda; the weights are joined at compile time by the passes that follow.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+  let statistics = [Statistic<"numMerged", "num-merged", "Products merged">];
+}
+
+def TransposeWeights : Pass<"nn-transpose-weights", "::mlir::ModuleOp"> {
+  let summary = "Lay out 16-bit weights of products with their rows along the depth";
+  let description = [{
+    `nn.matmul %x, %w` with a weight `[K, N]` becomes `nn.matmul %x, transpose(%w) {transpose_b}`.
+    For cuda; the transposition is done at compile time by the pass that follows.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+  let statistics = [Statistic<"numTransposed", "num-transposed", "Weights transposed">];
 }
 
 def HoistConstants : Pass<"nn-hoist-constants", "::mlir::ModuleOp"> {

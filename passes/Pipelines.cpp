@@ -47,8 +47,10 @@ void buildNNPipeline(OpPassManager &pm, const PipelineOptions &options) {
 
   if (options.target == Target::Cuda) {
     pm.addPass(createChooseLayouts());
+    pm.addPass(createMergeProducts());
     pm.addPass(createCanonicalizerPass());
     pm.addPass(createCSEPass());
+    pm.addPass(createTransposeWeights());
   }
   pm.addPass(createHoistConstants());
 }

@@ -317,15 +317,12 @@ void Contraction::writeVectorFactor(const std::string &name, const Factor &facto
   out.line("const Index chunk = k / " + count + ";");
   AffineExpr chunk = evaluator.declare("chunk", math.simplify(extentOf(Depth).floorDiv(width)));
   out.line(type + " values;");
-  AffineExpr lane = evaluator.openLoop("j", math.constant(width), /*unrolls=*/true);
-  unsigned variable = cast<AffineDimExpr>(lane).getPosition();
-  evaluator.lane = {variable, out.depth(), width};
+  AffineExpr lane = evaluator.openLanes(width);
   AffineExpr depth = chunk * width + lane;
   IndexList loops = isRows ? loopsAt(index, {}, depth) : loopsAt({}, index, depth);
-  out.line("values[" + math.nameOf(variable) +
+  out.line("values[" + math.nameOf(cast<AffineDimExpr>(lane).getPosition()) +
            "] = " + evaluator.bodyValue(product, factor.value, loops) + ";");
-  evaluator.lane.reset();
-  evaluator.closeScope();
+  evaluator.closeLanes();
   out.line("return values;");
   evaluator.closeScope("};");
 }
@@ -431,8 +428,8 @@ std::vector<Contraction::StoredElement> Contraction::writeResults(AffineExpr row
   std::vector<StoredElement> stored;
   isDense.clear();
   for (const Output &output : outputs) {
-    stored.push_back({output.pointer, math.linearize(indices, output.dims),
-                      evaluator.element(output.tensor, indices)});
+    stored.push_back(
+        {output, math.linearize(indices, output.dims), evaluator.element(output.tensor, indices)});
     isDense.push_back(math.isEqual(stored.back().place, row * extentOf(Columns) + column));
   }
   evaluator.intercept = nullptr;
@@ -444,7 +441,7 @@ void Contraction::writeElementStore(const std::string &parameter, const std::str
   AffineExpr row = evaluator.declare("m", extentOf(Rows));
   AffineExpr column = evaluator.declare("n", extentOf(Columns));
   for (const StoredElement &stored : writeResults(row, column, sum))
-    out.line(stored.pointer + "[" + math.text(stored.place) + "] = " + stored.value + ";");
+    out.line(stored.output.pointer + "[" + math.text(stored.place) + "] = " + stored.value + ";");
   evaluator.closeScope("};");
 }
 

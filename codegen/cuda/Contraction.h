@@ -54,7 +54,7 @@ protected:
                   const std::vector<std::string> &members);
   /// An element of a result, where it goes and what it is.
   struct StoredElement {
-    std::string pointer;
+    const Output &output;
     mlir::AffineExpr place;
     std::string value;
   };

@@ -233,42 +233,20 @@ void ContractionWriter::writeAhead(unsigned width, const std::vector<Evaluator::
 /// Neighbours are computed one by one, with vectors of what they read, and stored as vectors.
 void ContractionWriter::writeVectors(AffineExpr row, unsigned width,
                                      std::vector<Evaluator::AheadLoad> *ahead) {
-  std::string size = std::to_string(width);
   AffineExpr count = math.simplify(extentOf(Columns).floorDiv(width));
-  out.line("const Index chunk = n / " + size + ";");
-  AffineExpr first = evaluator.declare("chunk", count) * width;
-  for (const Output &output : outputs)
-    out.line("Vector<" + *typeText(getElementTypeOrSelf(output.tensor.getType())) + ", " + size +
-             "> " + output.pointer + "v;");
-  AffineExpr lane = evaluator.openLoop("j", math.constant(width), /*unrolls=*/true);
-  unsigned variable = cast<AffineDimExpr>(lane).getPosition();
-  std::string name = math.nameOf(variable);
-  evaluator.lane = {variable, out.depth(), width, ahead};
-  std::vector<StoredElement> stored = writeResults(row, first + lane, "sums[" + name + "]");
-  IndexList starts;
-  for (const StoredElement &element : stored) {
-    AffineExpr start = math.simplify(element.place - lane);
-    bool isAligned = !llvm::is_contained(math.variablesOf(start), variable) &&
-                     math.divisorOf(start) % width == 0;
-    starts.push_back(isAligned ? start : AffineExpr());
-    std::string to = isAligned ? "v[" + name + "]" : "[" + math.text(element.place) + "]";
-    out.line(element.pointer + to + " = " + element.value + ";");
-  }
-  evaluator.lane.reset();
-  evaluator.closeScope();
-  for (auto [element, start] : llvm::zip(stored, starts))
-    if (start)
-      out.line("storeVector(" + element.pointer + " + " + math.text(start) + ", " +
-               element.pointer + "v);");
+  out.line("const Index chunk = n / " + std::to_string(width) + ";");
+  AffineExpr chunk = evaluator.declare("chunk", count);
+  VectorStores stores(evaluator);
+  AffineExpr lane = stores.open(outputs, width, ahead);
+  std::string sum = "sums[" + math.nameOf(cast<AffineDimExpr>(lane).getPosition()) + "]";
+  for (const StoredElement &stored : writeResults(row, chunk * width + lane, sum))
+    stores.add(stored.output, stored.place, stored.value);
+  stores.close();
 }
 
 /// Whether neighbouring columns are neighbours in the memory of each result.
 bool ContractionWriter::storesVectors() const {
-  return math.divisorOf(extentOf(Columns)) % StoreWidth == 0 &&
-         llvm::all_of(outputs, [](const Output &output) {
-           Type type = getElementTypeOrSelf(output.tensor.getType());
-           return type.isIntOrFloat() && type.getIntOrFloatBitWidth() <= 32;
-         });
+  return math.divisorOf(extentOf(Columns)) % StoreWidth == 0 && areNarrow(outputs);
 }
 
 Result<Scheduled> ContractionWriter::write() {

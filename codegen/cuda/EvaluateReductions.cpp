@@ -134,13 +134,18 @@ std::string Evaluator::reduceTogether(linalg::LinalgOp op, const IndexList &indi
     if (!index)
       reduced.push_back(extents[loop]);
   AffineExpr total = math.product(reduced);
-  AffineExpr k = openRowLoop("k", total);
+  int64_t width = rowVector(total);
+  AffineExpr k = openRowLoop("k", math.simplify(total.floorDiv(width)));
+  if (width > 1)
+    k = k * width + openLanes(width);
   IndexList parts = math.delinearize(k, reduced);
   unsigned next = 0;
   for (AffineExpr &index : frame.loops)
     if (!index)
       index = parts[next++];
   accumulate(op, {partial}, frame);
+  if (width > 1)
+    closeLanes();
   closeScope();
 
   std::string combined = *scalarText(combiner, {std::string("a"), std::string("b")});

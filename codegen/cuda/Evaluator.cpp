@@ -14,6 +14,8 @@ using namespace nnc::codegen;
 namespace {
 /// Producers within producers: deeper than any kernel that fusion forms.
 constexpr unsigned MaxNesting = 400;
+/// Turns of a row's loop that are written out, so that what they load stays in registers.
+constexpr int64_t MaxUnrolled = 8;
 } // namespace
 
 Evaluator::Evaluator(const KernelBody &body, IndexMath &math, CodeWriter &out)
@@ -53,12 +55,42 @@ AffineExpr Evaluator::openLoop(const std::string &stem, AffineExpr extent, bool 
 }
 
 AffineExpr Evaluator::openRowLoop(const std::string &stem, AffineExpr extent) {
-  std::string name = freshName(stem);
-  std::string step = row->threads == 1 ? "++" + name : name + " += " + std::to_string(row->threads);
-  openBlock("for (Index " + name + " = " + row->lane + "; " + name + " < " + math.text(extent) +
-            "; " + step + ")");
+  std::string name = freshName(stem), threads = std::to_string(row->threads);
+  std::optional<int64_t> size = math.constantOf(extent);
+  if (size && *size > row->threads && *size % row->threads == 0 &&
+      *size / row->threads <= MaxUnrolled) {
+    std::string turn = freshName("turn");
+    openBlock("NNC_UNROLL for (Index " + turn + " = 0; " + turn + " < " +
+              std::to_string(*size / row->threads) + "; ++" + turn + ")");
+    out.line("const Index " + name + " = " + turn + " * " + threads + " + " + row->lane + ";");
+  } else {
+    std::string step = row->threads == 1 ? "++" + name : name + " += " + threads;
+    openBlock("for (Index " + name + " = " + row->lane + "; " + name + " < " + math.text(extent) +
+              "; " + step + ")");
+  }
   scopes.back().uniform = false;
   return declare(name, extent);
+}
+
+int64_t Evaluator::rowVector(AffineExpr extent) const {
+  std::optional<int64_t> size = math.constantOf(extent);
+  if (!size || row->threads == 1)
+    return 1;
+  int64_t width = 8;
+  while (width > 1 && (*size % width != 0 || *size / width < row->threads))
+    width /= 2;
+  return width;
+}
+
+AffineExpr Evaluator::openLanes(int64_t width, std::vector<AheadLoad> *ahead) {
+  AffineExpr index = openLoop("j", math.constant(width), /*unrolls=*/true);
+  lane = {cast<AffineDimExpr>(index).getPosition(), out.depth(), width, ahead};
+  return index;
+}
+
+void Evaluator::closeLanes() {
+  lane.reset();
+  closeScope();
 }
 
 void Evaluator::closeScope(const std::string &closing) {

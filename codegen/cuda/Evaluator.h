@@ -52,6 +52,12 @@ public:
   mlir::AffineExpr openLoop(const std::string &stem, mlir::AffineExpr extent, bool unrolls = false);
   /// The same, shared out among the threads of a row (see `row`).
   mlir::AffineExpr openRowLoop(const std::string &stem, mlir::AffineExpr extent);
+  /// How many neighbours of `extent` elements a thread of a row takes at once.
+  int64_t rowVector(mlir::AffineExpr extent) const;
+  /// An unrolled loop over `width` neighbours, which closeLanes ends: loads that run along it
+  /// become one vector load before it.
+  mlir::AffineExpr openLanes(int64_t width);
+  void closeLanes();
   void closeScope(const std::string &closing = "}");
   /// Declares a variable of the innermost scope; the caller writes its declaration.
   mlir::AffineExpr declare(const std::string &name, mlir::AffineExpr extent);
@@ -71,17 +77,6 @@ public:
   struct AheadLoad {
     std::string type, name, value; ///< "Vector<f16, 8>", "v3", "loadVector<8>(in0 + m * 64)"
   };
-  /// Set in the scope that runs `width` times for neighbouring elements: loads that run along
-  /// `variable` become one vector load before it.
-  struct VectorLane {
-    unsigned variable;
-    unsigned depth;
-    int64_t width;
-    /// If set, loads that depend on no variable declared later than `variable` are not written but
-    /// listed here, and read as members of `ahead`.
-    std::vector<AheadLoad> *ahead = nullptr;
-  };
-  std::optional<VectorLane> lane;
 
   IndexMath &math;
   CodeWriter &out;
@@ -92,6 +87,13 @@ public:
   std::string fail(mlir::Operation *op, const std::string &why);
 
 private:
+  /// The innermost loop over neighbours.
+  struct VectorLane {
+    unsigned variable;
+    unsigned depth;
+    int64_t width;
+    std::vector<AheadLoad> *ahead;
+  };
   struct Memo {
     mlir::Value tensor;
     IndexList indices;
@@ -163,6 +165,7 @@ private:
                      llvm::function_ref<std::string()> no, const std::string &initial);
 
   const KernelBody &body;
+  std::optional<VectorLane> lane;
   std::vector<Scope> scopes{1};
   std::vector<unsigned> declaredAt; ///< by variable: depth of its scope
   unsigned nextName = 0;

@@ -31,6 +31,9 @@ constexpr MmaTile MmaTiles[] = {
     {128, 128, 2, 4, 5},
     {128, 128, 2, 2, 2},
     {128, 64, 2, 4, 3},
+    {128, 64, 2, 2, 2},
+    {256, 32, 4, 1, 2},
+    {128, 32, 4, 1, 2},
     {64, 128, 2, 2, 3},
     {64, 128, 2, 2, 4},
     {64, 64, 2, 2, 3},
@@ -48,16 +51,18 @@ constexpr MmaTile MmaTiles[] = {
 };
 constexpr unsigned Splits[] = {1, 2, 4, 8};
 
-// Fitted to 28 convolutions of ResNet-50 at batch 1 and 32 and a product of 4096 on an H200, all
-// tiles timed: what it picks takes 3 % longer than the best on average, 23 % at most. Clocks of
-// one multiprocessor, for steps of 128 bytes of 16-bit elements.
-constexpr double ProductsPerClock = 1200, BytesPerClock = 49; ///< tensor cores; from L2
-constexpr double LoadCost =
-    10.5; ///< of warps that load their own fragments, over their rows or columns
-constexpr double ClocksOfMemory = 1650, ClocksPerSum = 9.3; ///< a step's, if only one is in flight
-constexpr double ClocksPerBlock = 4400, ClocksPerStore = 0.28;
-constexpr double ClocksPerCluster = 1870, ClocksPerMember = 550;
-constexpr double RoundedUp = 0.78; ///< how much of the last round's unused blocks is lost
+// Fitted to 28 convolutions of ResNet-50 and of a small CNN at batch 1, 32 and 4096, and to seven
+// products of transformers, all tiles timed on an H200: what it picks takes 3 % longer than the
+// best on average, 23 % at most. Clocks of one multiprocessor, for steps of 128 bytes of 16-bit
+// elements.
+constexpr double GroupProductsPerClock = 1490, ProductsPerClock = 970, BytesPerClock = 46;
+/// What reading fragments adds, over the rows or columns that they serve.
+constexpr double GroupColumnCost = 27, GroupRowCost = 8.8, LoadCost = 6;
+/// Of a step, if only one is in flight; and for each sum of a thread that loads its own fragments.
+constexpr double GroupClocksOfMemory = 1900, ClocksOfMemory = 1670, ClocksPerSum = 18;
+constexpr double ClocksPerBlock = 3040, ClocksPerStore = 0.384;
+constexpr double ClocksPerCluster = 3190, ClocksPerMember = 640;
+constexpr double RoundedUp = 0.62; ///< how much of the last round's unused blocks is lost
 constexpr double StepBytes = 128, StepDepth = 64;
 constexpr unsigned SharedOfMultiprocessor = 227 << 10, RegistersOfMultiprocessor = 1 << 16;
 
@@ -70,7 +75,7 @@ double blocksOf(unsigned tileRows, unsigned tileColumns, double rows, double col
 /// Blocks that a multiprocessor holds at once.
 unsigned blocksAtOnce(const MmaTile &tile) {
   unsigned threads = tile.threads();
-  unsigned registers = std::min(255U, tile.rows * tile.columns / threads + 40 +
+  unsigned registers = std::min(255U, tile.rows * tile.columns / threads + 65 +
                                           (tile.rows + tile.columns) * 3 / threads);
   unsigned byShared = SharedOfMultiprocessor / (tile.sharedBytes() + 1024);
   return std::max(1U, std::min({byShared, RegistersOfMultiprocessor / (registers * threads), 32U}));
@@ -83,14 +88,18 @@ double estimate(const MmaTile &tile, double rows, double columns, double bytes, 
   double together = std::min<double>(blocksAtOnce(tile), std::ceil(perMultiprocessor));
   double rounds = RoundedUp * std::ceil(perMultiprocessor / together) +
                   (1 - RoundedUp) * std::max(1.0, perMultiprocessor / together);
-  bool isGrouped = tile.isGrouped();
-  double loads = isGrouped ? 0
-                           : LoadCost * (tile.warpRows + 0.0) / tile.rows +
-                                 LoadCost * tile.warpColumns / tile.columns;
-  double work = size * StepDepth / ProductsPerClock * (1 + loads);
+  double rowShare = double(tile.warpRows) / tile.rows, columnShare = 1.0 / tile.columns;
+  double work = size * StepDepth, latency = 0;
+  if (tile.isGrouped()) {
+    double groups = tile.warpRows * tile.warpColumns / 4.0;
+    work *= (1 + GroupColumnCost * columnShare + GroupRowCost * groups / tile.rows) /
+            GroupProductsPerClock;
+    latency = GroupClocksOfMemory / (tile.stages - 1);
+  } else {
+    work *= (1 + LoadCost * (rowShare + tile.warpColumns * columnShare)) / ProductsPerClock;
+    latency = ClocksOfMemory / (tile.stages - 1) + ClocksPerSum * size / tile.threads();
+  }
   double operands = (tile.rows + tile.columns) * StepBytes / BytesPerClock;
-  double latency =
-      ClocksOfMemory / (tile.stages - 1) + (isGrouped ? 0 : ClocksPerSum * size / tile.threads());
   double step = std::max(together * std::max(work, operands), latency);
   double end = ClocksPerBlock + together * size / tile.split * ClocksPerStore +
                (tile.split > 1 ? ClocksPerCluster + tile.split * ClocksPerMember : 0);

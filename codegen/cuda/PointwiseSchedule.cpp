@@ -6,9 +6,6 @@
 //===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/Schedule.h"
 
-#include "codegen/cuda/ScalarOps.h"
-
-#include "mlir/IR/TypeUtilities.h"
 using namespace mlir;
 
 namespace nnc::codegen {
@@ -63,11 +60,7 @@ PointwiseWriter::groupBySize(std::vector<Output> outputs) const {
 
 bool PointwiseWriter::isVector(const Group &group) const {
   AffineExpr total = math.product(group[0].dims);
-  bool isNarrow = llvm::all_of(group, [](const Output &output) {
-    Type type = getElementTypeOrSelf(output.tensor.getType());
-    return type.isIntOrFloat() && type.getIntOrFloatBitWidth() <= 32;
-  });
-  return isNarrow && body.updateStart.empty() && math.divisorOf(total) % vectorWidth == 0 &&
+  return areNarrow(group) && body.updateStart.empty() && math.divisorOf(total) % vectorWidth == 0 &&
          math.rangeOf(total).high >= VectorMinimum;
 }
 
@@ -164,24 +157,13 @@ void PointwiseWriter::writeElement(const Group &group, AffineExpr index) {
 }
 
 void PointwiseWriter::writeVector(const Group &group, AffineExpr index) {
-  std::string width = std::to_string(vectorWidth);
+  VectorStores stores(evaluator);
+  AffineExpr element = index * vectorWidth + stores.open(group, vectorWidth);
   for (const Output &output : group) {
-    std::string type = typeText(getElementTypeOrSelf(output.tensor.getType())).value_or("float");
-    out.line("Vector<" + type + ", " + width + "> " + output.pointer + "v;");
+    IndexList indices = math.delinearize(element, output.dims);
+    stores.add(output, element, evaluator.element(output.tensor, indices));
   }
-  AffineExpr lane = evaluator.openLoop("j", math.constant(vectorWidth), /*unrolls=*/true);
-  unsigned variable = cast<AffineDimExpr>(lane).getPosition();
-  evaluator.lane = {variable, out.depth(), vectorWidth};
-  AffineExpr element = index * vectorWidth + lane;
-  for (const Output &output : group) {
-    std::string value = evaluator.element(output.tensor, math.delinearize(element, output.dims));
-    out.line(output.pointer + "v[" + math.nameOf(variable) + "] = " + value + ";");
-  }
-  evaluator.lane.reset();
-  evaluator.closeScope();
-  for (const Output &output : group)
-    out.line("storeVector(" + output.pointer + " + " + math.text(index * vectorWidth) + ", " +
-             output.pointer + "v);");
+  stores.close();
 }
 
 } // namespace

@@ -182,19 +182,27 @@ void RowWriter::writeOutput(const Output &output, const llvm::SmallBitVector &ax
   for (auto [axis, dim] : llvm::enumerate(output.dims))
     if (!axes.test(axis))
       restDims.push_back(dim);
-  bool isRest = math.constantOf(math.product(restDims)) != 1;
   AffineExpr rest = math.constant(0), count = math.product(restDims);
-  if (isRest) {
-    rest = evaluator.openRowLoop("k", count);
-  }
+  bool isRest = math.constantOf(count) != 1;
+  int64_t width = isRest && areNarrow(output) ? evaluator.rowVector(count) : 1;
+  VectorStores stores(evaluator);
+  if (isRest)
+    rest = evaluator.openRowLoop("k", math.simplify(count.floorDiv(width)));
+  if (width > 1)
+    rest = rest * width + stores.open(output, width);
   IndexList restIndices = math.delinearize(rest, restDims), indices;
   unsigned nextRow = 0, nextRest = 0;
   for (unsigned axis = 0; axis < output.dims.size(); ++axis)
     indices.push_back(axes.test(axis) ? rowIndices[nextRow++] : restIndices[nextRest++]);
   std::string value = evaluator.element(output.tensor, indices);
-  std::string place = math.text(math.linearize(indices, output.dims));
+  AffineExpr place = math.linearize(indices, output.dims);
   std::string guard = isRest || sharing.threads == 1 ? "" : "if (lane == 0) ";
-  out.line(guard + output.pointer + "[" + place + "] = " + value + ";");
+  if (width > 1) {
+    stores.add(output, place, value);
+    stores.close();
+  } else {
+    out.line(guard + output.pointer + "[" + math.text(place) + "] = " + value + ";");
+  }
   if (isRest)
     evaluator.closeScope();
 }

@@ -1,7 +1,9 @@
 //===- Schedule.cpp - What all schedules ask about a kernel -----------------------------------===//
 #include "codegen/cuda/Schedule.h"
 
+#include "codegen/cuda/ScalarOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 
@@ -36,6 +38,43 @@ AffineExpr placeOf(const KernelBody &body, const IndexMath &math, const Output &
   for (auto [index, start, step] : llvm::zip(indices, body.updateStart, body.updateStep))
     places.push_back(start + index * step);
   return math.simplify(math.linearize(places, body.argumentDims[0]));
+}
+
+AffineExpr VectorStores::open(ArrayRef<Output> outputs, int64_t neighbours,
+                              std::vector<Evaluator::AheadLoad> *ahead) {
+  width = neighbours;
+  for (const Output &output : outputs)
+    evaluator.out.line("Vector<" +
+                       typeText(getElementTypeOrSelf(output.tensor.getType())).value_or("float") +
+                       ", " + std::to_string(width) + "> " + output.pointer + "v;");
+  lane = evaluator.openLanes(width, ahead);
+  return lane;
+}
+
+void VectorStores::add(const Output &output, AffineExpr place, const std::string &value) {
+  IndexMath &math = evaluator.math;
+  unsigned variable = cast<AffineDimExpr>(lane).getPosition();
+  AffineExpr start = math.simplify(place - lane);
+  bool isVector =
+      !llvm::is_contained(math.variablesOf(start), variable) && math.divisorOf(start) % width == 0;
+  std::string to = isVector ? "v[" + math.nameOf(variable) + "]" : "[" + math.text(place) + "]";
+  evaluator.out.line(output.pointer + to + " = " + value + ";");
+  if (isVector)
+    stores.push_back("storeVector(" + output.pointer + " + " + math.text(start) + ", " +
+                     output.pointer + "v);");
+}
+
+void VectorStores::close() {
+  evaluator.closeLanes();
+  for (const std::string &store : stores)
+    evaluator.out.line(store);
+}
+
+bool areNarrow(ArrayRef<Output> outputs) {
+  return llvm::all_of(outputs, [](const Output &output) {
+    Type type = getElementTypeOrSelf(output.tensor.getType());
+    return type.isIntOrFloat() && type.getIntOrFloatBitWidth() <= 32;
+  });
 }
 
 bool sameDims(const IndexMath &math, const IndexList &a, const IndexList &b) {

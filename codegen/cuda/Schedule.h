@@ -66,6 +66,28 @@ mlir::AffineExpr placeOf(const KernelBody &body, const IndexMath &math, const Ou
                          const IndexList &indices);
 Result<std::vector<Output>> outputsOf(const KernelBody &body, Evaluator &evaluator);
 
+/// Elements of results that are computed one by one in a loop of `width` neighbours, and stored as
+/// vectors behind it where they are neighbours in memory.
+class VectorStores {
+public:
+  explicit VectorStores(Evaluator &evaluator) : evaluator(evaluator) {}
+  /// Opens the loop; the result counts the neighbours. Loads that run along it are vectors too;
+  /// for `ahead` see Evaluator::openLanes.
+  mlir::AffineExpr open(llvm::ArrayRef<Output> outputs, int64_t width,
+                        std::vector<Evaluator::AheadLoad> *ahead = nullptr);
+  void add(const Output &output, mlir::AffineExpr place, const std::string &value);
+  void close();
+
+private:
+  Evaluator &evaluator;
+  mlir::AffineExpr lane;
+  int64_t width = 1;
+  std::vector<std::string> stores; ///< that follow the loop
+};
+
+/// Whether all elements are of at most 32 bits, so that neighbours make good vectors.
+bool areNarrow(llvm::ArrayRef<Output> outputs);
+
 /// Whether two lists of sizes are provably the same.
 bool sameDims(const IndexMath &math, const IndexList &a, const IndexList &b);
 

@@ -77,3 +77,21 @@ func.func @single(%x: tensor<?x3x8x8xf32, #x>) -> tensor<?x16x8x8xf32, #y> attri
       : tensor<?x3x8x8xf32, #x>, tensor<16x3x3x3xf32> -> tensor<?x16x8x8xf32, #y>
   return %0 : tensor<?x16x8x8xf32, #y>
 }
+
+// A first convolution with a step of two: pairs of pixels are the channels of one, with a channel of
+// zeros each; seven columns become four pairs, the first of which begins with zeros.
+// CHECK-LABEL: func.func @stem
+// CHECK-SAME: (%[[X:.*]]: tensor
+// CHECK-DAG: %[[T:.*]] = nn.transpose %[[X]] {permutation = array<i64: 0, 2, 3, 1>}
+// CHECK-DAG: %[[P:.*]] = nn.pad %[[T]] {high = array<i64: 0, 0, 0, 1>, low = array<i64: 0, 0, 0, 0>
+// CHECK-DAG: %[[I:.*]] = nn.reshape %[[P]] : {{.*}} -> tensor<?x8x4x8xbf16
+// CHECK-DAG: %[[Q:.*]] = nn.pad %{{.*}} {high = array<i64: 0, 0, 0, 1>, low = array<i64: 0, 0, 1, 0>
+// CHECK-DAG: %[[W:.*]] = nn.reshape %[[Q]] : tensor<16x7x8x4xbf16> -> tensor<16x7x4x8xbf16>
+// CHECK: nn.conv2d %[[I]], %[[W]] {channels_last, dilation = array<i64: 1, 1>, padding = array<i64: 3, 3, 2, 1>, strides = array<i64: 2, 1>}
+nn.global @s : tensor<16x3x7x7xbf16> {kind = "param"}
+func.func @stem(%x: tensor<?x3x8x8xbf16, #x>) -> tensor<?x16x4x4xbf16, affine_map<()[s0] -> (s0, 16, 4, 4)>> attributes {nn.entry, nn.dims = ["B"]} {
+  %s = nn.get @s : tensor<16x3x7x7xbf16>
+  %0 = nn.conv2d %x, %s {strides = array<i64: 2, 2>, padding = array<i64: 3, 3, 3, 3>, dilation = array<i64: 1, 1>}
+      : tensor<?x3x8x8xbf16, #x>, tensor<16x3x7x7xbf16> -> tensor<?x16x4x4xbf16, affine_map<()[s0] -> (s0, 16, 4, 4)>>
+  return %0 : tensor<?x16x4x4xbf16, affine_map<()[s0] -> (s0, 16, 4, 4)>>
+}

@@ -1,0 +1,191 @@
+//===- MergeProducts.cpp - Products of one value with several weights become one --------------===//
+//
+// Queries, keys and values of attention are three products of the same rows. One product with the
+// weights behind each other reads the rows once and fills the machine better; its parts are slices
+// along the heads, which attention and whatever else comes next read through strides.
+//
+//===------------------------------------------------------------------------------------------===//
+#include "passes/Passes.h"
+#include "passes/TacticRules.h"
+#include "passes/WeightValues.h"
+
+#include "ir/NNOps.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#include "llvm/ADT/MapVector.h"
+
+using namespace mlir;
+
+namespace nnc {
+#define GEN_PASS_DEF_MERGEPRODUCTS
+#include "passes/Passes.h.inc"
+
+namespace {
+
+RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// A product with a weight whose columns are heads of one size, and the bias behind it.
+struct Part {
+  nn::MatmulOp product;
+  nn::AddOp add; ///< null without a bias
+  Value bias;    ///< one number per column
+  SmallVector<nn::ReshapeOp> readers;
+  int64_t heads = 0, headSize = 0;
+
+  Value result() { return add ? add.getResult() : product.getResult(); }
+};
+
+/// Finds `product + bias` where the bias is a vector of weights along the last axis.
+void matchBias(Part &part, const WeightValues &weights) {
+  Value result = part.product.getResult();
+  auto add = result.hasOneUse() ? dyn_cast<nn::AddOp>(*result.user_begin()) : nn::AddOp();
+  if (!add)
+    return;
+  Value other = add->getOperand(add->getOperand(0) == result ? 1 : 0);
+  auto broadcast = other.getDefiningOp<nn::BroadcastOp>();
+  if (!broadcast || typeOf(broadcast.getInput()).getRank() != 1 ||
+      typeOf(broadcast.getInput()).getDimSize(0) != typeOf(result).getShape().back() ||
+      broadcast.getDims()[0] != typeOf(result).getRank() - 1 ||
+      !weights.contains(broadcast.getInput()))
+    return;
+  part.add = add;
+  part.bias = broadcast.getInput();
+}
+
+/// Whether all readers cut the last axis into the same heads.
+bool matchHeads(Part &part) {
+  RankedTensorType type = typeOf(part.result());
+  for (Operation *user : part.result().getUsers()) {
+    auto reshape = dyn_cast<nn::ReshapeOp>(user);
+    RankedTensorType cut = reshape ? typeOf(reshape.getResult()) : RankedTensorType();
+    if (!cut || user->getBlock() != part.product->getBlock() || cut.getRank() != type.getRank() + 1)
+      return false;
+    int64_t heads = cut.getDimSize(type.getRank() - 1), size = cut.getShape().back();
+    for (int64_t axis = 0; axis + 1 < type.getRank(); ++axis)
+      if (!nn::areEqual(nn::getDim(type, axis), nn::getDim(cut, axis)))
+        return false;
+    if (ShapedType::isDynamic(heads) || ShapedType::isDynamic(size) ||
+        (part.headSize != 0 && part.headSize != size))
+      return false;
+    part.heads = heads;
+    part.headSize = size;
+    part.readers.push_back(reshape);
+  }
+  return !part.readers.empty();
+}
+
+std::optional<Part> matchPart(Operation *op, const WeightValues &weights) {
+  auto product = dyn_cast<nn::MatmulOp>(op);
+  if (!product || product.getTransposeA() || typeOf(product.getRhs()).getRank() != 2 ||
+      !weights.contains(product.getRhs()) || weights.contains(product.getLhs()) ||
+      isDequantized(product.getRhs()) || !isa<FloatType>(product.getType().getElementType()))
+    return std::nullopt;
+  Part part;
+  part.product = product;
+  matchBias(part, weights);
+  return matchHeads(part) ? std::optional(part) : std::nullopt;
+}
+
+/// Moves what makes `value`, all of it known once the weights are, before `place`.
+void moveBefore(Value value, Operation *place) {
+  Operation *op = value.getDefiningOp();
+  if (!op || op->getBlock() != place->getBlock() || op->isBeforeInBlock(place))
+    return;
+  for (Value operand : op->getOperands())
+    moveBefore(operand, place);
+  op->moveBefore(place);
+}
+
+Value concat(OpBuilder &builder, Location loc, ArrayRef<Value> values, int64_t axis) {
+  SmallVector<AffineExpr> dims = nn::getDims(typeOf(values.front()));
+  for (Value value : values.drop_front())
+    dims[axis] = dims[axis] + nn::getDim(typeOf(value), axis);
+  RankedTensorType type = nn::getTensorType(dims, typeOf(values.front()).getElementType());
+  return builder.create<nn::ConcatOp>(loc, type, values, axis);
+}
+
+/// One product of all parts, cut into all their heads.
+Value makeProduct(OpBuilder &builder, MutableArrayRef<Part> parts) {
+  nn::MatmulOp first = parts.front().product;
+  Location loc = first.getLoc();
+  SmallVector<Value> weights, biases;
+  int64_t heads = 0;
+  for (Part &part : parts) {
+    weights.push_back(part.product.getRhs());
+    if (part.bias)
+      biases.push_back(part.bias);
+    heads += part.heads;
+  }
+  for (ArrayRef<Value> values : {ArrayRef(weights), ArrayRef(biases)})
+    for (Value value : values)
+      moveBefore(value, first);
+  Value weight = concat(builder, loc, weights, first.getTransposeB() ? 0 : 1);
+  SmallVector<AffineExpr> dims = nn::getDims(first.getType());
+  dims.back() = builder.getAffineConstantExpr(heads * parts.front().headSize);
+  RankedTensorType type = nn::getTensorType(dims, first.getType().getElementType());
+  Value result = builder.create<nn::MatmulOp>(loc, type, first.getLhs(), weight,
+                                              first.getTransposeA(), first.getTransposeB());
+  if (!biases.empty()) {
+    Value bias = builder.create<nn::BroadcastOp>(loc, type, concat(builder, loc, biases, 0),
+                                                 ArrayRef<int64_t>{type.getRank() - 1});
+    result = builder.create<nn::AddOp>(parts.front().add.getLoc(), type, result, bias);
+  }
+  dims.back() = builder.getAffineConstantExpr(heads);
+  dims.push_back(builder.getAffineConstantExpr(parts.front().headSize));
+  return builder.create<nn::ReshapeOp>(loc, nn::getTensorType(dims, type.getElementType()), result);
+}
+
+/// Each part's readers get its heads of the one product.
+void merge(MutableArrayRef<Part> parts) {
+  OpBuilder builder(parts.front().product);
+  Value all = makeProduct(builder, parts);
+  int64_t rank = typeOf(all).getRank(), start = 0;
+  for (Part &part : parts) {
+    SmallVector<AffineExpr> starts(rank, builder.getAffineConstantExpr(0));
+    starts[rank - 2] = builder.getAffineConstantExpr(start);
+    start += part.heads;
+    Value slice = builder.create<nn::SliceOp>(
+        part.product.getLoc(), typeOf(part.readers.front().getResult()), all,
+        nn::getSymbolMap(starts, builder.getContext()), SmallVector<int64_t>(rank, 1));
+    for (nn::ReshapeOp reader : part.readers) {
+      reader.getResult().replaceAllUsesWith(slice);
+      reader.erase();
+    }
+  }
+  for (Part &part : parts) {
+    if (part.add)
+      part.add.erase();
+    part.product.erase();
+  }
+}
+
+struct MergeProducts : impl::MergeProductsBase<MergeProducts> {
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (function->hasAttr(nn::kEntryAttr))
+        mergeIn(function);
+  }
+
+  void mergeIn(func::FuncOp function) {
+    WeightValues weights(function);
+    // By what must be the same: the rows, the layout of the weight, the heads, and having a bias.
+    using Key = std::tuple<Value, int64_t, int64_t, int64_t>;
+    llvm::MapVector<Key, SmallVector<Part>> groups;
+    for (Operation &op : function.getBody().front())
+      if (std::optional<Part> part = matchPart(&op, weights))
+        groups[{part->product.getLhs(), int64_t(part->product.getTransposeB()), part->headSize,
+                int64_t(bool(part->bias))}]
+            .push_back(*part);
+    for (auto &[key, parts] : groups) {
+      if (parts.size() < 2)
+        continue;
+      merge(parts);
+      numMerged += parts.size();
+    }
+  }
+};
+
+} // namespace
+} // namespace nnc

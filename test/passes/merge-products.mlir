@@ -1,0 +1,67 @@
+// RUN: nnc-opt %s --nn-merge-products --canonicalize --cse | FileCheck %s
+
+#x = affine_map<()[s0] -> (s0, 16)>
+#k = affine_map<()[s0] -> (s0, 8)>
+#q = affine_map<()[s0] -> (s0, 4, 4)>
+#h = affine_map<()[s0] -> (s0, 2, 4)>
+
+nn.global @wq : tensor<16x16xbf16> {kind = "param"}
+nn.global @wk : tensor<8x16xbf16> {kind = "param"}
+nn.global @wv : tensor<8x16xbf16> {kind = "param"}
+nn.global @bq : tensor<16xbf16> {kind = "param"}
+nn.global @bk : tensor<8xbf16> {kind = "param"}
+
+// CHECK-DAG: #[[S0:.*]] = affine_map<() -> (0, 0, 0)>
+// CHECK-DAG: #[[S4:.*]] = affine_map<() -> (0, 4, 0)>
+// CHECK-DAG: #[[S6:.*]] = affine_map<() -> (0, 6, 0)>
+
+// Four heads of queries, two of keys, two of values.
+// CHECK-LABEL: func.func @heads
+// CHECK-SAME: (%[[X:.*]]: tensor
+// CHECK: %[[W:.*]] = nn.concat %{{.*}}, %{{.*}}, %{{.*}} {axis = 0
+// CHECK: %[[Y:.*]] = nn.matmul %[[X]], %[[W]] {transpose_b}
+// CHECK: %[[A:.*]] = nn.reshape %[[Y]] : {{.*}} -> tensor<?x8x4xbf16
+// CHECK-DAG: %[[Q:.*]] = nn.slice %[[A]] start #[[S0]] step [1, 1, 1] : {{.*}} -> tensor<?x4x4xbf16
+// CHECK-DAG: %[[K:.*]] = nn.slice %[[A]] start #[[S4]]
+// CHECK-DAG: %[[V:.*]] = nn.slice %[[A]] start #[[S6]]
+// CHECK: return %[[Q]], %[[K]], %[[V]] :
+func.func @heads(%x: tensor<?x16xbf16, #x>) -> (tensor<?x4x4xbf16, #q>, tensor<?x2x4xbf16, #h>, tensor<?x2x4xbf16, #h>) attributes {nn.entry, nn.dims = ["T"]} {
+  %wq = nn.get @wq : tensor<16x16xbf16>
+  %0 = nn.matmul %x, %wq {transpose_b} : tensor<?x16xbf16, #x>, tensor<16x16xbf16> -> tensor<?x16xbf16, #x>
+  %1 = nn.reshape %0 : tensor<?x16xbf16, #x> -> tensor<?x4x4xbf16, #q>
+  %wk = nn.get @wk : tensor<8x16xbf16>
+  %2 = nn.matmul %x, %wk {transpose_b} : tensor<?x16xbf16, #x>, tensor<8x16xbf16> -> tensor<?x8xbf16, #k>
+  %3 = nn.reshape %2 : tensor<?x8xbf16, #k> -> tensor<?x2x4xbf16, #h>
+  %wv = nn.get @wv : tensor<8x16xbf16>
+  %4 = nn.matmul %x, %wv {transpose_b} : tensor<?x16xbf16, #x>, tensor<8x16xbf16> -> tensor<?x8xbf16, #k>
+  %5 = nn.reshape %4 : tensor<?x8xbf16, #k> -> tensor<?x2x4xbf16, #h>
+  return %1, %3, %5 : tensor<?x4x4xbf16, #q>, tensor<?x2x4xbf16, #h>, tensor<?x2x4xbf16, #h>
+}
+
+// Biases are joined too; a product without one stays by itself.
+// CHECK-LABEL: func.func @biases
+// CHECK: %[[W:.*]] = nn.concat %{{.*}}, %{{.*}} {axis = 0 : i64} : tensor<16x16xbf16>, tensor<8x16xbf16>
+// CHECK: %[[Y:.*]] = nn.matmul %{{.*}}, %[[W]]
+// CHECK: %[[B:.*]] = nn.concat %{{.*}}, %{{.*}} {axis = 0 : i64} : tensor<16xbf16>, tensor<8xbf16>
+// CHECK: %[[R:.*]] = nn.broadcast %[[B]] {dims = array<i64: 1>}
+// CHECK: %[[S:.*]] = nn.add %[[Y]], %[[R]]
+// CHECK: nn.reshape %[[S]] : {{.*}} -> tensor<?x6x4xbf16
+// CHECK: nn.matmul
+func.func @biases(%x: tensor<?x16xbf16, #x>) -> (tensor<?x4x4xbf16, #q>, tensor<?x2x4xbf16, #h>, tensor<?x2x4xbf16, #h>) attributes {nn.entry, nn.dims = ["T"]} {
+  %wq = nn.get @wq : tensor<16x16xbf16>
+  %0 = nn.matmul %x, %wq {transpose_b} : tensor<?x16xbf16, #x>, tensor<16x16xbf16> -> tensor<?x16xbf16, #x>
+  %bq = nn.get @bq : tensor<16xbf16>
+  %1 = nn.broadcast %bq {dims = array<i64: 1>} : tensor<16xbf16> -> tensor<?x16xbf16, #x>
+  %2 = nn.add %0, %1 : tensor<?x16xbf16, #x>
+  %3 = nn.reshape %2 : tensor<?x16xbf16, #x> -> tensor<?x4x4xbf16, #q>
+  %wk = nn.get @wk : tensor<8x16xbf16>
+  %4 = nn.matmul %x, %wk {transpose_b} : tensor<?x16xbf16, #x>, tensor<8x16xbf16> -> tensor<?x8xbf16, #k>
+  %bk = nn.get @bk : tensor<8xbf16>
+  %5 = nn.broadcast %bk {dims = array<i64: 1>} : tensor<8xbf16> -> tensor<?x8xbf16, #k>
+  %6 = nn.add %4, %5 : tensor<?x8xbf16, #k>
+  %7 = nn.reshape %6 : tensor<?x8xbf16, #k> -> tensor<?x2x4xbf16, #h>
+  %wv = nn.get @wv : tensor<8x16xbf16>
+  %8 = nn.matmul %x, %wv {transpose_b} : tensor<?x16xbf16, #x>, tensor<8x16xbf16> -> tensor<?x8xbf16, #k>
+  %9 = nn.reshape %8 : tensor<?x8xbf16, #k> -> tensor<?x2x4xbf16, #h>
+  return %3, %7, %9 : tensor<?x4x4xbf16, #q>, tensor<?x2x4xbf16, #h>, tensor<?x2x4xbf16, #h>
+}
