@@ -54,9 +54,14 @@ public:
   mlir::AffineExpr openRowLoop(const std::string &stem, mlir::AffineExpr extent);
   /// How many neighbours of `extent` elements a thread of a row takes at once.
   int64_t rowVector(mlir::AffineExpr extent) const;
+  /// A vector that may be loaded long before it is needed.
+  struct AheadLoad {
+    std::string type, name, value; ///< "Vector<f16, 8>", "v3", "loadVector<8>(in0 + m * 64)"
+  };
   /// An unrolled loop over `width` neighbours, which closeLanes ends: loads that run along it
-  /// become one vector load before it.
-  mlir::AffineExpr openLanes(int64_t width);
+  /// become one vector load before it. With `ahead`, loads that depend on no variable declared
+  /// later than the loop's are not written but listed there, and read as members of `ahead`.
+  mlir::AffineExpr openLanes(int64_t width, std::vector<AheadLoad> *ahead = nullptr);
   void closeLanes();
   void closeScope(const std::string &closing = "}");
   /// Declares a variable of the innermost scope; the caller writes its declaration.
@@ -73,11 +78,6 @@ public:
     std::string lane;
   };
   std::optional<RowThreads> row;
-  /// A vector that may be loaded long before it is needed.
-  struct AheadLoad {
-    std::string type, name, value; ///< "Vector<f16, 8>", "v3", "loadVector<8>(in0 + m * 64)"
-  };
-
   IndexMath &math;
   CodeWriter &out;
   Sizes sizes;
