@@ -33,6 +33,7 @@ struct Part {
   Value bias;    ///< one number per column
   SmallVector<nn::ReshapeOp> readers;
   int64_t heads = 0, headSize = 0;
+  bool isRow = false; ///< there is one row, and axes of size 1 stand anywhere around the heads
 
   Value result() { return add ? add.getResult() : product.getResult(); }
 };
@@ -54,23 +55,45 @@ void matchBias(Part &part, const WeightValues &weights) {
   part.bias = broadcast.getInput();
 }
 
+/// The heads of a reshape that only cuts the last axis.
+bool matchCut(RankedTensorType type, RankedTensorType cut, Part &part) {
+  if (cut.getRank() != type.getRank() + 1)
+    return false;
+  for (int64_t axis = 0; axis + 1 < type.getRank(); ++axis)
+    if (!nn::areEqual(nn::getDim(type, axis), nn::getDim(cut, axis)))
+      return false;
+  part.heads = cut.getDimSize(type.getRank() - 1);
+  part.headSize = cut.getShape().back();
+  return !ShapedType::isDynamic(part.heads) && !ShapedType::isDynamic(part.headSize);
+}
+
+/// The heads of a reshape of one row: the only axes that are longer than 1.
+bool matchRow(RankedTensorType type, RankedTensorType cut, Part &part) {
+  SmallVector<int64_t> sizes;
+  for (int64_t size : cut.getShape())
+    if (size != 1)
+      sizes.push_back(size);
+  part.isRow = type.hasStaticShape() && cut.hasStaticShape() && sizes.size() == 2 &&
+               type.getNumElements() == type.getShape().back();
+  if (part.isRow) {
+    part.heads = sizes[0];
+    part.headSize = sizes[1];
+  }
+  return part.isRow;
+}
+
 /// Whether all readers cut the last axis into the same heads.
 bool matchHeads(Part &part) {
   RankedTensorType type = typeOf(part.result());
   for (Operation *user : part.result().getUsers()) {
     auto reshape = dyn_cast<nn::ReshapeOp>(user);
-    RankedTensorType cut = reshape ? typeOf(reshape.getResult()) : RankedTensorType();
-    if (!cut || user->getBlock() != part.product->getBlock() || cut.getRank() != type.getRank() + 1)
+    if (!reshape || user->getBlock() != part.product->getBlock())
       return false;
-    int64_t heads = cut.getDimSize(type.getRank() - 1), size = cut.getShape().back();
-    for (int64_t axis = 0; axis + 1 < type.getRank(); ++axis)
-      if (!nn::areEqual(nn::getDim(type, axis), nn::getDim(cut, axis)))
-        return false;
-    if (ShapedType::isDynamic(heads) || ShapedType::isDynamic(size) ||
-        (part.headSize != 0 && part.headSize != size))
+    RankedTensorType cut = typeOf(reshape.getResult());
+    if (!part.readers.empty() && cut != typeOf(part.readers.front().getResult()))
       return false;
-    part.heads = heads;
-    part.headSize = size;
+    if (!matchRow(type, cut, part) && !matchCut(type, cut, part))
+      return false;
     part.readers.push_back(reshape);
   }
   return !part.readers.empty();
@@ -132,6 +155,8 @@ Value makeProduct(OpBuilder &builder, MutableArrayRef<Part> parts) {
                                                  ArrayRef<int64_t>{type.getRank() - 1});
     result = builder.create<nn::AddOp>(parts.front().add.getLoc(), type, result, bias);
   }
+  if (parts.front().isRow)
+    dims.erase(dims.begin(), dims.end() - 1);
   dims.back() = builder.getAffineConstantExpr(heads);
   dims.push_back(builder.getAffineConstantExpr(parts.front().headSize));
   return builder.create<nn::ReshapeOp>(loc, nn::getTensorType(dims, type.getElementType()), result);
@@ -146,9 +171,14 @@ void merge(MutableArrayRef<Part> parts) {
     SmallVector<AffineExpr> starts(rank, builder.getAffineConstantExpr(0));
     starts[rank - 2] = builder.getAffineConstantExpr(start);
     start += part.heads;
+    SmallVector<AffineExpr> dims = nn::getDims(typeOf(all));
+    dims[rank - 2] = builder.getAffineConstantExpr(part.heads);
+    Location loc = part.product.getLoc();
     Value slice = builder.create<nn::SliceOp>(
-        part.product.getLoc(), typeOf(part.readers.front().getResult()), all,
+        loc, nn::getTensorType(dims, typeOf(all).getElementType()), all,
         nn::getSymbolMap(starts, builder.getContext()), SmallVector<int64_t>(rank, 1));
+    if (part.isRow)
+      slice = builder.create<nn::ReshapeOp>(loc, typeOf(part.readers.front().getResult()), slice);
     for (nn::ReshapeOp reader : part.readers) {
       reader.getResult().replaceAllUsesWith(slice);
       reader.erase();
@@ -170,13 +200,14 @@ struct MergeProducts : impl::MergeProductsBase<MergeProducts> {
 
   void mergeIn(func::FuncOp function) {
     WeightValues weights(function);
-    // By what must be the same: the rows, the layout of the weight, the heads, and having a bias.
-    using Key = std::tuple<Value, int64_t, int64_t, int64_t>;
+    // By what must be the same: the rows and whether it is one, the layout of the weight, the
+    // heads, and having a bias.
+    using Key = std::tuple<Value, int64_t, int64_t, int64_t, int64_t>;
     llvm::MapVector<Key, SmallVector<Part>> groups;
     for (Operation &op : function.getBody().front())
       if (std::optional<Part> part = matchPart(&op, weights))
         groups[{part->product.getLhs(), int64_t(part->product.getTransposeB()), part->headSize,
-                int64_t(bool(part->bias))}]
+                int64_t(bool(part->bias)), int64_t(part->isRow)}]
             .push_back(*part);
     for (auto &[key, parts] : groups) {
       if (parts.size() < 2)

@@ -65,3 +65,22 @@ func.func @biases(%x: tensor<?x16xbf16, #x>) -> (tensor<?x4x4xbf16, #q>, tensor<
   %9 = nn.reshape %8 : tensor<?x8xbf16, #k> -> tensor<?x2x4xbf16, #h>
   return %3, %7, %9 : tensor<?x4x4xbf16, #q>, tensor<?x2x4xbf16, #h>, tensor<?x2x4xbf16, #h>
 }
+
+// One row, as in decoding: axes of size 1 stand between the heads and the rest.
+// CHECK-LABEL: func.func @row
+// CHECK: %[[Y:.*]] = nn.matmul %{{.*}}, %{{.*}} {transpose_b} : tensor<1x1x16xbf16>, tensor<24x16xbf16> -> tensor<1x1x24xbf16>
+// CHECK: %[[A:.*]] = nn.reshape %[[Y]] : tensor<1x1x24xbf16> -> tensor<6x4xbf16>
+// CHECK: %[[S:.*]] = nn.slice %[[A]] {{.*}} -> tensor<4x4xbf16>
+// CHECK: %[[Q:.*]] = nn.reshape %[[S]] {{.*}} -> tensor<1x4x1x4xbf16>
+// CHECK: %[[B:.*]] = nn.reshape %[[Y]] : tensor<1x1x24xbf16> -> tensor<3x2x1x4xbf16>
+// CHECK: %[[K:.*]] = nn.slice %[[B]] {{.*}} -> tensor<1x2x1x4xbf16>
+// CHECK: return %[[Q]], %[[K]]
+func.func @row(%x: tensor<1x1x16xbf16>) -> (tensor<1x4x1x4xbf16>, tensor<1x2x1x4xbf16>) attributes {nn.entry, nn.dims = []} {
+  %wq = nn.get @wq : tensor<16x16xbf16>
+  %0 = nn.matmul %x, %wq {transpose_b} : tensor<1x1x16xbf16>, tensor<16x16xbf16> -> tensor<1x1x16xbf16>
+  %1 = nn.reshape %0 : tensor<1x1x16xbf16> -> tensor<1x4x1x4xbf16>
+  %wk = nn.get @wk : tensor<8x16xbf16>
+  %2 = nn.matmul %x, %wk {transpose_b} : tensor<1x1x16xbf16>, tensor<8x16xbf16> -> tensor<1x1x8xbf16>
+  %3 = nn.reshape %2 : tensor<1x1x8xbf16> -> tensor<1x2x1x4xbf16>
+  return %1, %3 : tensor<1x4x1x4xbf16>, tensor<1x2x1x4xbf16>
+}
