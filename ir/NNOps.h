@@ -28,8 +28,8 @@ namespace nnc::nn {
 /// compared with zero for i1.
 mlir::TypedAttr getScalarAttr(mlir::Type element, double value);
 
-/// Where the axes of an image are, NCHW or NHWC; of a convolution's weight, the input's channels and
-/// the sides of the window.
+/// Where the axes of an image are, NCHW or NHWC; of a convolution's weight, the input's channels
+/// and the sides of the window.
 struct ImageAxes {
   explicit ImageAxes(bool channelsLast) : channel(channelsLast ? 3 : 1) {
     if (channelsLast)

@@ -49,8 +49,8 @@ static int testRun(nnc_session *session) {
   CHECK(nnc_run_into(session, "forward", &input, 1, places, 2) == 0);
   CHECK(scaled[3] == 4 && sums[0] == 10);
   CHECK(nnc_enqueue(session, "forward", &input, 1, places, 2, NULL) != 0);
-  CHECK(strcmp(nnc_last_error(),
-               "only a session on a GPU can queue calls, this one runs on cpu") == 0);
+  CHECK(strcmp(nnc_last_error(), "only a session on a GPU can queue calls, this one runs on cpu") ==
+        0);
   return 0;
 }
 
