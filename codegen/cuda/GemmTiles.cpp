@@ -51,10 +51,10 @@ constexpr MmaTile MmaTiles[] = {
 };
 constexpr unsigned Splits[] = {1, 2, 4, 8};
 
-// Fitted to 28 convolutions of ResNet-50 and of a small CNN at batch 1, 32 and 4096, and to seven
-// products of transformers, all tiles timed on an H200: what it picks takes 3 % longer than the
-// best on average, 23 % at most. Clocks of one multiprocessor, for steps of 128 bytes of 16-bit
-// elements.
+// Fitted to 30 convolutions of ResNet-50 and of a small CNN at batch 1, 32 and 4096, and to five
+// products, four of them of transformers, all tiles timed on an H200: what it picks takes 3 %
+// longer than the best on average, 23 % at most. Clocks of one multiprocessor, for steps of 128
+// bytes of 16-bit elements.
 constexpr double GroupProductsPerClock = 1490, ProductsPerClock = 970, BytesPerClock = 46;
 /// What reading fragments adds, over the rows or columns that they serve.
 constexpr double GroupColumnCost = 27, GroupRowCost = 8.8, LoadCost = 6;
