@@ -28,6 +28,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from peers.models import randomize
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "test/golden"))
 TOLERANCES = json.loads((ROOT / "test/tolerances.json").read_text())
@@ -146,19 +148,6 @@ CASES = {
                ["recurrent.nn", "--model", "LSTMClassifier", "--set", "bidirectional=true"], (64, 2),
                lambda b: {"ids": ids(20000, b, 100)}, token_logits),
 }
-
-
-def randomize(model):
-    """Statistics of batch norm that matter; the rest as the library draws it."""
-    for module in model.modules():
-        if isinstance(module, nn.Linear) and not module.weight.any():  # heads that begin at zero
-            nn.init.normal_(module.weight, std=0.05)
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(std=0.2)
-            module.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.5, 1.0)
-            nn.init.normal_(module.bias, std=0.1)
-    return model.eval()
 
 
 def evaluate(model, call, inputs, dtype):

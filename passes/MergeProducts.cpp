@@ -44,15 +44,11 @@ void matchBias(Part &part, const WeightValues &weights) {
   auto add = result.hasOneUse() ? dyn_cast<nn::AddOp>(*result.user_begin()) : nn::AddOp();
   if (!add)
     return;
-  Value other = add->getOperand(add->getOperand(0) == result ? 1 : 0);
-  auto broadcast = other.getDefiningOp<nn::BroadcastOp>();
-  if (!broadcast || typeOf(broadcast.getInput()).getRank() != 1 ||
-      typeOf(broadcast.getInput()).getDimSize(0) != typeOf(result).getShape().back() ||
-      broadcast.getDims()[0] != typeOf(result).getRank() - 1 ||
-      !weights.contains(broadcast.getInput()))
+  Value bias = matchColumnVector(add->getOperand(add->getOperand(0) == result ? 1 : 0));
+  if (!bias || !weights.contains(bias))
     return;
   part.add = add;
-  part.bias = broadcast.getInput();
+  part.bias = bias;
 }
 
 /// The heads of a reshape that only cuts the last axis.

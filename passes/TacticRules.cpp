@@ -52,18 +52,6 @@ template <typename OpTy> std::pair<OpTy, Value> matchBinaryUser(Value value) {
   return {op, op ? op->getOperand(1 - use.getOperandNumber()) : Value()};
 }
 
-/// The vector that `value` repeats along all axes but the last; null if it is not such a value.
-Value matchColumnBias(Value value) {
-  auto broadcast = value.getDefiningOp<nn::BroadcastOp>();
-  if (!broadcast)
-    return {};
-  auto from = cast<RankedTensorType>(broadcast.getInput().getType());
-  auto to = cast<RankedTensorType>(broadcast.getType());
-  bool isVector = from.getRank() == 1 && broadcast.getDims()[0] == to.getRank() - 1 &&
-                  nn::areEqual(nn::getDim(from, 0), nn::getDim(to, to.getRank() - 1));
-  return isVector && liesInMemory(broadcast.getInput()) ? broadcast.getInput() : Value();
-}
-
 /// Takes additions of a bias and a residual, at most one each; returns the value after them.
 Value absorbAdditions(Value value, ProductTactic &tactic,
                       llvm::function_ref<bool(Operation *)> isTaken) {
@@ -71,7 +59,9 @@ Value absorbAdditions(Value value, ProductTactic &tactic,
     auto [add, other] = matchBinaryUser<nn::AddOp>(value);
     if (!add || isTaken(add))
       return value;
-    Value bias = matchColumnBias(other);
+    Value bias = matchColumnVector(other);
+    if (bias && !liesInMemory(bias))
+      bias = {};
     if (bias && !tactic.bias)
       tactic.bias = bias;
     else if (!bias && !tactic.residual && liesInMemory(other))
@@ -146,6 +136,17 @@ bool hasFewRows(nn::MatmulOp product) {
 }
 
 } // namespace
+
+Value matchColumnVector(Value value) {
+  auto broadcast = value.getDefiningOp<nn::BroadcastOp>();
+  if (!broadcast)
+    return {};
+  auto from = cast<RankedTensorType>(broadcast.getInput().getType());
+  auto to = cast<RankedTensorType>(broadcast.getType());
+  bool isVector = from.getRank() == 1 && broadcast.getDims()[0] == to.getRank() - 1 &&
+                  nn::areEqual(nn::getDim(from, 0), nn::getDim(to, to.getRank() - 1));
+  return isVector ? broadcast.getInput() : Value();
+}
 
 bool isCheap(Operation *op) {
   return isPointwise(op) &&

@@ -38,6 +38,10 @@ bool isWrittenByStrides(mlir::Operation *op);
 /// what is reshaped or returned.
 bool needsMemory(mlir::OpOperand &use);
 
+/// The vector that `value` repeats along all axes but the last, as a bias; null if it is not such a
+/// value.
+mlir::Value matchColumnVector(mlir::Value value);
+
 /// Whether `value` is a weight in stored form that its readers compute: an `nn.dequantize` of
 /// weights, perhaps through views.
 bool isDequantized(mlir::Value value);
