@@ -37,6 +37,7 @@ using namespace nnc::twin;
 namespace {
 
 constexpr size_t StackBytes = 256 << 10;
+constexpr size_t MeetingsOfBlock = 16;
 
 /// The runner that fibers belong to: there is one at a time.
 BlockRunner *running = nullptr;
@@ -71,6 +72,7 @@ __attribute__((no_sanitize("address"))) void BlockRunner::yieldAs(Status next) {
 void BlockRunner::waitAtBarrier() { running->yieldAs(Status::AtBarrier); }
 void BlockRunner::waitAtWarp() { running->yieldAs(Status::AtWarp); }
 void BlockRunner::waitAtGrid() { running->yieldAs(Status::AtGrid); }
+void BlockRunner::waitForArrival() { running->yieldAs(Status::AtArrival); }
 
 BlockRunner::Fiber &BlockRunner::fiberOf(unsigned thread) {
   if (status[thread] != Status::New)
@@ -114,8 +116,8 @@ void BlockRunner::release(Status waiting, unsigned begin, unsigned end) {
       status[thread] = Status::Ready;
 }
 
-/// Runs the lanes of a warp until each is done or waits for the block. False: some lanes wait for
-/// lanes that wait for the block.
+/// Runs the lanes of a warp until each is done or waits for the block, or for others to arrive
+/// somewhere. False: some lanes wait for lanes that wait for the block.
 bool BlockRunner::runWarp(unsigned begin, unsigned end) {
   while (true) {
     bool ran = false;
@@ -131,6 +133,8 @@ bool BlockRunner::runWarp(unsigned begin, unsigned end) {
       return true;
     if (waiting > 0 && countOf(Status::AtBarrier, begin, end) > 0)
       return false;
+    if (waiting > 0 && countOf(Status::AtArrival, begin, end) > 0)
+      return true;
     release(Status::AtWarp, begin, end);
   }
 }
@@ -142,11 +146,19 @@ Result<void> BlockRunner::runBlock(unsigned block) {
   state->block = {unsigned(number % grid.x), unsigned(number / grid.x % grid.y),
                   unsigned(number / grid.x / grid.y)};
   unsigned begin = block * threads, end = begin + threads, warps = (threads + 31) / 32;
+  state->meetings = &meetings[size_t(block) * MeetingsOfBlock];
   while (true) {
+    const unsigned long long before = state->arrivals;
     for (unsigned i = 0; i < warps; ++i) {
       unsigned lane = begin + 32 * (reverse ? warps - 1 - i : i);
       if (!runWarp(lane, std::min(lane + 32, end)))
         return Error{"some lanes of a warp wait for each other, others for the whole block"};
+    }
+    if (countOf(Status::AtArrival, begin, end) > 0) {
+      if (state->arrivals == before)
+        return Error{"some threads wait for others to arrive, which never do"};
+      release(Status::AtArrival, begin, end);
+      continue;
     }
     if (countOf(Status::AtBarrier, begin, end) == 0)
       return {};
@@ -169,11 +181,13 @@ Result<void> BlockRunner::run(NncTwinState &newState, const std::function<void()
   fibers.resize(all);
   exchange.resize(2 * ((all + 31) / 32 * 32));
   parity.assign(all, 0);
+  meetings.assign(blocks * MeetingsOfBlock, {});
   state->exchange = exchange.data();
   state->parity = parity.data();
   state->barrier = waitAtBarrier;
   state->warpBarrier = waitAtWarp;
   state->gridBarrier = waitAtGrid;
+  state->waitForArrival = waitForArrival;
   for (bool isFirst = true; countOf(Status::Done, 0, all) < all; isFirst = false) {
     Result<void> ran;
     for (unsigned i = 0; i < blocks && ran; ++i) {

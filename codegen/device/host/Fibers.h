@@ -22,12 +22,12 @@ public:
   /// Calls `body` once for each thread of each of `blocks` blocks, the first of which has the
   /// number `first`, with `state.thread` and `state.block` set. Blocks take turns at barriers of
   /// the grid or cluster only, and `enterBlock` is called before each turn, with the block and
-  /// whether it is its first. Errors: some threads wait at a barrier that others never reach.
+  /// whether it is its first. Errors: some threads wait for what never happens.
   Result<void> run(NncTwinState &state, const std::function<void()> &body, bool reverse,
                    uint64_t first, unsigned blocks, const EnterBlock &enterBlock);
 
 private:
-  enum class Status : unsigned char { New, Ready, AtBarrier, AtWarp, AtGrid, Done };
+  enum class Status : unsigned char { New, Ready, AtBarrier, AtWarp, AtGrid, AtArrival, Done };
   struct Fiber {
     char *stack = nullptr;
     void *pointer = nullptr; ///< of the stack while it does not run
@@ -36,6 +36,7 @@ private:
   static void waitAtBarrier();
   static void waitAtWarp();
   static void waitAtGrid();
+  static void waitForArrival();
   void yieldAs(Status next);
   void resume(unsigned thread);
   bool runWarp(unsigned begin, unsigned end);
@@ -56,6 +57,7 @@ private:
   void *scheduler = nullptr;  ///< the stack pointer of run()
   std::vector<unsigned long long> exchange;
   std::vector<unsigned char> parity;
+  std::vector<NncTwinMeeting> meetings; ///< sixteen per block
 };
 
 } // namespace nnc::twin

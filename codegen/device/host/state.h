@@ -6,6 +6,12 @@ struct NncTwinIndex {
   unsigned x, y, z;
 };
 
+/// A barrier of some warps of a block.
+struct NncTwinMeeting {
+  unsigned arrived; ///< of those that will meet next
+  unsigned ended;   ///< meetings so far
+};
+
 /// What the machine gives the running thread.
 struct NncTwinState {
   NncTwinIndex thread, block, blockSize, gridSize;
@@ -13,6 +19,9 @@ struct NncTwinState {
   void (*barrier)();            ///< waits for all threads of the block
   void (*warpBarrier)();        ///< waits for all threads of the warp
   void (*gridBarrier)();        ///< waits for all threads of a cooperative grid, or of a cluster
+  void (*waitForArrival)();     ///< waits until `arrivals` has risen
+  unsigned long long arrivals;  ///< of threads, at anything that others wait for
+  NncTwinMeeting *meetings;     ///< of the block
   unsigned long long *exchange; ///< two slots per thread of the block
   unsigned char *parity;        ///< which slot the thread's next shuffle uses
   char *dynamicShared;          ///< aligned to 16 bytes

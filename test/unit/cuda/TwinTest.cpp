@@ -11,6 +11,7 @@ namespace {
 
 std::shared_ptr<twin::Module> load(const std::string &body) {
   std::string source = "#include \"prelude.cuh\"\n#include \"reduce.cuh\"\n"
+                       "#include \"tensorcore.cuh\"\n#include \"arrivals.cuh\"\n"
                        "extern \"C\" __global__ void k(int *out, long long n) {\n" +
                        body + "\n}\n";
   auto image = twin::compile(codegen::translationUnit(source));
@@ -100,6 +101,65 @@ TEST(Twin, NoticesLanesThatNeverMeet) {
   auto next = load("out[threadIdx.x] = 7;");
   ASSERT_TRUE(bool(launch(*next, out, 1, 1)));
   EXPECT_EQ(out[0], 7);
+}
+
+TEST(Twin, PartsOfABlockHandOver) {
+  // The first warp fills two buffers in turn, the others empty them.
+  auto module = load(R"(
+    __shared__ int buffers[2][32];
+    __shared__ Arrivals full[2], empty[2];
+    if (threadIdx.x < 2) {
+      prepareArrivals(full + threadIdx.x, 32);
+      prepareArrivals(empty + threadIdx.x, 64);
+    }
+    barrier();
+    for (unsigned step = 0; step < 5; ++step) {
+      const unsigned slot = step % 2, phase = step / 2 % 2;
+      if (threadIdx.x < 32) {
+        waitForArrivals(empty + slot, phase ^ 1);
+        buffers[slot][threadIdx.x] = step * 100 + threadIdx.x;
+        arriveBehindCopies(full + slot);
+      } else {
+        waitForArrivals(full + slot, phase);
+        out[step * 64 + threadIdx.x - 32] = buffers[slot][31 - threadIdx.x % 32];
+        arrive(empty + slot);
+      }
+    })");
+  for (twin::ThreadOrder order : {twin::ThreadOrder::Reverse, twin::ThreadOrder::Forward}) {
+    twin::setThreadOrder(order);
+    std::vector<int> out(5 * 64, -1);
+    Result<void> done = launch(*module, out, 1, 96);
+    ASSERT_TRUE(bool(done)) << done.error().message;
+    for (int i = 0; i < 5 * 64; ++i)
+      EXPECT_EQ(out[i], i / 64 * 100 + 31 - i % 32) << i;
+  }
+}
+
+TEST(Twin, SomeWarpsMeet) {
+  auto module = load(R"(
+    __shared__ int word;
+    if (threadIdx.x < 32) {
+      if (threadIdx.x == 0) word = 7;
+      passBy<64>(1);
+    } else if (threadIdx.x < 64) {
+      meet<64>(1);
+      out[threadIdx.x - 32] = word;
+    })");
+  for (twin::ThreadOrder order : {twin::ThreadOrder::Reverse, twin::ThreadOrder::Forward}) {
+    twin::setThreadOrder(order);
+    std::vector<int> out(32);
+    ASSERT_TRUE(bool(launch(*module, out, 2, 96)));
+    EXPECT_EQ(out, std::vector<int>(32, 7));
+  }
+}
+
+TEST(Twin, NoticesThreadsThatNeverArrive) {
+  auto module = load("if (threadIdx.x < 32) meet<64>(1);");
+  std::vector<int> out(1);
+  auto done = launch(*module, out, 1, 64);
+  ASSERT_FALSE(bool(done));
+  EXPECT_EQ(done.error().message,
+            "k, block 0: some threads wait for others to arrive, which never do");
 }
 
 TEST(Twin, RefusesWhatCannotBeLaunched) {
