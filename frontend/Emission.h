@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace nnc::frontend {
@@ -36,6 +37,8 @@ struct FunctionEmission {
   bool isEntry = false;
   /// The function that calls this one; null for an entry point.
   FunctionEmission *caller = nullptr;
+  /// The slots of its module and of its arguments. A constant of the file may hold others.
+  std::unordered_set<const Slot *> reachable = {};
   /// What each slot read or written so far holds.
   std::unordered_map<Slot *, SlotValue> slotValues = {};
   /// What each slot read so far held at the beginning.

@@ -84,6 +84,8 @@ std::string Evaluator::callName(const FunctionData &function, const Instance *ca
 
 std::optional<Value> Evaluator::callEmitted(Frame &callee, const FunctionData &function,
                                             std::vector<Value> values, const CallSite &site) {
+  if (callee.self && !requirePlace(*callee.self, site.name, site.callee))
+    return std::nullopt;
   std::vector<Slot *> reachable = reachableSlots(callee, values);
   const Precision &precision = context.precision;
   std::string key =
@@ -147,6 +149,7 @@ void Evaluator::emitFunction(EmittedFunction &made, Frame &callee, const Functio
   FunctionEmission emission{func};
   FunctionEmission *outer = callee.emission;
   emission.caller = outer;
+  emission.reachable.insert(reachable.begin(), reachable.end());
   callee.emission = &emission;
   std::vector<Value> arguments;
   for (size_t i = 0; i < values.size(); ++i) {

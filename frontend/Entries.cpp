@@ -496,6 +496,8 @@ bool EntryEmitter::emitVariant(Instance &root, const syntax::FnStmt &fn,
                                                          context.builder.getFunctionType({}, {}));
   context.builder.setInsertionPointToEnd(func.addEntryBlock());
   FunctionEmission emission{func, /*isEntry=*/true};
+  const std::vector<Slot *> &slots = root.slots();
+  emission.reachable.insert(slots.begin(), slots.end());
   body.emission = &emission;
   context.emitting = true;
   if (!makeArguments(fn, func))

@@ -129,6 +129,8 @@ public:
   std::optional<Value> evalMember(const syntax::MemberExpr &expr);
   std::optional<Value> evalIndex(const syntax::IndexExpr &expr);
   std::optional<Value> readSlot(Slot &slot, syntax::Span span);
+  /// Reports an instance whose slots the function that is emitted cannot reach.
+  bool requirePlace(const Instance &instance, std::string_view name, syntax::Span use);
   std::optional<Value> globalValue(const FileScope &file, Global &global, syntax::Span use);
   /// The slot that an expression such as `lm_head.weight` names, for `tie`.
   Slot *evalSlot(const syntax::Expr &expr);

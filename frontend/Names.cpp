@@ -59,7 +59,9 @@ std::optional<Value> Evaluator::findInside(Instance &instance, std::string_view 
   if (const Hyperparameter *hyper = instance.hyperparameter(name))
     return hyper->value;
   if (const Member *member = instance.member(name))
-    return member->slot ? readSlot(*member->slot, use) : member->value;
+    return !member->slot                                       ? member->value
+           : requirePlace(instance, instance.cls->name(), use) ? readSlot(*member->slot, use)
+                                                               : std::nullopt;
   if (const syntax::FnStmt *fn = instance.cls->function(name))
     return functionValue(*fn, instance.cls->home, instance.shared_from_this());
   known = false;
@@ -122,6 +124,18 @@ std::optional<Value> Evaluator::quietLookup(std::string_view name) {
   if (global && global->state != Global::State::InProgress && global->decl->is<syntax::BindStmt>())
     return globalValue(*frame->home, *global, global->name.span);
   return std::nullopt;
+}
+
+bool Evaluator::requirePlace(const Instance &instance, std::string_view name, syntax::Span use) {
+  const FunctionEmission *emission = frame->emission;
+  if (!emission || instance.slots().empty() ||
+      emission->reachable.contains(instance.slots().front()))
+    return true;
+  error("E0503", use, fmt::format("`{}` has parameters and is no member of what uses it", name))
+      .primaryLabel("so they have no keys here")
+      .label(instance.made, "made here")
+      .help("bind it to a member of the module that calls it, or pass it as an argument");
+  return false;
 }
 
 std::optional<Value> Evaluator::readSlot(Slot &slot, syntax::Span span) {

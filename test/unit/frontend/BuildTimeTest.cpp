@@ -66,6 +66,36 @@ help: bind it to a member of the module, `name = Linear(...)`, and call that
 )");
 }
 
+TEST(BuildTime, AModuleOfTheFileThatNothingOwns) {
+  EXPECT_EQ(compiled("fc = Linear(4, 4)\n" + model("", "    return x |> fc\n")),
+            R"(error[E0503]: `fc` has parameters and is no member of what uses it
+ --> model.nn:4:17
+  |
+1 | fc = Linear(4, 4)
+  |      ------------ made here
+4 |     return x |> fc
+  |                 ^^ so they have no keys here
+  |
+help: bind it to a member of the module that calls it, or pass it as an argument
+)");
+  // Of the model, but out of reach of a function that has it from the file.
+  EXPECT_EQ(compiled("fc = Linear(4, 4)\nfn f(x: float[B, 4]) = x |> fc\n" +
+                     model("  own = fc\n", "    return f(x)\n")),
+            R"(error[E0503]: `fc` has parameters and is no member of what uses it
+ --> model.nn:2:29
+  |
+1 | fc = Linear(4, 4)
+  |      ------------ made here
+2 | fn f(x: float[B, 4]) = x |> fc
+  |                             ^^ so they have no keys here
+  |
+help: bind it to a member of the module that calls it, or pass it as an argument
+)");
+  EXPECT_EQ(compiled("fc = Linear(4, 4)\n" + model("  own = fc\n", "    return x |> own |> fc\n")),
+            "");
+  EXPECT_EQ(compiled("drop = [Dropout(0.5), relu]\n" + model("", "    return x |> drop\n")), "");
+}
+
 TEST(BuildTime, ASlotThatDoesNotExist) {
   EXPECT_EQ(compiled(R"nn(module L(bias: bool) {
   param b: float[4] = 0 if bias
