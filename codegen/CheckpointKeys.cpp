@@ -54,7 +54,7 @@ class Matcher {
 public:
   Matcher(std::shared_ptr<const format::Checkpoint> file, const CheckpointNames &names,
           WeightStore &store)
-      : file(std::move(file)), names(names), store(store) {}
+      : file(std::move(file)), names(names), prefix(isOurs() ? "" : names.prefix), store(store) {}
 
   KeyReport run(ModuleOp module) {
     for (const format::CheckpointFile &mapped : file->files())
@@ -71,7 +71,17 @@ public:
   }
 
 private:
+  /// Whether a session wrote the file: under the model's own keys.
+  bool isOurs() const {
+    auto format = file->metadata().find("format");
+    return format != file->metadata().end() && format->second == "nnc";
+  }
+
+  /// What training keeps beside the model (docs/internals.md, "Training") is never the model's.
   bool isIgnored(std::string_view key) const {
+    constexpr std::string_view OfTraining[] = {"optimizer.**", "ema.**"};
+    if (llvm::any_of(OfTraining, [&](auto glob) { return format::matchesGlob(glob, key); }))
+      return true;
     return llvm::any_of(names.ignore,
                         [&](const std::string &glob) { return format::matchesGlob(glob, key); });
   }
@@ -85,13 +95,13 @@ private:
     Keys keys;
     for (Attribute key : global.getKeys() ? global.getKeys()->getValue() : ArrayRef<Attribute>()) {
       keys.push_back(cast<StringAttr>(key).str());
-      if (const Found *entry = file->find(names.prefix + keys.back())) {
+      if (const Found *entry = file->find(prefix + keys.back())) {
         found.push_back(entry);
         used.insert(entry->name);
       }
     }
     if (found.empty()) {
-      report.missing.push_back({names.prefix + keys.front(), expected});
+      report.missing.push_back({prefix + keys.front(), expected});
       missingKeys.push_back(std::move(keys));
       return;
     }
@@ -162,6 +172,7 @@ private:
 
   std::shared_ptr<const format::Checkpoint> file;
   const CheckpointNames &names;
+  std::string prefix;
   WeightStore &store;
   llvm::StringSet<> used;
   std::vector<Keys> missingKeys; ///< without prefix, as KeyReport::missing

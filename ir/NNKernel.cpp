@@ -79,9 +79,9 @@ LogicalResult SetOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (failed(verifyGlobalUse(*this, getNameAttr(), getValue().getType(), symbols)))
     return failure();
   StringRef kind = symbols.lookupNearestSymbolFrom<GlobalOp>(*this, getNameAttr()).getKind();
-  if (kind == "state" || kind == "buffer")
+  if (kind != "const")
     return success();
-  return emitOpError() << "expected the name of a state or buffer, found that of a " << kind;
+  return emitOpError() << "expected the name of a param, buffer or state, found that of a " << kind;
 }
 
 LogicalResult DrawOp::verify() {

@@ -4,46 +4,60 @@
 
 using namespace nnc;
 
-Session::Session(std::unique_ptr<rt::SessionState> state) : state(std::move(state)) {}
+Session::Session(std::unique_ptr<rt::SessionState> state) : self(std::move(state)) {}
 Session::Session(Session &&) noexcept = default;
 Session &Session::operator=(Session &&) noexcept = default;
 Session::~Session() = default;
 
 Result<TensorMap> Session::run(std::string_view entry, const TensorMap &inputs) {
-  return state->run(entry, inputs);
+  return self->run(entry, inputs);
 }
 
 Result<void> Session::enqueue(std::string_view entry, const TensorMap &inputs,
                               const TensorMap &outputs, void *stream) {
-  return state->enqueue(entry, inputs, outputs, stream);
+  return self->enqueue(entry, inputs, outputs, stream);
 }
 
 Result<void> Session::runInto(std::string_view entry, const TensorMap &inputs,
                               const TensorMap &outputs) {
-  return state->runInto(entry, inputs, outputs);
+  return self->runInto(entry, inputs, outputs);
 }
 
 Result<TensorMap> Session::makeOutputs(std::string_view entry, const TensorMap &inputs,
                                        Device where) {
-  return state->makeOutputs(entry, inputs, where);
+  return self->makeOutputs(entry, inputs, where);
 }
 
 Result<std::vector<StepTime>> Session::profile(std::string_view entry, const TensorMap &inputs,
                                                unsigned iterations) {
-  return state->profile(entry, inputs, iterations);
+  return self->profile(entry, inputs, iterations);
 }
 
-Result<void> Session::reset() { return state->reset(); }
+Result<void> Session::reset() { return self->reset(); }
 
-Generator Session::generator() const { return state->generator(); }
+Generator Session::generator() const { return self->generator(); }
 
-void Session::setGenerator(const Generator &generator) { state->setGenerator(generator); }
+void Session::setGenerator(const Generator &generator) { self->setGenerator(generator); }
 
-Result<Tensor> Session::toDevice(const Tensor &host) { return state->toDevice(host); }
+std::vector<Slot> Session::slots() const { return self->slots(); }
 
-Result<Tensor> Session::toHost(const Tensor &onDevice) { return state->toHost(onDevice); }
+Result<Tensor> Session::state(std::string_view name) { return self->slot(name); }
 
-Device Session::device() const { return state->device(); }
+Result<void> Session::setState(std::string_view name, const Tensor &value) {
+  return self->setSlot(name, value);
+}
+
+Result<void> Session::save(const std::string &path, const Metadata &metadata) {
+  return self->save(path, metadata);
+}
+
+Result<Metadata> Session::load(const std::string &path) { return self->load(path); }
+
+Result<Tensor> Session::toDevice(const Tensor &host) { return self->toDevice(host); }
+
+Result<Tensor> Session::toHost(const Tensor &onDevice) { return self->toHost(onDevice); }
+
+Device Session::device() const { return self->device(); }
 
 static Result<std::shared_ptr<rt::EngineState>> makeState(Result<format::Container> container,
                                                           const std::string &name) {

@@ -40,6 +40,18 @@ struct Generator {
   bool operator==(const Generator &) const = default;
 };
 
+/// Memory that a session keeps between calls: a state, or a buffer or param that an entry point
+/// sets.
+struct Slot {
+  std::string name; ///< its key in checkpoints
+  DType dtype;
+  std::vector<int64_t> shape; ///< the largest, while no call has fixed it
+  bool isFixed;               ///< false: its sizes depend on a dimension that no call has fixed
+};
+
+/// Texts by name, of a checkpoint.
+using Metadata = std::map<std::string, std::string>;
+
 /// What a session may be opened with.
 struct SessionOptions {
   std::optional<Device> device = {}; ///< where the model's target is: the cpu, or the first GPU
@@ -94,6 +106,23 @@ public:
   /// The next call that draws goes on from there.
   void setGenerator(const Generator &generator);
 
+  /// All memory that calls change, in the model's order.
+  std::vector<Slot> slots() const;
+  /// A copy of a slot's value, on the host. Errors: no such slot; no call has fixed its sizes.
+  Result<Tensor> state(std::string_view name);
+  /// What the next call finds in a slot; from the host or the session's device. Sizes that no call
+  /// has fixed are fixed by it. Errors: no such slot, another type, other sizes.
+  Result<void> setState(std::string_view name, const Tensor &value);
+
+  /// Writes one .safetensors file, whole or not at all, with every param and buffer of the model,
+  /// every state whose sizes are fixed, the generator and `metadata`. What `load` and `nnc
+  /// --weights` read. Errors: not writable, disk full, the device's.
+  Result<void> save(const std::string &path, const Metadata &metadata = {});
+  /// Continues where `save` was called: resets the session, then sets all slots and the generator.
+  /// Returns the metadata. Errors, before anything has changed: unreadable, slots that are missing,
+  /// unknown, or of another type or size, weights that calls cannot change and that differ.
+  Result<Metadata> load(const std::string &path);
+
   /// A copy of a host tensor on the session's device (on the cpu: the tensor itself).
   Result<Tensor> toDevice(const Tensor &host);
   /// The other way.
@@ -104,7 +133,7 @@ public:
 private:
   friend class Engine;
   explicit Session(std::unique_ptr<rt::SessionState> state);
-  std::unique_ptr<rt::SessionState> state;
+  std::unique_ptr<rt::SessionState> self;
 };
 
 /// A loaded model. Copies share it, and threads may. Weights are mapped from the file; on a GPU

@@ -37,6 +37,9 @@ public:
   virtual Result<void> startState(size_t state, uint64_t bytes) = 0;
   /// The value of a state of rank 0, i32 or i64, after the last call.
   virtual Result<int64_t> stateScalar(size_t state) = 0;
+  /// Copies a state that was started to or from a host tensor of its type and sizes.
+  virtual Result<void> readState(size_t state, const Tensor &host) = 0;
+  virtual Result<void> writeState(size_t state, const Tensor &host) = 0;
   /// Uninitialized memory on the device.
   virtual Result<Tensor> allocate(DType type, std::span<const int64_t> shape) = 0;
   /// Copies a host tensor into one of the device, of equal size.

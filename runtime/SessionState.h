@@ -5,6 +5,7 @@
 #include "runtime/Engine.h"
 #include "runtime/EngineState.h"
 #include "runtime/StateSizes.h"
+#include "runtime/format/Safetensors.h"
 
 namespace nnc::rt {
 
@@ -39,11 +40,27 @@ public:
   Result<void> reset();
   Generator generator() const { return drawn; }
   void setGenerator(const Generator &generator) { drawn = generator; }
+  std::vector<Slot> slots() const;
+  Result<Tensor> slot(std::string_view name);
+  Result<void> setSlot(std::string_view name, const Tensor &value);
+  Result<void> save(const std::string &path, const Metadata &metadata);
+  Result<Metadata> load(const std::string &path);
   Result<Tensor> toDevice(const Tensor &host);
   Result<Tensor> toHost(const Tensor &onDevice);
   Device device() const { return executor->device(); }
 
 private:
+  // SessionSlots.cpp
+  bool isSlot(size_t state) const;
+  Result<size_t> findSlot(std::string_view name) const;
+  std::string mismatch(size_t state, DType type, std::span<const int64_t> shape,
+                       bool afterReset = false) const;
+  Result<void> writeSlot(size_t state, const Tensor &host);
+  using Stored = std::vector<const format::StoredTensor *>; // by index of Model.states
+  Result<Stored> matchStored(const format::Checkpoint &file) const;
+  Result<void> checkConstant(const format::StoredTensor &stored) const;
+  Result<void> setStored(const Stored &stored);
+
   SessionState(std::shared_ptr<EngineState> engine, std::unique_ptr<Executor> executor);
   Result<void> startFreshStates();
   Result<void> resume(EntryState &state);

@@ -184,6 +184,18 @@ void StateSizes::unfix() {
   freshStates.clear();
 }
 
+bool StateSizes::fits(size_t state, std::span<const int64_t> shape, bool afterReset) const {
+  auto isWithin = [](int64_t size, int64_t most) { return size >= 0 && size <= most; };
+  if (afterReset ? states[state].isConstant : states[state].isFixed)
+    return std::ranges::equal(shape, states[state].shape);
+  return std::ranges::equal(shape, model.states[state]->shape, isWithin);
+}
+
+void StateSizes::give(size_t state, std::span<const int64_t> shape) {
+  states[state].isFixed = true;
+  states[state].shape.assign(shape.begin(), shape.end());
+}
+
 uint64_t StateSizes::bytes(size_t state) const {
   uint64_t bytes = dtypeBytes(static_cast<DType>(model.states[state]->dtype));
   for (int64_t size : states[state].shape)

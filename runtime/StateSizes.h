@@ -25,6 +25,17 @@ public:
   /// Frees all sizes that calls have fixed. States that have one size only are fresh again.
   void reset();
 
+  /// Whether one state may have these sizes: as they are fixed (or will be after a reset), else as
+  /// the plan allows.
+  bool fits(size_t state, std::span<const int64_t> shape, bool afterReset = false) const;
+  /// Fixes the sizes of one state, which fit.
+  void give(size_t state, std::span<const int64_t> shape);
+
+  bool isFixed(size_t state) const { return states[state].isFixed; }
+  /// Whether no call is needed to know the sizes.
+  bool isConstant(size_t state) const { return states[state].isConstant; }
+  /// The largest where it is not fixed.
+  std::span<const int64_t> shape(size_t state) const { return states[state].shape; }
   uint64_t bytes(size_t state) const;
 
 private:

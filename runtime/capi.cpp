@@ -12,7 +12,10 @@ struct nnc_engine {
 };
 
 struct nnc_session {
+  explicit nnc_session(Session opened) : session(std::move(opened)), slots(session.slots()) {}
+
   Session session;
+  std::vector<Slot> slots; // for their names
 };
 
 struct nnc_outputs {
@@ -26,6 +29,13 @@ namespace {
 thread_local std::string lastError;
 
 void fail(const Error &error) { lastError = error.message; }
+
+/// 0 on success, else 1 after noting the error.
+int done(const Result<void> &result) {
+  if (!result)
+    fail(result.error());
+  return result ? 0 : 1;
+}
 
 /// The C++ object behind a handle, or null after noting the error.
 template <typename Handle, typename Value> Handle *makeHandle(Result<Value> value) {
@@ -62,12 +72,7 @@ int withTensors(const nnc_tensor *inputs, size_t numInputs, const nnc_tensor *ou
                 size_t numOutputs, Run run) {
   Result<TensorMap> in = toMap(inputs, numInputs);
   Result<TensorMap> out = toMap(outputs, numOutputs);
-  Result<void> ran = !in    ? Result<void>(in.error())
-                     : !out ? Result<void>(out.error())
-                            : run(*in, *out);
-  if (!ran)
-    fail(ran.error());
-  return ran ? 0 : 1;
+  return done(!in ? Result<void>(in.error()) : !out ? Result<void>(out.error()) : run(*in, *out));
 }
 
 void describe(const NamedTensor &item, nnc_tensor &out) {
@@ -110,12 +115,7 @@ nnc_session *nnc_session_open_with(const nnc_engine *engine, const nnc_dim *dims
   return makeHandle<nnc_session>(engine->engine.session(options));
 }
 
-int nnc_session_reset(nnc_session *session) {
-  Result<void> done = session->session.reset();
-  if (!done)
-    fail(done.error());
-  return done ? 0 : 1;
-}
+int nnc_session_reset(nnc_session *session) { return done(session->session.reset()); }
 
 nnc_generator nnc_session_generator(const nnc_session *session) {
   Generator generator = session->session.generator();
@@ -124,6 +124,36 @@ nnc_generator nnc_session_generator(const nnc_session *session) {
 
 void nnc_session_set_generator(nnc_session *session, nnc_generator generator) {
   session->session.setGenerator({generator.seed, generator.calls});
+}
+
+size_t nnc_session_slots(const nnc_session *session) { return session->slots.size(); }
+
+const char *nnc_session_slot_name(const nnc_session *session, size_t index) {
+  return index < session->slots.size() ? session->slots[index].name.c_str() : nullptr;
+}
+
+nnc_outputs *nnc_session_state(nnc_session *session, const char *name) {
+  Result<Tensor> value = session->session.state(name);
+  if (!value) {
+    fail(value.error());
+    return nullptr;
+  }
+  return new nnc_outputs{TensorMap{{name, std::move(*value)}}};
+}
+
+int nnc_session_set_state(nnc_session *session, const nnc_tensor *value) {
+  Result<Tensor> tensor = toTensor(*value);
+  return done(tensor ? session->session.setState(value->name, *tensor)
+                     : Result<void>(tensor.error()));
+}
+
+int nnc_session_save(nnc_session *session, const char *path) {
+  return done(session->session.save(path));
+}
+
+int nnc_session_load(nnc_session *session, const char *path) {
+  Result<Metadata> loaded = session->session.load(path);
+  return done(loaded ? Result<void>() : Result<void>(loaded.error()));
 }
 
 void nnc_session_free(nnc_session *session) { delete session; }

@@ -94,6 +94,22 @@ NNC_API nnc_generator nnc_session_generator(const nnc_session *session);
 NNC_API void nnc_session_set_generator(nnc_session *session, nnc_generator generator);
 NNC_API void nnc_session_free(nnc_session *session);
 
+/* Memory that a session keeps between calls: states, and buffers and params that an entry point
+ * sets. How many there are; their names, which are their keys in checkpoints, or NULL beyond the
+ * last. A name is valid as long as the session. */
+NNC_API size_t nnc_session_slots(const nnc_session *session);
+NNC_API const char *nnc_session_slot_name(const nnc_session *session, size_t index);
+/* A copy of a slot's value on the host, as outputs with one tensor of that name. NULL on failure.
+ */
+NNC_API nnc_outputs *nnc_session_state(nnc_session *session, const char *name);
+/* What the next call finds in the slot of the tensor's name. 0 on success. */
+NNC_API int nnc_session_set_state(nnc_session *session, const nnc_tensor *value);
+/* Writes all of it, the weights that no entry point sets and the generator to a .safetensors file,
+ * whole or not at all. 0 on success. */
+NNC_API int nnc_session_save(nnc_session *session, const char *path);
+/* Goes on from such a file. 0 on success; else nothing has changed. */
+NNC_API int nnc_session_load(nnc_session *session, const char *path);
+
 /* Runs an entry point. NULL on failure. */
 NNC_API nnc_outputs *nnc_run(nnc_session *session, const char *entry, const nnc_tensor *inputs,
                              size_t num_inputs);

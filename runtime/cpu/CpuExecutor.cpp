@@ -69,6 +69,16 @@ public:
     return scalarValue(static_cast<DType>(model().states[state]->dtype),
                        states[state].bytes().data());
   }
+  Result<void> readState(size_t state, const Tensor &host) override {
+    if (host.bytes() > 0)
+      std::memcpy(host.data(), states[state].bytes().data(), host.bytes());
+    return {};
+  }
+  Result<void> writeState(size_t state, const Tensor &host) override {
+    if (host.bytes() > 0)
+      std::memcpy(states[state].writable().data(), host.data(), host.bytes());
+    return {};
+  }
   Result<Tensor> allocate(DType type, std::span<const int64_t> shape) override {
     return Tensor::empty(type, shape);
   }

@@ -34,6 +34,8 @@ public:
   Result<void> profile(const Call &call, std::span<double> milliseconds) override;
   Result<void> startState(size_t state, uint64_t bytes) override;
   Result<int64_t> stateScalar(size_t state) override;
+  Result<void> readState(size_t state, const Tensor &host) override;
+  Result<void> writeState(size_t state, const Tensor &host) override;
   Result<Tensor> allocate(DType type, std::span<const int64_t> shape) override;
   Result<void> upload(const Tensor &host, const Tensor &device) override;
   Result<void> download(const Tensor &device, const Tensor &host) override;
@@ -47,6 +49,7 @@ private:
   Result<void> placePorts(const Call &call);
   CUdeviceptr addressOf(const BufferT &buffer);
   Result<void> allocateStates();
+  Result<Tensor> memoryOf(size_t state, const Tensor &host) const;
   int64_t *shadowOf(size_t state) const { return static_cast<int64_t *>(shadows.get()) + state; }
   Result<void> fetchScalars(CUstream stream);
   Result<void> fetchScalar(size_t state, CUstream stream);
@@ -162,8 +165,8 @@ Result<void> CudaExecutor::startState(size_t index, uint64_t bytes) {
   CUdeviceptr target = states[index].get();
   std::vector<std::byte> repeated; // on the host until the copies are done
   if (state.weight >= 0) {
-    CUdeviceptr source = shared->weight(static_cast<size_t>(state.weight));
-    NNC_CUDA_TRY(gpu->api(), cuMemcpyDtoDAsync, target, source, bytes, stream);
+    WeightData::Bytes initial = engine->weight(static_cast<size_t>(state.weight));
+    NNC_CUDA_TRY(gpu->api(), cuMemcpyHtoDAsync, target, initial.data(), bytes, stream);
   } else if (state.value == 0 && bytes > 0) {
     NNC_CUDA_TRY(gpu->api(), cuMemsetD8Async, target, 0, bytes, stream);
   } else {
@@ -206,6 +209,30 @@ Result<int64_t> CudaExecutor::stateScalar(size_t state) {
   if (Result<void> settled = settle(); !settled)
     return settled.error();
   return scalarValue(static_cast<DType>(engine->model().states[state]->dtype), shadowOf(state));
+}
+
+Result<void> CudaExecutor::readState(size_t state, const Tensor &host) {
+  Result<Tensor> memory = memoryOf(state, host);
+  return memory ? download(*memory, host) : memory.error();
+}
+
+Result<void> CudaExecutor::writeState(size_t state, const Tensor &host) {
+  Result<Tensor> memory = memoryOf(state, host);
+  if (!memory)
+    return memory.error();
+  if (Result<void> sent = upload(host, *memory); !sent)
+    return sent;
+  ContextScope scope(*gpu);
+  if (Result<void> fetched = fetchScalar(state, stream); !fetched)
+    return fetched;
+  NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, stream);
+  return {};
+}
+
+/// The state's memory as a tensor like `host`.
+Result<Tensor> CudaExecutor::memoryOf(size_t state, const Tensor &host) const {
+  return Tensor::view(host.dtype(), host.shape(), reinterpret_cast<void *>(states[state].get()),
+                      device());
 }
 
 /// The device addresses of all inputs and outputs of the call.

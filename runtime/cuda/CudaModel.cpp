@@ -31,20 +31,23 @@ CudaModel::~CudaModel() {
   blasApi->cublasLtDestroy(handle);
 }
 
-/// One piece of device memory holds all weights, each as aligned as cuMemAlloc would make it.
+/// One piece of device memory holds all weights that kernels read, each as aligned as cuMemAlloc
+/// would make it.
 Result<void> CudaModel::copyWeights() {
   constexpr size_t Alignment = 256;
+  std::vector<bool> isRead = weightsOfSteps(model);
   size_t total = 0;
   for (size_t i = 0; i < model.weights.size(); ++i) {
     offsets.push_back(total);
-    total += (data[i].size() + Alignment - 1) / Alignment * Alignment;
+    if (isRead[i])
+      total += (data[i].size() + Alignment - 1) / Alignment * Alignment;
   }
   Result<DeviceMemory> memory = gpu->allocate(total, "the weights");
   if (!memory)
     return memory.error();
   weights = std::move(*memory);
   for (size_t i = 0; i < model.weights.size(); ++i)
-    if (!data[i].empty())
+    if (isRead[i] && !data[i].empty())
       NNC_CUDA_TRY(gpu->api(), cuMemcpyHtoDAsync, weight(i), data[i].data(), data[i].size(),
                    nullptr);
   if (total > 0)

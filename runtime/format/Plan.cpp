@@ -39,6 +39,15 @@ bool format::drawsNumbers(const ModelT &model, const EntryT &entry) {
          });
 }
 
+std::vector<bool> format::weightsOfSteps(const ModelT &model) {
+  std::vector<bool> isRead(model.weights.size());
+  for (const std::unique_ptr<EntryT> &entry : model.entries)
+    for (const std::unique_ptr<BufferT> &buffer : entry->buffers)
+      if (buffer->kind == BufferKind::Weight)
+        isRead[buffer->index] = true;
+  return isRead;
+}
+
 uint64_t format::maxPortBytes(const PortT &port, const EntryT &entry) {
   std::vector<int64_t> upper;
   for (const std::unique_ptr<DimT> &dim : entry.dims)

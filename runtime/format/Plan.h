@@ -53,6 +53,10 @@ void forEachStep(const std::vector<std::unique_ptr<StepT>> &steps, Visit &&visit
   }
 }
 
+/// By index of Model.weights: whether steps read it. Others are only what states start as, or are
+/// kept for checkpoints.
+std::vector<bool> weightsOfSteps(const ModelT &model);
+
 /// Whether calls of an entry draw random numbers.
 bool drawsNumbers(const ModelT &model, const EntryT &entry);
 

@@ -216,6 +216,15 @@ std::string targetText(const ModelT &model) {
                      archs.empty() ? "source only" : fmt::format("{}", fmt::join(archs, ", ")));
 }
 
+/// What a device holds besides the states.
+uint64_t bytesOfSteps(const ModelT &model) {
+  std::vector<bool> isRead = weightsOfSteps(model);
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < model.weights.size(); ++i)
+    bytes += isRead[i] ? model.weights[i]->bytes : 0;
+  return bytes;
+}
+
 uint64_t weightBytes(const ModelT &model) {
   uint64_t bytes = 0;
   for (const std::unique_ptr<WeightT> &weight : model.weights)
@@ -258,7 +267,7 @@ uint64_t portBytes(const std::vector<std::unique_ptr<PortT>> &ports, const Entry
 
 PeakMemory format::peakMemory(const ModelT &model, const EntryT &entry) {
   PeakMemory memory;
-  memory.weights = weightBytes(model);
+  memory.weights = bytesOfSteps(model);
   for (const std::unique_ptr<StateT> &state : model.states)
     memory.states += state->bytes;
   memory.arena = entry.arena_bytes;

@@ -126,16 +126,17 @@ Result<std::string> findInFolder(const std::string &folder) {
 } // namespace
 
 Result<std::vector<StoredTensor>> format::parseSafetensors(std::span<const std::byte> bytes,
-                                                           const std::string &name) {
+                                                           const std::string &name,
+                                                           Metadata *metadata) {
   Result<Parts> parts = split(bytes, name);
   if (!parts)
     return parts.error();
-  Result<std::vector<HeaderEntry>> entries = parseSafetensorsHeader(parts->header);
-  if (!entries)
-    return Error{fmt::format("the header of {} is malformed: {}", name, entries.error().message)};
+  Result<SafetensorsHeader> header = parseSafetensorsHeader(parts->header);
+  if (!header)
+    return Error{fmt::format("the header of {} is malformed: {}", name, header.error().message)};
 
   std::vector<StoredTensor> tensors;
-  for (HeaderEntry &entry : *entries) {
+  for (HeaderEntry &entry : header->entries) {
     Result<StoredTensor> tensor = toTensor(entry, parts->data);
     if (!tensor)
       return Error{fmt::format("{} is malformed: {}", name, tensor.error().message)};
@@ -143,6 +144,8 @@ Result<std::vector<StoredTensor>> format::parseSafetensors(std::span<const std::
   }
   if (Result<void> covered = verifyCoverage(tensors, parts->data); !covered)
     return Error{fmt::format("{} is malformed: {}", name, covered.error().message)};
+  if (metadata)
+    metadata->merge(header->metadata);
   return tensors;
 }
 
@@ -168,7 +171,7 @@ Result<void> Checkpoint::addFile(const std::string &path) {
   Result<MappedFile> file = MappedFile::open(path);
   if (!file)
     return file.error();
-  Result<std::vector<StoredTensor>> tensors = parseSafetensors(file->bytes(), path);
+  Result<std::vector<StoredTensor>> tensors = parseSafetensors(file->bytes(), path, &said);
   if (!tensors)
     return tensors.error();
   mapped.push_back({path, std::move(*file)});
@@ -211,8 +214,15 @@ const StoredTensor *Checkpoint::find(std::string_view name) const {
 }
 
 /// The header's text, padded with blanks so that the data begins at a multiple of 64.
-static Result<std::string> headerText(std::span<const StoredTensor> tensors) {
+static Result<std::string> headerText(std::span<const StoredTensor> tensors,
+                                      const Metadata &metadata) {
+  using Json = nlohmann::json;
+  auto quoted = [](const Json &json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  };
   std::string text = "{";
+  if (!metadata.empty())
+    text += "\"__metadata__\":" + quoted(Json(metadata));
   std::set<std::string_view> names;
   size_t offset = 0;
   for (const StoredTensor &tensor : tensors) {
@@ -221,12 +231,10 @@ static Result<std::string> headerText(std::span<const StoredTensor> tensors) {
       return Error{fmt::format("the bytes of `{}` do not fit its shape", tensor.name)};
     if (!names.insert(tensor.name).second || tensor.name == "__metadata__")
       return Error{fmt::format("the name `{}` is taken", tensor.name)};
-    using Json = nlohmann::json;
-    std::string name = Json(tensor.name).dump(-1, ' ', false, Json::error_handler_t::replace);
-    text +=
-        fmt::format(R"({}{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
-                    offset || text.size() > 1 ? "," : "", name, dtypeInfo(tensor.type).safetensors,
-                    fmt::join(tensor.shape, ","), offset, offset + *bytes);
+    text += fmt::format(R"({}{}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})",
+                        text.size() > 1 ? "," : "", quoted(Json(tensor.name)),
+                        dtypeInfo(tensor.type).safetensors, fmt::join(tensor.shape, ","), offset,
+                        offset + *bytes);
     offset += *bytes;
   }
   text += "}";
@@ -235,8 +243,9 @@ static Result<std::string> headerText(std::span<const StoredTensor> tensors) {
 }
 
 Result<void> format::writeSafetensors(const std::string &path,
-                                      std::span<const StoredTensor> tensors) {
-  Result<std::string> header = headerText(tensors);
+                                      std::span<const StoredTensor> tensors,
+                                      const Metadata &metadata) {
+  Result<std::string> header = headerText(tensors, metadata);
   if (!header)
     return Error{fmt::format("cannot write {}: {}", path, header.error().message)};
   Result<AtomicFile> file = AtomicFile::create(path);

@@ -6,6 +6,7 @@
 #include "runtime/format/DType.h"
 #include "runtime/format/MappedFile.h"
 
+#include <map>
 #include <string_view>
 #include <vector>
 
@@ -19,6 +20,9 @@ struct StoredTensor {
   std::vector<int64_t> shape;
   std::span<const std::byte> data;
 };
+
+/// What a checkpoint says about itself: texts by name.
+using Metadata = std::map<std::string, std::string>;
 
 /// A mapped file of a checkpoint.
 struct CheckpointFile {
@@ -38,6 +42,8 @@ public:
   /// The tensor of that name, or null.
   const StoredTensor *find(std::string_view name) const;
   std::span<const CheckpointFile> files() const { return mapped; }
+  /// Of all files together.
+  const Metadata &metadata() const { return said; }
 
 private:
   Result<void> addFile(const std::string &path);
@@ -47,15 +53,19 @@ private:
 
   std::vector<CheckpointFile> mapped;
   std::vector<StoredTensor> list;
+  Metadata said;
 };
 
-/// The tensors of the bytes of one .safetensors file; `name` stands for the file in errors.
+/// The tensors of the bytes of one .safetensors file; `name` stands for the file in errors. What it
+/// says about itself is added to `metadata`, if that is given.
 Result<std::vector<StoredTensor>> parseSafetensors(std::span<const std::byte> bytes,
-                                                   const std::string &name);
+                                                   const std::string &name,
+                                                   Metadata *metadata = nullptr);
 
 /// Writes the tensors in this order, beside and renamed. Errors: not writable, disk full, a tensor
 /// whose bytes do not fit its shape, two of one name.
-Result<void> writeSafetensors(const std::string &path, std::span<const StoredTensor> tensors);
+Result<void> writeSafetensors(const std::string &path, std::span<const StoredTensor> tensors,
+                              const Metadata &metadata = {});
 
 } // namespace nnc::format
 

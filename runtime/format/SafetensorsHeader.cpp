@@ -18,7 +18,7 @@ using Json = nlohmann::json;
 /// Every callback returns false to stop, after setting `error`.
 class HeaderReader : public nlohmann::json_sax<Json> {
 public:
-  std::vector<HeaderEntry> entries;
+  SafetensorsHeader header;
   std::string error;
 
   bool start_object(size_t) override {
@@ -37,6 +37,7 @@ public:
       current.name = name;
       return go(name == "__metadata__" ? Place::MetadataValue : Place::Value);
     case Place::Metadata:
+      metadataName = name;
       return true;
     default:
       return beginField(name);
@@ -51,14 +52,16 @@ public:
     if (fields.size() != 3)
       return fail(
           fmt::format("tensor `{}` lacks `dtype`, `shape` or `data_offsets`", current.name));
-    entries.push_back(std::move(current));
+    header.entries.push_back(std::move(current));
     current = {};
     return go(Place::Root);
   }
 
   bool string(string_t &text) override {
-    if (place == Place::Metadata)
+    if (place == Place::Metadata) {
+      header.metadata[metadataName] = text;
       return true;
+    }
     if (place != Place::Dtype)
       return unexpected();
     current.dtype = text;
@@ -149,14 +152,15 @@ private:
 
   Place place = Place::Start;
   HeaderEntry current;
+  std::string metadataName;
   std::unordered_set<std::string> names, fields;
 };
 
 } // namespace
 
-Result<std::vector<HeaderEntry>> format::parseSafetensorsHeader(std::string_view json) {
+Result<SafetensorsHeader> format::parseSafetensorsHeader(std::string_view json) {
   HeaderReader reader;
   if (!Json::sax_parse(json.begin(), json.end(), &reader))
     return Error{reader.error};
-  return std::move(reader.entries);
+  return std::move(reader.header);
 }

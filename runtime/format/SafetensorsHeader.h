@@ -5,6 +5,8 @@
 #include "runtime/format/Result.h"
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -17,9 +19,14 @@ struct HeaderEntry {
   std::vector<uint64_t> offsets;
 };
 
+struct SafetensorsHeader {
+  std::vector<HeaderEntry> entries;
+  std::map<std::string, std::string> metadata; ///< what `__metadata__` says
+};
+
 /// Parses without recursion. Errors (a clause about the header): not valid JSON, not the expected
 /// structure, doubled names or fields.
-Result<std::vector<HeaderEntry>> parseSafetensorsHeader(std::string_view json);
+Result<SafetensorsHeader> parseSafetensorsHeader(std::string_view json);
 
 } // namespace nnc::format
 

@@ -87,6 +87,7 @@ def agreeing(checks):
     checks.loads(prefixed(tied, "m."), ', prefix="m."')
     checks.loads({**WEIGHTS, "cls.a.b": ((1,), (0,), "<f4"), "steps": ((), (7,), "<i8")},
                  ', ignore=["cls.**", "steps"]')
+    checks.loads({**WEIGHTS, "optimizer.step": ((), (7,), "<i4"), "ema.fc.a": ((1,), (0,), "<f4")})
     half = {**WEIGHTS, "out.dense.weight": ((2, 2), (1, 2, 3, 4), "<f2"), "norm.bias": ((2,), (0, 0), "<f8")}
     checks.loads(half)
     checks.loads({**half, "head.weight": WEIGHTS["out.dense.weight"]})

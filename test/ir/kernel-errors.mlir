@@ -211,9 +211,9 @@ nn.global @w : tensor<?xf32, affine_map<()[s0] -> (s0)>> {kind = "param"}
 
 // -----
 
-nn.global @w : tensor<4xf32> {kind = "param"}
-func.func @set_param(%x: tensor<4xf32>) {
-  // expected-error @+1 {{'nn.set' op expected the name of a state or buffer, found that of a param}}
+nn.global @w : tensor<4xf32> {kind = "const"}
+func.func @set_const(%x: tensor<4xf32>) {
+  // expected-error @+1 {{'nn.set' op expected the name of a param, buffer or state, found that of a const}}
   nn.set @w, %x : tensor<4xf32>
   return
 }

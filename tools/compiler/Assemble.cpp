@@ -63,8 +63,9 @@ public:
 private:
   format::ModelT &plan() { return *assembly.plan; }
 
-  /// Weights and states that some entry point uses, in the order of their declaration. A buffer
-  /// that one writes is a state that starts as the weight.
+  /// Weights and states that some entry point uses, in the order of their declaration. A param or
+  /// buffer that one writes is a state that starts as the weight. A model that sets params keeps
+  /// all of its weights, used or not: its checkpoints are whole.
   Result<void> addGlobals() {
     llvm::DenseSet<StringRef> used, written;
     module.walk([&](nn::GetOp get) { used.insert(get.getName()); });
@@ -73,8 +74,16 @@ private:
       for (const nn::EntrySymbol &symbol : nn::getEntrySymbols(function))
         if (symbol.state)
           used.insert(symbol.state.getValue());
+    auto isOfCheckpoint = [](nn::GlobalOp global) {
+      return global.getKind() == "param" || global.getKind() == "buffer";
+    };
+    bool isTrained = llvm::any_of(module.getOps<nn::GlobalOp>(), [&](nn::GlobalOp global) {
+      return global.getKind() == "param" && written.contains(global.getSymName());
+    });
     for (auto global : module.getOps<nn::GlobalOp>()) {
       StringRef symbol = global.getSymName();
+      if (isTrained && isOfCheckpoint(global))
+        used.insert(symbol);
       bool isState = global.getKind() == "state" || written.contains(symbol);
       if (!used.contains(symbol) && !written.contains(symbol))
         continue;

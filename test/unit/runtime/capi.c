@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-int runFromC(const char *path);
+int runFromC(const char *path, const char *checkpoint);
 
 #define CHECK(CONDITION)                                                                           \
   if (!(CONDITION)) {                                                                              \
@@ -83,14 +83,35 @@ static int testStates(const nnc_engine *engine) {
   return 0;
 }
 
-int runFromC(const char *path) {
+static int testSlots(const nnc_engine *engine, const char *checkpoint) {
+  nnc_session *session = nnc_session_open(engine);
+  CHECK(session && nnc_session_slots(session) == 1);
+  CHECK(strcmp(nnc_session_slot_name(session, 0), "calls") == 0);
+  CHECK(nnc_session_slot_name(session, 1) == NULL);
+  int64_t value = 41;
+  nnc_tensor calls = {"calls", NNC_I64, 0, NULL, &value, {NNC_CPU, 0}};
+  CHECK(nnc_session_set_state(session, &calls) == 0 && count(session) == 42);
+  CHECK(nnc_session_save(session, checkpoint) == 0 && count(session) == 43);
+  CHECK(nnc_session_load(session, checkpoint) == 0 && count(session) == 43);
+  nnc_outputs *state = nnc_session_state(session, "calls");
+  CHECK(state && nnc_outputs_get(state, 0, &calls) == 0 && *(int64_t *)calls.data == 43);
+  nnc_outputs_free(state);
+  CHECK(nnc_session_state(session, "step") == NULL);
+  CHECK(strcmp(nnc_last_error(), "no call changes `step`; there is `calls`") == 0);
+  CHECK(nnc_session_load(session, "/nowhere") != 0);
+  CHECK(strcmp(nnc_last_error(), "cannot open /nowhere: No such file or directory") == 0);
+  nnc_session_free(session);
+  return 0;
+}
+
+int runFromC(const char *path, const char *checkpoint) {
   nnc_engine *engine = nnc_engine_load(path);
   CHECK(engine);
   nnc_session *session = nnc_session_open(engine);
   CHECK(session);
   nnc_device cuda = {NNC_CUDA, 0};
   CHECK(nnc_session_open_on(engine, cuda) == NULL);
-  if (testStates(engine) != 0)
+  if (testStates(engine) != 0 || testSlots(engine, checkpoint) != 0)
     return 1;
   nnc_engine_free(engine); /* the session keeps what it needs */
   int failed = testErrors(session) + testRun(session);
