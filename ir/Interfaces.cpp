@@ -28,6 +28,8 @@ StringRef stringifyFusionRole(FusionRole role) {
     return "window";
   case FusionRole::Gather:
     return "gather";
+  case FusionRole::Scatter:
+    return "scatter";
   case FusionRole::Attention:
     return "attention";
   case FusionRole::Source:
@@ -46,6 +48,7 @@ std::optional<FusionRole> parseAnchor(StringRef anchor) {
       .Case("convolution", FusionRole::Convolution)
       .Case("window", FusionRole::Window)
       .Case("gather", FusionRole::Gather)
+      .Case("scatter", FusionRole::Scatter)
       .Case("attention", FusionRole::Attention)
       .Default(std::nullopt);
 }

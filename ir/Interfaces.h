@@ -21,6 +21,7 @@ enum class FusionRole {
   Convolution, ///< convolution
   Window,      ///< pooling
   Gather,      ///< indexed by a tensor
+  Scatter,     ///< adds into places named by a tensor
   Attention,   ///< softmax between two matrix products
   Source,      ///< no tensor operands
   Update,      ///< writes a part of its first operand's memory

@@ -45,4 +45,20 @@ def NN_ShapeInterface : OpInterface<"ShapeInterface"> {
   let verify = [{ return ::nnc::nn::verifyInferredType($_op); }];
 }
 
+def NN_DerivativeInterface : OpInterface<"DerivativeInterface"> {
+  let cppNamespace = "::nnc::nn";
+  let description = [{Reverse-mode differentiation, an operation at a time.}];
+  let methods = [
+    InterfaceMethod<[{
+      Creates at the builder's insertion point the operations that compute, from the gradients of the
+      results, that of every operand: `sum_r resultGradients[r] * d result_r / d operand`, of the
+      operand's type. A result without a gradient has a null value; at least one has one. The answer
+      has one value per operand, null where the derivative is zero everywhere or the operand has no
+      floats. May read operands and results. An empty answer says that there is no derivative; a
+      diagnostic on the operation says why. Gradients that nothing reads are dropped by the caller.
+    }], "::llvm::SmallVector<::mlir::Value>", "buildDerivative",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$resultGradients)>,
+  ];
+}
+
 #endif // NNC_IR_INTERFACES

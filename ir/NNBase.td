@@ -1,5 +1,5 @@
 // The nn dialect itself: its element types, enumerations and the base classes of its operations.
-// Every group of operations (NNElementwise.td, NNShape.td, NNCompute.td, NNKernel.td) includes only
+// Every group of operations (NNElementwise.td, NNShape.td, NNCompute.td, NNTraining.td, NNKernel.td) includes only
 // this file, so that each group gets generated headers of its own.
 
 #ifndef NNC_IR_NNBASE
@@ -42,6 +42,7 @@ def NN_Dialect : Dialect {
     void registerElementwiseOps();
     void registerShapeOps();
     void registerComputeOps();
+    void registerTrainingOps();
     void registerKernelOps();
   }];
 }
@@ -108,6 +109,9 @@ class NN_PureOp<string mnemonic, string role, list<Trait> traits = []>
   }];
   let extraClassDeclaration = roleDeclaration;
 }
+
+/// `buildDerivative` is in the `Derive*.cpp` of its group.
+defvar NN_Derivative = DeclareOpInterfaceMethods<NN_DerivativeInterface>;
 
 /// A tensor function whose result type follows from its operands and attributes; the verifier
 /// compares the declared type with the inferred one.

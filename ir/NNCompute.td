@@ -5,7 +5,7 @@
 
 include "NNBase.td"
 
-def NN_ReduceOp : NN_InferredOp<"reduce", "Reduction"> {
+def NN_ReduceOp : NN_InferredOp<"reduce", "Reduction", [NN_Derivative]> {
   let summary = "Sum, mean, maximum or minimum over axes";
   let description = [{
     The axes named in `axes` are dropped. Sums and means of f16 and bf16 accumulate in f32 and are
@@ -44,7 +44,7 @@ def NN_ArgReduceOp : NN_InferredOp<"argreduce", "Reduction"> {
 }
 
 class NN_SoftmaxLikeOp<string mnemonic, string formula>
-    : NN_PureOp<mnemonic, "Reduction", [SameOperandsAndResultType]> {
+    : NN_PureOp<mnemonic, "Reduction", [SameOperandsAndResultType, NN_Derivative]> {
   let summary = "`" # formula # "` along an axis";
   let description = !strconcat([{
     Computes `}], formula, [{` along `axis`, with the maximum of the row subtracted first and sums
@@ -65,7 +65,7 @@ class NN_SoftmaxLikeOp<string mnemonic, string formula>
 def NN_SoftmaxOp : NN_SoftmaxLikeOp<"softmax", "exp(x) / sum(exp(x))">;
 def NN_LogSoftmaxOp : NN_SoftmaxLikeOp<"log_softmax", "x - log(sum(exp(x)))">;
 
-def NN_MatmulOp : NN_InferredOp<"matmul", "Contraction"> {
+def NN_MatmulOp : NN_InferredOp<"matmul", "Contraction", [NN_Derivative]> {
   let summary = "Matrix product";
   let description = [{
     `result[.., m, n] = sum_k a[.., m, k] * b[.., k, n]`. A flag swaps the last two axes of its
@@ -89,7 +89,7 @@ def NN_MatmulOp : NN_InferredOp<"matmul", "Contraction"> {
   let hasCanonicalizer = 1;
 }
 
-def NN_DequantizeOp : NN_PureOp<"dequantize", "View", [AttrSizedOperandSegments]> {
+def NN_DequantizeOp : NN_PureOp<"dequantize", "View", [AttrSizedOperandSegments, NN_Derivative]> {
   let summary = "Numbers from their stored form, read where they are needed";
   let description = [{
     `result = (values - zeros) * scales`, computed in f32 and rounded once; without scales and zeros
@@ -122,7 +122,7 @@ def NN_DequantizeOp : NN_PureOp<"dequantize", "View", [AttrSizedOperandSegments]
   let hasVerifier = 1;
 }
 
-def NN_Conv2dOp : NN_InferredOp<"conv2d", "Convolution"> {
+def NN_Conv2dOp : NN_InferredOp<"conv2d", "Convolution", [NN_Derivative]> {
   let summary = "Two-dimensional convolution (cross-correlation)";
   let description = [{
     The input is NCHW, the weight OIHW with I = C / groups, `strides` and `dilation` are
@@ -152,7 +152,7 @@ def NN_Conv2dOp : NN_InferredOp<"conv2d", "Convolution"> {
   }];
 }
 
-def NN_Pool2dOp : NN_InferredOp<"pool2d", "Window"> {
+def NN_Pool2dOp : NN_InferredOp<"pool2d", "Window", [NN_Derivative]> {
   let summary = "Maximum, mean or sum over windows";
   let description = [{
     The input is NCHW, or NHWC with `channels_last`, and so is the result; `kernel`, `strides` and
@@ -180,7 +180,7 @@ def NN_Pool2dOp : NN_InferredOp<"pool2d", "Window"> {
   let assemblyFormat = "$kind $input attr-dict `:` type($input) `->` type($result)";
 }
 
-def NN_AttentionOp : NN_InferredOp<"attention", "Attention", [AttrSizedOperandSegments]> {
+def NN_AttentionOp : NN_InferredOp<"attention", "Attention", [AttrSizedOperandSegments, NN_Derivative]> {
   let summary = "Scaled dot-product attention with grouped queries";
   let description = [{
     Queries are `[B, H, T, D]`, keys and values `[B, K, S, D]`; each of the K heads of keys serves

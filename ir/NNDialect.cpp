@@ -32,6 +32,7 @@ void NNDialect::initialize() {
   registerElementwiseOps();
   registerShapeOps();
   registerComputeOps();
+  registerTrainingOps();
   registerKernelOps();
 }
 

@@ -10,8 +10,9 @@ class NN_Elementwise<string mnemonic, list<Trait> traits = []>
   let hasFolder = 1;
 }
 
-class NN_UnaryOp<string mnemonic, string formula, Type type = NN_FloatTensor>
-    : NN_Elementwise<mnemonic, [SameOperandsAndResultType]> {
+class NN_UnaryOp<string mnemonic, string formula, Type type = NN_FloatTensor,
+                 list<Trait> traits = [NN_Derivative]>
+    : NN_Elementwise<mnemonic, !listconcat([SameOperandsAndResultType], traits)> {
   let summary = "Elementwise " # formula;
   let description = !strconcat("\n    Computes ", formula, [{ of every element.
 
@@ -41,7 +42,7 @@ let hasFolder = 0 in {
 def NN_SqrtOp : NN_UnaryOp<"sqrt", "square root, `x**0.5`">;
 def NN_FloorOp : NN_UnaryOp<"floor", "greatest integer not above x, `floor(x)`">;
 def NN_RoundOp : NN_UnaryOp<"round", "nearest integer, halves to even">;
-def NN_NotOp : NN_UnaryOp<"not", "negation of truth values", NN_BoolTensor>;
+def NN_NotOp : NN_UnaryOp<"not", "negation of truth values", NN_BoolTensor, []>;
 
 class NN_BinaryOp<string mnemonic, string formula, Type type, list<Trait> traits = []>
     : NN_Elementwise<mnemonic, !listconcat([SameOperandsAndResultType], traits)> {
@@ -60,18 +61,19 @@ class NN_BinaryOp<string mnemonic, string formula, Type type, list<Trait> traits
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
 }
 
-def NN_AddOp : NN_BinaryOp<"add", "sum, `x + y`; integers wrap", NN_NumTensor, [Commutative]>;
-def NN_SubOp : NN_BinaryOp<"sub", "difference, `x - y`; integers wrap", NN_NumTensor>;
-def NN_MulOp : NN_BinaryOp<"mul", "product, `x * y`; integers wrap", NN_NumTensor, [Commutative]>;
-def NN_DivOp : NN_BinaryOp<"div", "quotient, `x / y`", NN_FloatTensor>;
+def NN_AddOp : NN_BinaryOp<"add", "sum, `x + y`; integers wrap", NN_NumTensor, [Commutative, NN_Derivative]>;
+def NN_SubOp : NN_BinaryOp<"sub", "difference, `x - y`; integers wrap", NN_NumTensor, [NN_Derivative]>;
+def NN_MulOp : NN_BinaryOp<"mul", "product, `x * y`; integers wrap", NN_NumTensor, [Commutative, NN_Derivative]>;
+def NN_DivOp : NN_BinaryOp<"div", "quotient, `x / y`", NN_FloatTensor, [NN_Derivative]>;
 def NN_FloorDivOp : NN_BinaryOp<"floordiv",
-  "quotient rounded down, `floor(x / y)`; an integer divided by zero is 0", NN_NumTensor>;
+  "quotient rounded down, `floor(x / y)`; an integer divided by zero is 0", NN_NumTensor,
+  [NN_Derivative]>;
 def NN_ModOp : NN_BinaryOp<"mod",
   "remainder with the sign of the divisor, `x - y * floor(x / y)`; an integer modulo zero is 0",
-  NN_NumTensor>;
-def NN_PowOp : NN_BinaryOp<"pow", "power, `x ** y`", NN_FloatTensor>;
-def NN_MaxOp : NN_BinaryOp<"max", "maximum, NaN if either is", NN_NumTensor, [Commutative]>;
-def NN_MinOp : NN_BinaryOp<"min", "minimum, NaN if either is", NN_NumTensor, [Commutative]>;
+  NN_NumTensor, [NN_Derivative]>;
+def NN_PowOp : NN_BinaryOp<"pow", "power, `x ** y`", NN_FloatTensor, [NN_Derivative]>;
+def NN_MaxOp : NN_BinaryOp<"max", "maximum, NaN if either is", NN_NumTensor, [Commutative, NN_Derivative]>;
+def NN_MinOp : NN_BinaryOp<"min", "minimum, NaN if either is", NN_NumTensor, [Commutative, NN_Derivative]>;
 def NN_AndOp : NN_BinaryOp<"and", "conjunction", NN_BoolTensor, [Commutative]>;
 def NN_OrOp : NN_BinaryOp<"or", "disjunction", NN_BoolTensor, [Commutative]>;
 
@@ -96,7 +98,7 @@ def NN_CmpOp : NN_Elementwise<"cmp", [SameTypeOperands,
   let assemblyFormat = "$predicate $lhs `,` $rhs attr-dict `:` type($lhs)";
 }
 
-def NN_SelectOp : NN_Elementwise<"select", [AllTypesMatch<["onTrue", "onFalse", "result"]>,
+def NN_SelectOp : NN_Elementwise<"select", [NN_Derivative, AllTypesMatch<["onTrue", "onFalse", "result"]>,
     TypesMatchWith<"condition has the result's dimensions and element type i1", "result",
                    "condition", "::nnc::nn::withElementType($_self, ::mlir::IntegerType::get("
                    "$_self.getContext(), 1))">]> {
@@ -116,7 +118,7 @@ def NN_SelectOp : NN_Elementwise<"select", [AllTypesMatch<["onTrue", "onFalse", 
   let assemblyFormat = "$condition `,` $onTrue `,` $onFalse attr-dict `:` type($result)";
 }
 
-def NN_CastOp : NN_Elementwise<"cast"> {
+def NN_CastOp : NN_Elementwise<"cast", [NN_Derivative]> {
   let summary = "Conversion of elements to another type";
   let description = [{
     Float to float rounds to nearest, halves to even. Float to integer truncates towards zero; a

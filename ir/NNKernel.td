@@ -61,8 +61,8 @@ def NN_SetOp : NN_Op<"set", [MemoryEffects<[MemWrite]>,
     Stands behind all that computes in an entry point, at most once per global. What `nn.get` gives
     is always the value on entry.
 
-    1. (C1) the symbol names an `nn.global` of kind `state` or `buffer` of the value's type, as for
-       `nn.get`.
+    1. (C1) the symbol names an `nn.global` of kind `state`, `buffer` or `param` of the value's type,
+       as for `nn.get`.
 
     ```mlir
     nn.set @"pos", %next : tensor<i32>
@@ -103,8 +103,8 @@ def NN_KernelOp : NN_Op<"kernel", [IsolatedFromAbove, SingleBlock, Pure]> {
     part replaced, which `nn.update` describes; it yields that part alone. It writes into the
     operand's memory, which nothing else in the body reads.
 
-    1. (C1) `anchor` is `pointwise`, `reduction`, `contraction`, `convolution`, `window`, `gather`
-       or `attention`.
+    1. (C1) `anchor` is `pointwise`, `reduction`, `contraction`, `convolution`, `window`,
+       `gather`, `scatter` or `attention`.
     2. (C2) every block argument has its operand's type, with or without the encoding.
     3. (C3) every yielded value has its result's type, with or without the encoding.
     4. (C4) there is at least one result.

@@ -51,6 +51,8 @@ struct ImageAxes {
 #define GET_OP_CLASSES
 #include "ir/NNCompute.h.inc"
 #define GET_OP_CLASSES
+#include "ir/NNTraining.h.inc"
+#define GET_OP_CLASSES
 #include "ir/NNKernel.h.inc"
 
 #endif // NNC_IR_NNOPS_H

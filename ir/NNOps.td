@@ -2,4 +2,5 @@
 include "NNElementwise.td"
 include "NNShape.td"
 include "NNCompute.td"
+include "NNTraining.td"
 include "NNKernel.td"

@@ -72,7 +72,7 @@ class NN_ViewOp<string mnemonic, list<Trait> traits = []>
   let hasFolder = 1;
 }
 
-def NN_ReshapeOp : NN_ViewOp<"reshape"> {
+def NN_ReshapeOp : NN_ViewOp<"reshape", [NN_Derivative]> {
   let summary = "Same elements in row-major order, other dimensions";
   let description = [{
     1. (C1) operand and result have the same element type.
@@ -85,7 +85,7 @@ def NN_ReshapeOp : NN_ViewOp<"reshape"> {
   let hasCanonicalizer = 1;
 }
 
-def NN_TransposeOp : NN_InferredOp<"transpose", "View"> {
+def NN_TransposeOp : NN_InferredOp<"transpose", "View", [NN_Derivative]> {
   let summary = "Permutation of axes";
   let description = [{
     Axis `i` of the result is axis `permutation[i]` of the operand.
@@ -104,7 +104,7 @@ def NN_TransposeOp : NN_InferredOp<"transpose", "View"> {
   let hasCanonicalizer = 1;
 }
 
-def NN_BroadcastOp : NN_ViewOp<"broadcast"> {
+def NN_BroadcastOp : NN_ViewOp<"broadcast", [NN_Derivative]> {
   let summary = "Repetition along axes";
   let description = [{
     Axis `i` of the operand becomes axis `dims[i]` of the result; an operand axis of size 1 is
@@ -122,7 +122,7 @@ def NN_BroadcastOp : NN_ViewOp<"broadcast"> {
   let hasCanonicalizer = 1;
 }
 
-def NN_ConcatOp : NN_InferredOp<"concat", "View"> {
+def NN_ConcatOp : NN_InferredOp<"concat", "View", [NN_Derivative]> {
   let summary = "Tensors joined along an axis";
   let description = [{
     1. (C1) there is at least one operand; all have the same rank and element type.
@@ -141,7 +141,7 @@ def NN_ConcatOp : NN_InferredOp<"concat", "View"> {
   let hasFolder = 1;
 }
 
-def NN_SliceOp : NN_ViewOp<"slice"> {
+def NN_SliceOp : NN_ViewOp<"slice", [NN_Derivative]> {
   let summary = "Regular part of a tensor";
   let description = [{
     Element `[i0, i1, ...]` of the result is element `[start0 + i0 * step0, ...]` of the operand.
@@ -163,7 +163,7 @@ def NN_SliceOp : NN_ViewOp<"slice"> {
   }];
 }
 
-def NN_UpdateOp : NN_PureOp<"update", "Update", [AllTypesMatch<["input", "result"]>]> {
+def NN_UpdateOp : NN_PureOp<"update", "Update", [NN_Derivative, AllTypesMatch<["input", "result"]>]> {
   let summary = "Tensor with a regular part replaced";
   let description = [{
     Element `[start0 + i0 * step0, ...]` of the result is element `[i0, i1, ...]` of `value`, every
@@ -189,7 +189,7 @@ def NN_UpdateOp : NN_PureOp<"update", "Update", [AllTypesMatch<["input", "result
   let hasVerifier = 1;
 }
 
-def NN_PadOp : NN_InferredOp<"pad", "View"> {
+def NN_PadOp : NN_InferredOp<"pad", "View", [NN_Derivative]> {
   let summary = "Tensor with a border of one number";
   let description = [{
     Adds `low[i]` elements before and `high[i]` after along axis `i`, all equal to `value`.
@@ -216,7 +216,7 @@ def NN_PadOp : NN_InferredOp<"pad", "View"> {
   let hasFolder = 1;
 }
 
-def NN_GatherOp : NN_InferredOp<"gather", "Gather"> {
+def NN_GatherOp : NN_InferredOp<"gather", "Gather", [NN_Derivative]> {
   let summary = "Rows of a table by number";
   let description = [{
     The result's dimensions are the table's before `axis`, then all of `ids`, then the table's after

@@ -82,6 +82,14 @@ void sinkViews(nn::ScanOp scan) {
   }
 }
 
+/// Nothing is merged any more, so what keeps values apart has done its work.
+void dropBarriers(func::FuncOp function) {
+  function.walk([](nn::BarrierOp barrier) {
+    barrier.replaceAllUsesWith(barrier.getInput());
+    barrier.erase();
+  });
+}
+
 struct FormKernels : impl::FormKernelsBase<FormKernels> {
   using FormKernelsBase::FormKernelsBase;
 
@@ -95,6 +103,7 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
         function.emitOpError("must have one block to form kernels");
         return signalPassFailure();
       }
+      dropBarriers(function);
       if (failed(formIn(function.getBody().front(), isPrepare ? Target::Cpu : target)))
         return signalPassFailure();
     }

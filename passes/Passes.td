@@ -34,6 +34,18 @@ def NumberDraws : Pass<"nn-number-draws", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"numDraws", "num-draws", "Draws numbered">];
 }
 
+def Differentiate : Pass<"nn-differentiate", "::mlir::ModuleOp"> {
+  let summary = "Replace gradients by the operations that compute them";
+  let description = [{
+    `%g = nn.gradient %loss wrt(%w)` becomes a backward pass: from the loss backwards, every operation
+    that depends on a `wrt` value through floats turns the gradient of its result into those of its
+    operands (`DerivativeInterface`). All reads of one global are one value to it. An operation
+    without a derivative is an error. `nn.stop_gradient` lets nothing pass and is dropped.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+  let statistics = [Statistic<"numGradients", "num-gradients", "Backward passes made">];
+}
+
 def HoistInvariants : Pass<"nn-hoist-invariants", "::mlir::ModuleOp"> {
   let summary = "Move out of scans what is the same in every iteration";
   let description = [{

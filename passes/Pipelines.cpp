@@ -29,6 +29,7 @@ void buildNNPipeline(OpPassManager &pm, const PipelineOptions &options) {
   // Arithmetic on shapes and numbers.
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+  pm.addPass(createDifferentiate());
 
   // Loops keep only what waits for the step before.
   pm.addPass(createHoistInvariants());

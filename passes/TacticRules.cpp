@@ -216,6 +216,7 @@ bool needsMemory(OpOperand &use) {
   case nn::FusionRole::Convolution:
     return !isReadAsStored(use);
   case nn::FusionRole::Window:
+  case nn::FusionRole::Scatter:
     return true;
   case nn::FusionRole::Gather:
     return use.getOperandNumber() == 0 && !isReadAsStored(use);

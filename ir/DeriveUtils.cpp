@@ -1,0 +1,151 @@
+//===- DeriveUtils.cpp - Making derivatives ---------------------------------------------------===//
+
+#include "ir/DeriveUtils.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+
+namespace nnc::nn {
+
+RankedTensorType getType(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+bool hasFloats(Value value) { return isa<FloatType>(getType(value).getElementType()); }
+
+bool isNumber(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (isa<FullOp>(op))
+      return true;
+    if (!isa<BroadcastOp, ReshapeOp, CastOp, TransposeOp, StopGradientOp>(op))
+      return false;
+    value = op->getOperand(0);
+  }
+  return false;
+}
+
+Value Deriving::add(Value a, Value b) { return make<AddOp>(a.getType(), a, b); }
+Value Deriving::sub(Value a, Value b) { return make<SubOp>(a.getType(), a, b); }
+Value Deriving::mul(Value a, Value b) { return make<MulOp>(a.getType(), a, b); }
+Value Deriving::div(Value a, Value b) { return make<DivOp>(a.getType(), a, b); }
+Value Deriving::neg(Value a) { return make<NegOp>(a.getType(), a); }
+
+Value Deriving::cmp(CmpPredicate predicate, Value a, Value b) {
+  return make<CmpOp>(withElementType(getType(a), builder.getI1Type()), predicate, a, b);
+}
+
+Value Deriving::select(Value condition, Value a, Value b) {
+  return make<SelectOp>(a.getType(), condition, a, b);
+}
+Value Deriving::keep(Value condition, Value a) { return select(condition, a, zeros(a)); }
+Value Deriving::drop(Value condition, Value a) { return select(condition, zeros(a), a); }
+
+Value Deriving::full(RankedTensorType type, double value) { return make<FullOp>(type, value); }
+
+Value Deriving::cast(Value value, Type element) {
+  RankedTensorType type = getType(value);
+  return type.getElementType() == element ? value
+                                          : make<CastOp>(withElementType(type, element), value);
+}
+
+Value Deriving::widen(Value value) { return cast(value, builder.getF32Type()); }
+Value Deriving::narrow(Value value, Value like) {
+  return cast(value, getType(like).getElementType());
+}
+
+Value Deriving::size(AffineExpr size, Type element) {
+  if (std::optional<int64_t> number = getConstant(size))
+    return full(RankedTensorType::get({}, element), static_cast<double>(*number));
+  AffineMap map = getSymbolMap(size, builder.getContext());
+  return cast(make<SizeOp>(RankedTensorType::get({}, builder.getI64Type()), map), element);
+}
+
+Value Deriving::reshape(Value value, ArrayRef<AffineExpr> dims) {
+  RankedTensorType from = getType(value), to = getTensorType(dims, from.getElementType());
+  return from == to ? value : make<ReshapeOp>(to, value);
+}
+
+Value Deriving::reshapeLike(Value value, Value like) {
+  return reshape(value, getDims(getType(like)));
+}
+
+Value Deriving::transpose(Value value, ArrayRef<int64_t> permutation) {
+  RankedTensorType type = getType(value);
+  SmallVector<AffineExpr> dims;
+  for (int64_t axis : permutation)
+    dims.push_back(getDim(type, axis));
+  return make<TransposeOp>(getTensorType(dims, type.getElementType()), value, permutation);
+}
+
+Value Deriving::broadcast(Value value, ArrayRef<AffineExpr> dims, ArrayRef<int64_t> axes) {
+  RankedTensorType from = getType(value), to = getTensorType(dims, from.getElementType());
+  return from == to ? value : make<BroadcastOp>(to, value, axes);
+}
+
+Value Deriving::repeat(Value value, ArrayRef<AffineExpr> dims, ArrayRef<int64_t> axes) {
+  SmallVector<int64_t> kept;
+  for (int64_t axis = 0; axis < static_cast<int64_t>(dims.size()); ++axis)
+    if (!llvm::is_contained(axes, axis))
+      kept.push_back(axis);
+  return broadcast(value, dims, kept);
+}
+
+Value Deriving::reduce(ReduceKind kind, Value value, ArrayRef<int64_t> axes) {
+  if (axes.empty())
+    return value;
+  RankedTensorType type = getType(value);
+  SmallVector<AffineExpr> dims;
+  for (int64_t axis = 0; axis < type.getRank(); ++axis)
+    if (!llvm::is_contained(axes, axis))
+      dims.push_back(getDim(type, axis));
+  return make<ReduceOp>(getTensorType(dims, type.getElementType()), kind, value, axes);
+}
+
+Value Deriving::slice(Value value, ArrayRef<AffineExpr> starts, ArrayRef<AffineExpr> dims,
+                      ArrayRef<int64_t> steps) {
+  RankedTensorType from = getType(value), to = getTensorType(dims, from.getElementType());
+  return from == to ? value
+                    : make<SliceOp>(to, value, getSymbolMap(starts, builder.getContext()), steps);
+}
+
+Value Deriving::crop(Value value, ArrayRef<AffineExpr> dims) {
+  return slice(value, SmallVector<AffineExpr>(dims.size(), constant(0)), dims,
+               SmallVector<int64_t>(dims.size(), 1));
+}
+
+Value Deriving::pad(Value input, ArrayRef<int64_t> low, ArrayRef<int64_t> high, double value) {
+  RankedTensorType type = getType(input);
+  SmallVector<AffineExpr> dims = getDims(type);
+  bool isNothing = true;
+  for (auto [dim, before, after] : llvm::zip_equal(dims, low, high)) {
+    isNothing &= before == 0 && after == 0;
+    dim = dim + before + after;
+  }
+  return isNothing
+             ? input
+             : make<PadOp>(getTensorType(dims, type.getElementType()), input, low, high, value);
+}
+
+Value Deriving::flip(Value value, int64_t axis) {
+  RankedTensorType type = getType(value);
+  AffineExpr size = getDim(type, axis);
+  if (getConstant(size) == 1)
+    return value;
+  Type i64 = builder.getI64Type();
+  RankedTensorType places = getTensorType(size, i64);
+  Value last = broadcast(this->size(size - 1, i64), size, {});
+  Value ids = sub(last, make<IotaOp>(places, 0));
+  return make<GatherOp>(type, value, ids, axis);
+}
+
+Value Deriving::spread(Value value, int64_t axis, int64_t apart) {
+  if (apart == 1)
+    return value;
+  SmallVector<AffineExpr> dims = getDims(getType(value)), split = dims;
+  split.insert(split.begin() + axis + 1, constant(1));
+  SmallVector<int64_t> low(split.size(), 0), high = low;
+  high[axis + 1] = apart - 1;
+  dims[axis] = dims[axis] * apart;
+  return reshape(pad(reshape(value, split), low, high), dims);
+}
+
+} // namespace nnc::nn

@@ -1,0 +1,173 @@
+//===- DeriveWindow.cpp - Derivatives of pools ------------------------------------------------===//
+//
+// An element gets what the windows that hold it give to it: of a sum the gradient, of a maximum the
+// gradient if it is the first that equals it. Sums over these windows are themselves sums over
+// windows, of the gradient with zeros between its elements. For a maximum the elements of a window
+// are looked at one by one, in order, each as a tensor of the result's dimensions; those that fall
+// on the same phase of the strides add up, and the phases are interleaved.
+//
+//===------------------------------------------------------------------------------------------===//
+
+#include "ir/DeriveUtils.h"
+
+#include <limits>
+
+using namespace mlir;
+
+namespace nnc::nn {
+
+namespace {
+
+struct Side {
+  Side(Pool2dOp op, unsigned side)
+      : kernel(op.getKernel()[side]), stride(op.getStrides()[side]),
+        dilation(op.getDilation()[side]), before(op.getPadding()[2 * side]),
+        after(op.getPadding()[2 * side + 1]), reach(dilation * (kernel - 1) + 1),
+        size(getDim(op.getInput().getType(), 2 + side)), windows(getDim(op.getType(), 2 + side)) {}
+
+  /// Rows of one phase beside those of the windows, so that all of the input is there.
+  int64_t countExtraRows() const {
+    return (reach - 1) / stride + ((reach - 1) % stride > after ? 1 : 0);
+  }
+
+  int64_t kernel, stride, dilation, before, after, reach;
+  AffineExpr size, windows; ///< of the input, of the result
+};
+
+struct Pool : Deriving {
+  Pool(OpBuilder &builder, Pool2dOp op)
+      : Deriving(builder, op), op(op), sides{Side(op, 0), Side(op, 1)} {}
+
+  SmallVector<AffineExpr> imageDims(AffineExpr height, AffineExpr width) {
+    RankedTensorType type = op.getType();
+    return {getDim(type, 0), getDim(type, 1), height, width};
+  }
+
+  //===- Sums ---------------------------------------------------------------------------------===//
+
+  Value deriveSum(Value g) {
+    if (llvm::all_of(sides, [](const Side &side) { return isTiled(side); }))
+      return repeatTiles(g);
+    SmallVector<int64_t> low(4, 0), high(4, 0), ones = {1, 1};
+    SmallVector<AffineExpr> dims = getDims(op.getInput().getType());
+    SmallVector<AffineExpr> padded = dims;
+    for (auto [i, side] : llvm::enumerate(sides)) {
+      g = spread(g, 2 + i, side.stride);
+      low[2 + i] = side.reach - 1 - side.before;
+      high[2 + i] = std::max<int64_t>(side.reach - 1 - side.after, 0);
+      padded[2 + i] = side.size + side.reach - 1;
+    }
+    g = crop(pad(g, low, high), padded);
+    return make<Pool2dOp>(op.getInput().getType(), PoolKind::Sum, g, op.getKernel(), ones,
+                          SmallVector<int64_t>(4, 0), op.getDilation(), /*channels_last=*/false);
+  }
+
+  /// Whether windows lie side by side, and a known number of elements behind them.
+  static bool isTiled(const Side &side) {
+    return side.kernel == side.stride && side.dilation == 1 && side.before == 0 &&
+           side.after == 0 && getConstant(side.size - side.windows * side.stride);
+  }
+
+  Value repeatTiles(Value g) {
+    auto [height, width] = sides;
+    SmallVector<AffineExpr> dims = imageDims(height.windows, width.windows);
+    g = broadcast(
+        reshape(g, {dims[0], dims[1], dims[2], constant(1), dims[3], constant(1)}),
+        {dims[0], dims[1], dims[2], constant(height.kernel), dims[3], constant(width.kernel)},
+        {0, 1, 2, 3, 4, 5});
+    g = reshape(g, imageDims(dims[2] * height.kernel, dims[3] * width.kernel));
+    return pad(g, {0, 0, 0, 0},
+               {0, 0, *getConstant(height.size - height.windows * height.stride),
+                *getConstant(width.size - width.windows * width.stride)});
+  }
+
+  //===- Maxima -------------------------------------------------------------------------------===//
+
+  Value deriveMax(Value g) {
+    auto [height, width] = sides;
+    Value padded = pad(op.getInput(), {0, 0, height.before, width.before},
+                       {0, 0, height.after, width.after}, -std::numeric_limits<double>::infinity());
+    SmallVector<Value> phases(height.stride * width.stride);
+    Value found;
+    for (int64_t row = 0; row < height.reach; row += height.dilation)
+      for (int64_t column = 0; column < width.reach; column += width.dilation) {
+        Value &phase = phases[row % height.stride * width.stride + column % width.stride];
+        Value part = shift(keep(isFirst(padded, row, column, found), g), row, column);
+        phase = phase ? add(phase, part) : part;
+      }
+    SmallVector<AffineExpr> starts = {constant(0), constant(0), constant(height.before),
+                                      constant(width.before)};
+    return slice(interleave(phases), starts, getDims(op.getInput().getType()), {1, 1, 1, 1});
+  }
+
+  /// Where the element of each window at this place equals the maximum and none before it does.
+  Value isFirst(Value padded, int64_t row, int64_t column, Value &found) {
+    auto [height, width] = sides;
+    Value element = slice(padded, {constant(0), constant(0), constant(row), constant(column)},
+                          getDims(op.getType()), {1, 1, height.stride, width.stride});
+    Value equals = cmp(CmpPredicate::Eq, element, op.getResult());
+    if (!found)
+      return found = equals;
+    Value first = both(equals, make<NotOp>(found.getType(), found));
+    found = make<OrOp>(found.getType(), found, equals);
+    return first;
+  }
+
+  /// One number per window, at the row of its phase on which this place of the window falls.
+  Value shift(Value value, int64_t row, int64_t column) {
+    auto [height, width] = sides;
+    int64_t down = row / height.stride, right = column / width.stride;
+    return pad(value, {0, 0, down, right},
+               {0, 0, height.countExtraRows() - down, width.countExtraRows() - right});
+  }
+
+  Value interleave(ArrayRef<Value> phases) {
+    auto [height, width] = sides;
+    AffineExpr rows = height.windows + height.countExtraRows();
+    AffineExpr columns = width.windows + width.countExtraRows(), one = constant(1);
+    if (phases.size() == 1)
+      return phases[0];
+    RankedTensorType type = getTensorType(imageDims(rows, columns), op.getType().getElementType());
+    SmallVector<AffineExpr> split = {getDim(type, 0), getDim(type, 1), rows, one, columns, one};
+    SmallVector<Value> lines;
+    for (int64_t row = 0; row < height.stride; ++row) {
+      SmallVector<Value> line;
+      for (Value phase : phases.slice(row * width.stride, width.stride))
+        line.push_back(reshape(phase ? phase : full(type, 0), split));
+      lines.push_back(concat(line, 5));
+    }
+    return reshape(concat(lines, 3), imageDims(rows * height.stride, columns * width.stride));
+  }
+
+  Value concat(ArrayRef<Value> parts, int64_t axis) {
+    if (parts.size() == 1)
+      return parts[0];
+    SmallVector<AffineExpr> dims = getDims(getType(parts[0]));
+    dims[axis] = dims[axis] * static_cast<int64_t>(parts.size());
+    return make<ConcatOp>(getTensorType(dims, op.getType().getElementType()), parts, axis);
+  }
+
+  Pool2dOp op;
+  std::array<Side, 2> sides;
+};
+
+} // namespace
+
+Derived Pool2dOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
+  if (getChannelsLast()) {
+    emitOpError() << "has no derivative with channels last";
+    return {};
+  }
+  Pool pool(builder, *this);
+  Value g = gradients[0];
+  if (getKind() == PoolKind::Max)
+    return {pool.deriveMax(g)};
+  if (getKind() == PoolKind::Avg) {
+    auto window = static_cast<double>(getKernel()[0] * getKernel()[1]);
+    Value wide = pool.widen(g);
+    g = pool.narrow(pool.div(wide, pool.full(nn::getType(wide), window)), g);
+  }
+  return {pool.deriveSum(g)};
+}
+
+} // namespace nnc::nn

@@ -1,0 +1,120 @@
+//===- Backward.cpp - The backward pass of a block --------------------------------------------===//
+
+#include "passes/Backward.h"
+
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+using namespace mlir;
+
+namespace nnc {
+namespace {
+
+bool hasFloats(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  return type && isa<FloatType>(type.getElementType());
+}
+
+} // namespace
+
+bool ActiveValues::isReadBy(Operation *op) const {
+  auto isActive = [&](Value value) { return contains(value); };
+  if (llvm::any_of(op->getOperands(), isActive))
+    return true;
+  auto scan = dyn_cast<nn::ScanOp>(op);
+  return scan && llvm::any_of(scan.getCaptured(), isActive);
+}
+
+void ActiveValues::extend(Block::iterator begin, Block::iterator end) {
+  for (Operation &op : llvm::make_range(begin, end)) {
+    if (isa<nn::StopGradientOp>(op) || !isReadBy(&op))
+      continue;
+    if (auto scan = dyn_cast<nn::ScanOp>(op))
+      extendThrough(scan);
+    else
+      for (Value result : op.getResults())
+        if (hasFloats(result))
+          insert(result);
+  }
+}
+
+/// A carried value is active as soon as it is in one iteration.
+void ActiveValues::extendThrough(nn::ScanOp scan) {
+  Block &body = *scan.getBody();
+  nn::YieldOp yield = scan.getYield();
+  for (auto [init, argument] : llvm::zip_equal(scan.getInits(), body.getArguments()))
+    if (contains(init))
+      insert(argument);
+  for (bool changed = true; changed;) {
+    changed = false;
+    extend(body.begin(), body.end());
+    for (auto [argument, next] : llvm::zip(body.getArguments(), yield.getOperands())) {
+      if (!contains(next) || contains(argument))
+        continue;
+      insert(argument);
+      changed = true;
+    }
+  }
+  for (unsigned i = 0; i < scan.getNumResults(); ++i)
+    if (contains(yield.getOperand(i)) || (i < scan.getNumCarried() && contains(scan.getInits()[i])))
+      insert(scan.getResult(i));
+}
+
+void Backward::add(Value value, Value gradient) {
+  if (!gradient || !active.contains(value))
+    return;
+  // The same dimensions may be written in another way.
+  if (gradient.getType() != value.getType())
+    gradient = builder.create<nn::ReshapeOp>(gradient.getLoc(), value.getType(), gradient);
+  gradients[value].push_back(gradient);
+}
+
+ArrayRef<Value> Backward::parts(Value value) { return gradients[value]; }
+
+Value Backward::take(Value value) {
+  SmallVector<Value, 2> &parts = gradients[value];
+  while (parts.size() > 1) {
+    Value last = parts.pop_back_val();
+    parts.back() = builder.create<nn::AddOp>(last.getLoc(), last.getType(), parts.back(), last);
+  }
+  return parts.empty() ? Value() : parts.front();
+}
+
+LogicalResult Backward::run(Block::iterator begin, Block::iterator end) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : llvm::make_range(begin, end))
+    ops.push_back(&op);
+  for (Operation *op : llvm::reverse(ops))
+    if (failed(visit(op)))
+      return failure();
+  return success();
+}
+
+LogicalResult Backward::visit(Operation *op) {
+  if (isa<nn::GetOp>(op) || llvm::none_of(op->getResults(), [&](Value result) {
+        return active.contains(result) && !parts(result).empty();
+      }))
+    return success();
+  SmallVector<Value> resultGradients;
+  for (Value result : op->getResults())
+    resultGradients.push_back(take(result));
+  auto differentiable = dyn_cast<nn::DerivativeInterface>(op);
+  if (!differentiable)
+    return op->emitOpError("has no derivative, but stands between a parameter and the loss");
+  SmallVector<Value> derived = differentiable.buildDerivative(builder, resultGradients);
+  if (derived.empty())
+    return failure();
+  for (auto [operand, gradient] : llvm::zip_equal(op->getOperands(), derived))
+    add(operand, gradient);
+  return success();
+}
+
+void eraseDead(Block::iterator begin, Block::iterator end) {
+  SmallVector<Operation *> ops;
+  for (Operation &op : llvm::make_range(begin, end))
+    ops.push_back(&op);
+  for (Operation *op : llvm::reverse(ops))
+    if (isOpTriviallyDead(op))
+      op->erase();
+}
+
+} // namespace nnc

@@ -1,0 +1,74 @@
+// Gradients become backward passes.
+// RUN: nnc-opt %s --nn-differentiate --canonicalize --cse | FileCheck %s
+
+nn.global @w : tensor<8x3xf32> {kind = "param", keys = ["w"]}
+nn.global @b : tensor<3xf32> {kind = "param", keys = ["b"]}
+
+#rows8 = affine_map<()[s0] -> (s0, 8)>
+#rows = affine_map<()[s0] -> (s0, 3)>
+
+// A product by a weight, a bias, a mean over an unknown number of rows.
+// CHECK-LABEL: @linear(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<?x8xf32
+func.func @linear(%x: tensor<?x8xf32, #rows8>)
+    -> (tensor<f32>, tensor<8x3xf32>, tensor<3xf32>)
+    attributes {nn.entry, nn.dims = ["B"], nn.ranges = [array<i64: 1, 64>]} {
+  %w = nn.get @w : tensor<8x3xf32>
+  %b = nn.get @b : tensor<3xf32>
+  %p = nn.matmul %x, %w : tensor<?x8xf32, #rows8>, tensor<8x3xf32> -> tensor<?x3xf32, #rows>
+  %bias = nn.broadcast %b {dims = array<i64: 1>} : tensor<3xf32> -> tensor<?x3xf32, #rows>
+  %s = nn.add %p, %bias : tensor<?x3xf32, #rows>
+  %t = nn.tanh %s : tensor<?x3xf32, #rows>
+  %l = nn.reduce mean %t {axes = array<i64: 0, 1>} : tensor<?x3xf32, #rows> -> tensor<f32>
+  %g:2 = nn.gradient %l wrt(%w, %b : tensor<8x3xf32>, tensor<3xf32>) : tensor<f32>
+  return %l, %g#0, %g#1 : tensor<f32>, tensor<8x3xf32>, tensor<3xf32>
+}
+// CHECK: %[[Y:.*]] = nn.tanh
+// CHECK: %[[LOSS:.*]] = nn.reduce mean %[[Y]]
+// CHECK: %[[COUNT:.*]] = nn.cast %{{.*}} : tensor<i64> -> tensor<f32>
+// CHECK: %[[SHARE:.*]] = nn.div %{{.*}}, %[[COUNT]]
+// CHECK: %[[G:.*]] = nn.broadcast %[[SHARE]]
+// CHECK: %[[SQUARE:.*]] = nn.mul %[[Y]], %[[Y]]
+// CHECK: %[[NEG:.*]] = nn.neg %[[SQUARE]]
+// CHECK: %[[SLOPE:.*]] = nn.add %[[NEG]], %{{.*}}
+// CHECK: %[[GS:.*]] = nn.mul %[[G]], %[[SLOPE]]
+// CHECK: %[[GB:.*]] = nn.reduce sum %[[GS]] {axes = array<i64: 0>}
+// CHECK: %[[GW:.*]] = nn.matmul %[[X]], %[[GS]] {transpose_a}
+// CHECK: return %[[LOSS]], %[[GW]], %[[GB]]
+
+// Uses add up; what is stopped, or only counted, gives nothing.
+// CHECK-LABEL: @paths(
+// CHECK-SAME: %[[W:[^:]*]]: tensor<4xf32>, %[[SEED:[^:]*]]: tensor<f32>
+func.func @paths(%w: tensor<4xf32>, %seed: tensor<f32>) -> (tensor<4xf32>, tensor<4xf32>)
+    attributes {nn.entry, nn.dims = [], nn.ranges = []} {
+  %stopped = nn.stop_gradient %w : tensor<4xf32>
+  %a = nn.mul %w, %stopped : tensor<4xf32>
+  %i = nn.cast %w : tensor<4xf32> -> tensor<4xi32>
+  %f = nn.cast %i : tensor<4xi32> -> tensor<4xf32>
+  %b = nn.add %a, %f : tensor<4xf32>
+  %c = nn.add %b, %w : tensor<4xf32>
+  %l = nn.reduce sum %c {axes = array<i64: 0>} : tensor<4xf32> -> tensor<f32>
+  %other = nn.neg %w : tensor<4xf32>
+  // CHECK-DAG: %[[ZEROS:.*]] = nn.full 0.000000e+00 : f32 -> tensor<4xf32>
+  // CHECK-DAG: %[[G:.*]] = nn.broadcast %[[SEED]]
+  // CHECK: %[[PRODUCT:.*]] = nn.mul %[[G]], %[[W]]
+  // CHECK: %[[SUM:.*]] = nn.add %[[G]], %[[PRODUCT]]
+  // CHECK: return %[[SUM]], %[[ZEROS]]
+  %g:2 = nn.gradient %l seed %seed : tensor<f32> wrt(%w, %other : tensor<4xf32>, tensor<4xf32>)
+      : tensor<f32>
+  return %g#0, %g#1 : tensor<4xf32>, tensor<4xf32>
+}
+
+// A parameter in f32 that is used in bf16 gets its gradient in f32.
+// CHECK-LABEL: @mixed(
+func.func @mixed(%x: tensor<2x8xbf16>) -> tensor<8x3xf32>
+    attributes {nn.entry, nn.dims = [], nn.ranges = []} {
+  %w = nn.get @w : tensor<8x3xf32>
+  %short = nn.cast %w : tensor<8x3xf32> -> tensor<8x3xbf16>
+  %p = nn.matmul %x, %short : tensor<2x8xbf16>, tensor<8x3xbf16> -> tensor<2x3xbf16>
+  %l = nn.reduce sum %p {axes = array<i64: 0, 1>} : tensor<2x3xbf16> -> tensor<bf16>
+  // CHECK: %[[G:.*]] = nn.matmul %{{.*}}, %{{.*}} {transpose_a} : tensor<2x8xbf16>, tensor<2x3xbf16> -> tensor<8x3xbf16>
+  // CHECK: nn.cast %[[G]] : tensor<8x3xbf16> -> tensor<8x3xf32>
+  %g = nn.gradient %l wrt(%w : tensor<8x3xf32>) : tensor<bf16>
+  return %g : tensor<8x3xf32>
+}
