@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+from sanitizer import sanitize
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOLERANCE = json.loads((ROOT / "test/tolerances.json").read_text())["cuda_f32"]
 CASES = {
@@ -62,15 +64,11 @@ class Runner:
         )[0]
 
     def check(self, name, cuda, options):
-        for tool in ("memcheck", "racecheck"):
-            status, text = self.call(
-                "compute-sanitizer", "--tool", tool, "--error-exitcode", 9,
-                self.bin / "nnc-run", cuda, *options,
-            )
-            summary = [line for line in text.splitlines() if "ERROR SUMMARY" in line or "RACECHECK SUMMARY" in line]
-            print(f"{name} {tool}: exit status {status} {' '.join(summary)}", flush=True)
-            if status:
-                self.failures.append(f"{name} {tool}: {text[-1500:]}")
+        for tool in ("memcheck", "racecheck", "synccheck"):
+            problem, library = sanitize(tool, self.bin / "nnc-run", cuda, *options)
+            print(f"{name} {tool}: {problem or 'clean'}{f' ({library} reports in library kernels)' if library else ''}", flush=True)
+            if problem:
+                self.failures.append(f"{name} {tool}: {problem}")
 
 
 def sizes_of(sizes, batch):

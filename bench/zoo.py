@@ -29,6 +29,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from peers.models import randomize
+from sanitizer import sanitize
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "test/golden"))
@@ -218,12 +219,11 @@ class Bench:
         return tensor.double().numpy()
 
     def sanitize(self, name, program, arguments):
-        for tool in ("memcheck", "racecheck"):
-            done = self.run("compute-sanitizer", "--tool", tool, "--error-exitcode", 9,
-                            self.args.bin / "nnc-run", program, *arguments)
-            if done.returncode:
-                self.failed = True
-                print(f"FAILED {name} {tool}: {(done.stdout + done.stderr)[-800:]}", flush=True)
+        for tool in ("memcheck", "racecheck", "synccheck"):
+            problem, library = sanitize(tool, self.args.bin / "nnc-run", program, *arguments)
+            self.failed |= bool(problem)
+            print(f"{name} {tool}: {'FAILED ' + problem if problem else 'clean'}"
+                  f"{f' ({library} reports in library kernels)' if library else ''}", flush=True)
 
 
 def main():
