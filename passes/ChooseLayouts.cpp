@@ -28,8 +28,8 @@ namespace nnc {
 
 namespace {
 
-/// The elements of 16 bits that are loaded together.
-constexpr int64_t ChannelsPerLoad = 8;
+/// The bits that tensor cores are given together: neighbouring channels.
+constexpr int64_t BitsPerLoad = 128;
 /// Of NCHW, the axes that those of NHWC are, and the reverse.
 constexpr int64_t ToLast[] = {0, 2, 3, 1}, ToFirst[] = {0, 3, 1, 2};
 
@@ -49,16 +49,25 @@ nn::Conv2dOp matchConvolution(Operation *op, bool isGrouped) {
   return fits ? conv : nn::Conv2dOp();
 }
 
+int64_t channelsPerLoad(nn::Conv2dOp conv) {
+  return BitsPerLoad / typeOf(conv.getWeight()).getElementTypeBitWidth();
+}
+
+/// Whether tensor cores multiply such elements: of 16 bits, or f32 that may be rounded to TF32.
+bool areMultiplied(nn::Conv2dOp conv) {
+  Type element = typeOf(conv.getWeight()).getElementType();
+  return element.isBF16() || element.isF16() || (element.isF32() && conv->hasAttr(nn::kTf32Attr));
+}
+
 /// A convolution that tensor cores compute.
 nn::Conv2dOp matchWanting(Operation *op) {
   nn::Conv2dOp conv = matchConvolution(op, /*isGrouped=*/false);
   if (!conv)
     return {};
   RankedTensorType weight = typeOf(conv.getWeight());
-  Type element = weight.getElementType();
   // Of one or two channels, most of every load would be zeros.
-  bool suits = (element.isBF16() || element.isF16()) && weight.hasStaticShape() &&
-               weight.getDimSize(0) >= ChannelsPerLoad && weight.getDimSize(1) >= 3;
+  bool suits = areMultiplied(conv) && weight.hasStaticShape() && weight.getDimSize(0) >= 8 &&
+               weight.getDimSize(1) >= 3;
   return suits ? conv : nn::Conv2dOp();
 }
 
@@ -177,6 +186,8 @@ private:
     auto made = builder.create<nn::Conv2dOp>(
         conv.getLoc(), permuted(typeOf(conv.getResult()), ToLast), input, weight, strides, padding,
         dilation, conv.getGroups(), /*channels_last=*/true);
+    if (conv->hasAttr(nn::kTf32Attr))
+      made->setAttr(nn::kTf32Attr, builder.getUnitAttr());
     twins[conv.getResult()] = made.getResult();
   }
 
@@ -184,7 +195,7 @@ private:
     if (pads && rebuildFolded(conv))
       return;
     int64_t channels = typeOf(conv.getWeight()).getDimSize(1);
-    int64_t missing = pads ? int64_t(llvm::alignTo(channels, ChannelsPerLoad)) - channels : 0;
+    int64_t missing = pads ? int64_t(llvm::alignTo(channels, channelsPerLoad(conv))) - channels : 0;
     replace(conv, pad(last(conv.getInput()), 0, 0, missing),
             pad(transpose(conv.getWeight(), ToLast), 0, 0, missing), conv.getStrides(),
             conv.getPadding(), conv.getDilation());
@@ -196,18 +207,19 @@ private:
   bool rebuildFolded(nn::Conv2dOp conv) {
     RankedTensorType weightType = typeOf(conv.getWeight());
     int64_t channels = weightType.getDimSize(1), width = weightType.getDimSize(3);
+    int64_t perLoad = channelsPerLoad(conv);
     int64_t step = conv.getStrides()[1], left = conv.getPadding()[2], right = conv.getPadding()[3];
     AffineExpr columns = nn::getDim(typeOf(conv.getInput()), 3);
-    if (step == 1 || step > width || channels >= ChannelsPerLoad || conv.getDilation()[1] != 1 ||
+    if (step == 1 || step > width || channels >= perLoad || conv.getDilation()[1] != 1 ||
         nn::getConstant(columns % step) != 0)
       return false;
     int64_t padded = channels;
-    while (padded * step % ChannelsPerLoad != 0)
+    while (padded * step % perLoad != 0)
       ++padded;
     int64_t stepsLeft = llvm::divideCeil(left, step), before = stepsLeft * step - left;
     int64_t steps = llvm::divideCeil(width + before, step), after = steps * step - before - width;
     int64_t stepsRight = llvm::divideFloorSigned(left + right - width, step) - stepsLeft + steps;
-    if (stepsRight < 0 || steps * step * padded >= width * ChannelsPerLoad)
+    if (stepsRight < 0 || steps * step * padded >= width * perLoad)
       return false;
     Value input = foldPixels(pad(last(conv.getInput()), 0, 0, padded - channels), step);
     Value weight = pad(transpose(conv.getWeight(), ToLast), before, after, padded - channels);

@@ -66,6 +66,10 @@ struct LowerToLinalg : impl::LowerToLinalgBase<LowerToLinalg> {
   void runOnOperation() override {
     WalkResult result = getOperation().walk([](nn::KernelOp kernel) {
       bool isWritten = nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::Attention;
+      // What linalg's operations do not say of the product in the kernel.
+      if (llvm::any_of(kernel.getBody()->without_terminator(),
+                       [](Operation &op) { return op.hasAttr(nn::kTf32Attr); }))
+        kernel->setAttr(nn::kTf32Attr, UnitAttr::get(kernel.getContext()));
       return isWritten ? WalkResult::advance() : WalkResult(lowerRegion(kernel.getBodyRegion()));
     });
     if (result.wasInterrupted() || (functions && failed(lowerFunctions())))

@@ -1,6 +1,7 @@
 //===- ContractionSchedule.cpp - Products and convolutions on the tile templates --------------===//
 //
-// Tiles of the product on tensor cores where both factors have 16 bits, else on ordinary ones.
+// Tiles of the product on tensor cores where both factors have 16 bits or may be rounded to TF32,
+// else on ordinary ones.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/Contraction.h"
@@ -38,7 +39,7 @@ private:
   Result<Scheduled> writeResident(Type type);
   bool canStay(const Evaluator::Address &address) const;
 
-  void writeTiling(const std::string &tile, unsigned split);
+  void writeTiling(const std::string &tile, unsigned split, const std::string &last = "");
   void writeOperand(const std::string &name, const Factor &factor, const std::string &side,
                     Type type);
   bool storesVectors() const;
@@ -49,26 +50,28 @@ private:
   bool isResident; ///< whether the right factor is to stay in shared memory
 };
 
-/// The 16-bit type that both factors are elements of, as they are in memory or computed, null if
-/// there is none; tensor cores multiply these without rounding.
+/// The type that both factors are elements of, as they are in memory or computed, and that tensor
+/// cores multiply: 16 bits without rounding, f32 only where TF32 is allowed. Null if there is none.
 Type ContractionWriter::tensorCoreType() {
-  auto narrowType = [](Value value) -> Type {
+  auto narrowType = [](Value value) {
     auto extension = value.getDefiningOp<arith::ExtFOp>();
-    return extension ? extension.getIn().getType() : Type();
+    return extension ? extension.getIn().getType() : value.getType();
   };
   Type types[] = {narrowType(left.value), narrowType(right.value)};
   bool isSmall = typical(Rows) < 8 || typical(Columns) < 8 || typical(Depth) < 16;
-  if (!types[0] || types[0] != types[1] || !(types[0].isBF16() || types[0].isF16()) || isSmall)
-    return {};
-  return types[0];
+  bool isMultiplied = types[0].isBF16() || types[0].isF16() ||
+                      (types[0].isF32() && body.allowsTf32 && element.isF32());
+  return types[0] == types[1] && isMultiplied && !isSmall ? types[0] : Type();
 }
 
-void ContractionWriter::writeTiling(const std::string &tile, unsigned split) {
+/// `last`: what follows the tile's other parameters.
+void ContractionWriter::writeTiling(const std::string &tile, unsigned split,
+                                    const std::string &last) {
   auto yesNo = [](bool value) { return value ? "true" : "false"; };
   out.line("// " + std::string(yesNo(left.alongDepth)) + " and " + yesNo(right.alongDepth) +
            ": whether the operands' memory runs along the depth");
   out.line("using Tile = " + tile + ", " + yesNo(left.alongDepth) + ", " + yesNo(right.alongDepth) +
-           ">;");
+           last + ">;");
   out.line("const Index M = " + math.text(extentOf(Rows)) +
            ", N = " + math.text(extentOf(Columns)) + ", K = " + math.text(extentOf(Depth)) + ";");
   out.line("const Index tilesM = (M + Tile::BM - 1) / Tile::BM;");
@@ -108,9 +111,10 @@ void ContractionWriter::writeOperand(const std::string &name, const Factor &fact
 }
 
 Scheduled ContractionWriter::writeOnTensorCores(Type type) {
-  MmaTile tile = chooseMmaTile(typical(Rows), typical(Columns), typical(Depth) * 2, typical(Batch),
-                               body.threads);
-  writeTiling("MmaTile<" + tile.text(), tile.split);
+  unsigned bytes = type.getIntOrFloatBitWidth() / 8;
+  MmaTile tile = chooseMmaTile(typical(Rows), typical(Columns), typical(Depth) * bytes,
+                               typical(Batch), body.threads, /*mayGroup=*/bytes == 2);
+  writeTiling("MmaTile<" + tile.text(), tile.split, tile.mayGroup ? "" : ", false");
   writeOperand("a", left, "m", type);
   writeOperand("b", right, "n", type);
   unsigned width = storesVectors() ? StoreWidth : 1;
@@ -260,8 +264,9 @@ Result<Scheduled> ContractionWriter::write() {
 
   Type type = tensorCoreType();
   if (isResident) {
-    Result<Scheduled> resident =
-        type ? writeResident(type) : nnc::Error{"tensor cores do not multiply these"};
+    Result<Scheduled> resident = type && !type.isF32()
+                                     ? writeResident(type)
+                                     : nnc::Error{"tensor cores do not multiply these"};
     if (evaluator.error())
       return *evaluator.error();
     return resident;

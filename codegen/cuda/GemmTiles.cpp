@@ -126,7 +126,7 @@ unsigned MmaTile::sharedBytes() const {
 
 bool MmaTile::isGrouped() const {
   unsigned warps = warpRows * warpColumns;
-  return warps % 4 == 0 && rows % (warps * 16) == 0;
+  return mayGroup && warps % 4 == 0 && rows % (warps * 16) == 0;
 }
 
 std::string MmaTile::text() const {
@@ -183,13 +183,14 @@ GemmTile chooseGemmTile(int64_t rows, int64_t columns, int64_t batch, unsigned t
   return best;
 }
 
-MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t bytes, int64_t batch,
-                      unsigned threads) {
+MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t bytes, int64_t batch, unsigned threads,
+                      bool mayGroup) {
   MmaTile best = MmaTiles[0];
   double least = std::numeric_limits<double>::max();
   for (MmaTile tile : MmaTiles)
     for (unsigned split : Splits) {
       tile.split = split;
+      tile.mayGroup = mayGroup;
       bool suits = threads == 0 || (tile.threads() == threads && split == 1 &&
                                     tile.sharedBytes() <= MostSharedInLoop);
       double time = estimate(tile, static_cast<double>(rows), static_cast<double>(columns),

@@ -30,6 +30,7 @@ struct MmaTile {
   unsigned warpRows, warpColumns; ///< warps that share them
   unsigned stages;                ///< steps in flight
   unsigned split = 1;             ///< blocks of a cluster that share the depth
+  bool mayGroup = true;           ///< whether groups of warps multiply the operands' type
   unsigned threads() const { return 32 * warpRows * warpColumns; }
   unsigned sharedBytes() const; ///< MmaTile::SharedBytes in mma.cuh
   bool isGrouped() const;       ///< MmaTile::Grouped in mma.cuh, where there are groups
@@ -55,9 +56,10 @@ constexpr unsigned MostSharedInLoop = 24 << 10;
 
 /// The tile of least estimated time for products on tensor cores, `bytes` of depth per row of an
 /// operand. With `threads`, for a kernel that is part of a loop: so many threads, little shared
-/// memory, no clusters.
-MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t bytes, int64_t batch,
-                      unsigned threads);
+/// memory, no clusters. `mayGroup`: whether the operands' type is one that groups of warps
+/// multiply.
+MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t bytes, int64_t batch, unsigned threads,
+                      bool mayGroup);
 
 /// The tile of least estimated time for `batch` products of `rows` x `columns`, of those with so
 /// many threads if `threads` is not 0 and there are any.

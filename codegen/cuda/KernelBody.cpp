@@ -41,6 +41,7 @@ KernelBody describeKernel(nn::KernelOp kernel) {
   body.name = kernel.getKernelName().str();
   body.anchor = kernel.getAnchor().str();
   body.op = kernel;
+  body.allowsTf32 = kernel->hasAttr(nn::kTf32Attr);
   body.block = &kernel->getRegion(0).front();
   body.argumentDims = dimsOf(kernel.getOperandTypes());
   llvm::append_range(body.isWeight, llvm::map_range(kernel->getOperands(), isWeight));

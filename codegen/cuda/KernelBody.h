@@ -36,6 +36,7 @@ struct KernelBody {
   std::vector<IndexRange> symbolRanges; ///< of the same
   std::vector<mlir::Type> scalarTypes;  ///< of run-time scalars, null for sizes and counters
   std::vector<bool> isWeight;           ///< by argument: nothing ever writes it
+  bool allowsTf32 = false;              ///< f32 factors of its product may be rounded to TF32
   unsigned threads = 0;                 ///< that a block must have; 0: any
   // Of a kernel that becomes part of a loop's kernel.
   unsigned residentBytes = 0;         ///< shared memory in which its weights may stay

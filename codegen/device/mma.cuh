@@ -7,17 +7,18 @@
 // shared memory too, so that neighbouring threads store neighbouring columns.
 
 /// How a block works: its tile of C, how many warps share the tile's rows and columns, the steps in
-/// flight, the blocks of a cluster that share the depth of one tile, and for operands given by
-/// elements whether threads run along the depth or the side.
+/// flight, the blocks of a cluster that share the depth of one tile, for operands given by elements
+/// whether threads run along the depth or the side, and whether warps may work in groups, which
+/// cannot round to TF32 what they multiply.
 template <int BM_, int BN_, int WarpsM_, int WarpsN_, int Stages_, int Split_, bool AAlongK_,
-          bool BAlongK_>
+          bool BAlongK_, bool MayGroup = true>
 struct MmaTile {
   static constexpr int BM = BM_, BN = BN_, WarpsM = WarpsM_, WarpsN = WarpsN_, Stages = Stages_;
   static constexpr int Split = BlocksAtWork<Split_>;
   static constexpr bool AAlongK = AAlongK_, BAlongK = BAlongK_;
   static constexpr int Warps = WarpsM * WarpsN, Threads = 32 * Warps;
   /// Whether groups of four warps share 64 rows (sm_90a), and not each warp has a part of its own.
-  static constexpr bool Grouped = HasGroups && Warps % 4 == 0 && BM % (Warps * 16) == 0;
+  static constexpr bool Grouped = HasGroups && MayGroup && Warps % 4 == 0 && BM % (Warps * 16) == 0;
   static constexpr int RowTiles = Grouped ? BM / 16 / Warps : BM / WarpsM / 16;
   static constexpr int ColumnTiles = Grouped ? BN / 8 : BN / WarpsN / 8;
   static constexpr int RowStep = Grouped ? 64 : 16; ///< from one of a warp's row tiles to the next

@@ -78,6 +78,17 @@ func.func @single(%x: tensor<?x3x8x8xf32, #x>) -> tensor<?x16x8x8xf32, #y> attri
   return %0 : tensor<?x16x8x8xf32, #y>
 }
 
+// f32 that may be rounded to TF32 is loaded by four channels.
+// CHECK-LABEL: func.func @rounded
+// CHECK: nn.pad %{{.*}} {high = array<i64: 0, 0, 0, 1>
+// CHECK: nn.conv2d %{{.*}} {channels_last, {{.*}}nn.tf32
+func.func @rounded(%x: tensor<?x3x8x8xf32, #x>) -> tensor<?x16x8x8xf32, #y> attributes {nn.entry, nn.dims = ["B"]} {
+  %g = nn.get @g : tensor<16x3x3x3xf32>
+  %0 = nn.conv2d %x, %g {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>, nn.tf32}
+      : tensor<?x3x8x8xf32, #x>, tensor<16x3x3x3xf32> -> tensor<?x16x8x8xf32, #y>
+  return %0 : tensor<?x16x8x8xf32, #y>
+}
+
 // A first convolution with a step of two: pairs of pixels are the channels of one, with a channel of
 // zeros each; seven columns become four pairs, the first of which begins with zeros.
 // CHECK-LABEL: func.func @stem
