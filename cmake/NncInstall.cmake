@@ -15,7 +15,7 @@ set(NNC_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/nnc)
 set(NNC_HEADERS runtime/Engine.h runtime/Tensor.h runtime/nnc.h runtime/format/DType.h
   runtime/format/Result.h)
 set(NNC_LIBRARIES nncFormat nncCudaDriver nncRuntime)
-set(NNC_TOOLS nnc-run)
+set(NNC_TOOLS nnc-run nnc-train)
 if(NNC_COMPILER)
   list(APPEND NNC_HEADERS tools/compiler/Compile.h)
   list(APPEND NNC_LIBRARIES nncSyntax nncIR nncFrontend nncPasses nncCpuTarget nncCudaText

@@ -131,7 +131,7 @@ def run_tidy(build, totals):
 def fuzz(build, name, seconds):
     """Runs one libFuzzer program on its corpus and on all models; its output if it found something."""
     folders = [ROOT / "test/fuzz/corpus" / name, ROOT / "examples", ROOT / "frontend/prelude", ROOT / "test/unit/syntax/data"]
-    folders = [folder for folder in (folders[:1] if name in ("format", "config") else folders) if folder.exists()]
+    folders = [folder for folder in (folders[:1] if name in ("format", "config", "data") else folders) if folder.exists()]
     with tempfile.TemporaryDirectory() as found:
         command = [build / f"bin/{name}-fuzzer", f"-max_total_time={seconds}", "-max_len=2000", "-timeout=30", "-rss_limit_mb=4000"]
         command += [f"-dict={ROOT / 'test/fuzz/nn.dict'}"] if name == "syntax" else []
@@ -152,7 +152,7 @@ def run_fuzz(build, totals):
                 totals.passed += 1
 
 
-FUZZ_SECONDS = {"check": 60, "syntax": 20, "format": 20, "config": 20}  # the longest first
+FUZZ_SECONDS = {"check": 60, "syntax": 20, "format": 20, "config": 20, "data": 20}  # the longest first
 SECTIONS = {"unit": run_unit, "lit": run_lit, "fuzz": run_fuzz, "format": run_format, "tidy": run_tidy}
 
 
