@@ -62,6 +62,8 @@ public:
     for (auto global : module.getOps<nn::GlobalOp>())
       if (global.getKind() == "param" || global.getKind() == "buffer")
         match(global);
+      else if (isOurs() && global.getKind() == "state")
+        used.insert(global.getSymName()); // a session keeps them, models begin without
     for (const Found &entry : file->tensors())
       if (!used.contains(entry.name) && !isIgnored(entry.name))
         report.unused.push_back({entry.name, typeText(entry.type, entry.shape)});

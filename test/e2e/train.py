@@ -1,8 +1,8 @@
 """nnc-train from the command line: a run, resuming it exactly, stopping it, what it writes, and every error.
 
-    train.py BIN
+    train.py BIN [--twin]
 
-The model's gradients are written out, so that this tests the tool alone.
+With --twin the cuda target is tested, on what NNC_CUDA_TWIN names. The model's gradients are written out, so that this tests the tool alone.
 """
 import json
 import math
@@ -208,6 +208,43 @@ def resuming(tools):
     tools.expect("steps", tensors["step"][1], (21,))
 
 
+def weights(tools):
+    """A checkpoint of a run is one for the compiler: inside of model.bin or beside it."""
+    for place in ((), ("--external-weights",)):
+        tools.passes("nnc", "softmax.nn", "--target", "cpu", "--weights", "part/last.safetensors", *place, "-o",
+                     "trained.bin", out=None)
+        tools.passes("nnc-train", "trained.bin", "--data", "mnist:digits", "--batch", "8", "--evaluate", "--out",
+                     "trained", out=None)
+        found = json.loads((tools.at / "trained/report.json").read_text())
+        tools.expect("of the trained weights", found, json.loads((tools.at / "part/report.json").read_text()))
+
+
+def on_twin(tools):
+    """The same bits after resuming, for the cuda target."""
+    tools.passes("nnc", "softmax.nn", "--target", "cuda", "--arch", "sm_80", "-o", "softmax.bin", out=None)
+    options = ("--epochs", "2", "--batch", "16", "--seed", "5")
+    train(tools, *options, "--out", "whole")
+    train(tools, *options, "--out", "part", "--max-steps", "5")
+    train(tools, *options, "--out", "part", "--resume", "part/last.safetensors")
+    same(tools, "resumed in an epoch", "whole/last.safetensors", "part/last.safetensors")
+    same(tools, "reports", "whole/report.json", "part/report.json")
+    tools.passes("nnc", "softmax.nn", "--target", "cpu", "-o", "softmax.bin", out=None)
+    train(tools, *options, "--out", "cpu")
+    found, wanted = (read_safetensors(tools.at / f"{run}/last.safetensors")["weight"][1] for run in ("whole", "cpu"))
+    tools.expect("cuda and cpu agree", max(abs(a - b) for a, b in zip(found, wanted)) < 1e-5, True)
+
+
+def broken_image(tools):
+    """What was learned before an unreadable example is kept."""
+    (tools.at / "pictures/a").mkdir(parents=True)
+    for name in ("1.png", "2.png"):
+        (tools.at / f"pictures/a/{name}").write_bytes(b"no picture")
+    status, _, error = tools.run("nnc-train", "softmax.bin", "--data", "images:pictures", "--batch", "1", "--out", "pictures")
+    tools.expect("a broken image", (status, error.split("/")[0], error.split(": ")[-1]),
+                 (1, "nnc-train: error: cannot read the image pictures", "it is neither a PNG nor a JPEG file\n"))
+    tools.expect("what was learned", (tools.at / "pictures/last.safetensors").exists(), True)
+
+
 def command(tools, *arguments):
     return [tools.bin / "nnc-train", "softmax.bin", "--data", "mnist:digits", "--batch", "1", *arguments]
 
@@ -390,9 +427,14 @@ def main():
     write_arrays(tools)
     (tools.at / "softmax.nn").write_text(MODEL)
     tools.passes("nnc", "softmax.nn", "--target", "cpu", "-o", "softmax.bin", out=None)
+    if "--twin" in sys.argv:
+        on_twin(tools)
+        tools.finish()
     whole_run(tools)
     resuming(tools)
+    weights(tools)
     stopping(tools)
+    broken_image(tools)
     other_models(tools)
     refuses_models(tools)
     refuses_options(tools)

@@ -3,6 +3,7 @@
 #include "tools/Say.h"
 
 #include <cmath>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 using namespace nnc;
@@ -15,6 +16,13 @@ std::string train::durationText(double seconds) {
   if (whole >= 3600)
     return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
   return fmt::format("{}:{:02}", whole / 60, whole % 60);
+}
+
+/// How many characters a line of the terminal holds.
+static size_t columns() {
+  winsize size = {};
+  bool isKnown = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  return isKnown ? size.ws_col : 80;
 }
 
 Progress::Progress() : isTerminal(isatty(STDOUT_FILENO) == 1), begin(Clock::now()) {}
@@ -59,6 +67,7 @@ void Progress::step(const Place &place, const Means &means, size_t count) {
   uint64_t full = Cells * place.batch / std::max<uint64_t>(place.batches, 1);
   std::string bar = fmt::format("[{:#>{}}{:.>{}}] ", "", full, "", Cells - full);
   bar += text(place, means.values());
+  bar.resize(std::min(bar.size(), columns() - 1)); // a longer one could not be drawn over
   say("\r{:<{}}", bar, width);
   width = bar.size();
   std::fflush(stdout);

@@ -157,8 +157,10 @@ Result<void> Run::trainEpoch(const volatile std::sig_atomic_t &isStopped) {
                  .workers = options.workers});
   while (!isFinished() && !isStopped) {
     Result<std::optional<Batch>> batch = loader.next();
-    if (!batch)
-      return batch.error();
+    if (!batch) { // what was learned is kept
+      Result<void> saved = save(LastName);
+      return saved ? batch.error() : saved;
+    }
     if (!*batch)
       break;
     if (Result<void> done = step(**batch); !done)
