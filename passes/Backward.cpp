@@ -97,6 +97,8 @@ LogicalResult Backward::visit(Operation *op) {
   SmallVector<Value> resultGradients;
   for (Value result : op->getResults())
     resultGradients.push_back(take(result));
+  if (auto scan = dyn_cast<nn::ScanOp>(op))
+    return differentiateScan(scan, resultGradients, builder, active, *this);
   auto differentiable = dyn_cast<nn::DerivativeInterface>(op);
   if (!differentiable)
     return op->emitOpError("has no derivative, but stands between a parameter and the loss");

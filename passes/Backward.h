@@ -48,9 +48,6 @@ public:
   /// Visits the operations from `end` back to `begin`. A diagnostic on one without a derivative.
   mlir::LogicalResult run(mlir::Block::iterator begin, mlir::Block::iterator end);
 
-  /// Operations that were replaced: dead, to be erased once nothing is looked up any more.
-  llvm::SmallVector<mlir::Operation *> replaced;
-
 private:
   mlir::LogicalResult visit(mlir::Operation *op);
 
@@ -58,6 +55,13 @@ private:
   const ActiveValues &active;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value, 2>> gradients;
 };
+
+/// The backward pass of a loop: a loop the other way round. `resultGradients` has a value or null
+/// per result; what the initial values and the captured ones get is given to `backward`. The loop
+/// is replaced by one that also keeps what the backward pass reads.
+mlir::LogicalResult differentiateScan(nn::ScanOp scan, mlir::ValueRange resultGradients,
+                                      mlir::OpBuilder &builder, const ActiveValues &active,
+                                      Backward &backward);
 
 /// Erases what nothing reads among the operations of a range, last first.
 void eraseDead(mlir::Block::iterator begin, mlir::Block::iterator end);

@@ -11,6 +11,8 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 
@@ -79,14 +81,13 @@ LogicalResult replaceGradient(nn::GradientOp op) {
     result.replaceAllUsesWith(gradient);
   }
   op.erase();
-  for (Operation *replaced : backward.replaced)
-    replaced->erase();
   eraseDead(block.begin(), std::prev(block.end()));
   return success();
 }
 
 struct Differentiate : impl::DifferentiateBase<Differentiate> {
   void runOnOperation() override {
+    bool isAny = false;
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       SmallVector<nn::GradientOp> gradients;
       function.walk([&](nn::GradientOp gradient) { gradients.push_back(gradient); });
@@ -100,12 +101,24 @@ struct Differentiate : impl::DifferentiateBase<Differentiate> {
         if (failed(replaceGradient(gradient)))
           return signalPassFailure();
         ++numGradients;
+        isAny = true;
       }
       function.walk([](nn::StopGradientOp stop) {
         stop.replaceAllUsesWith(stop.getInput());
         stop.erase();
       });
     }
+    if (isAny && failed(tidy()))
+      signalPassFailure();
+  }
+
+  /// What nothing reads goes, numbers fold, and loops keep only what waits for the step before.
+  LogicalResult tidy() {
+    OpPassManager passes(ModuleOp::getOperationName());
+    passes.addPass(createHoistInvariants());
+    passes.addPass(createCanonicalizerPass());
+    passes.addPass(createCSEPass());
+    return runPipeline(passes, getOperation());
   }
 };
 

@@ -28,7 +28,21 @@ Type strip(Type type) {
   return tensor ? Type(nn::stripDims(tensor)) : type;
 }
 
+LogicalResult lowerBlock(Block &old, Block &block, IRMapping &mapping);
+
+/// A loop stays one, over lowered values.
+LogicalResult lowerScan(nn::ScanOp scan, OpBuilder &builder, IRMapping &mapping) {
+  Operation *copy = scan->cloneWithoutRegions(mapping);
+  for (Value result : copy->getResults())
+    result.setType(strip(result.getType()));
+  builder.insert(copy);
+  mapping.map(scan.getResults(), copy->getResults());
+  return lowerBlock(*scan.getBody(), copy->getRegion(0).emplaceBlock(), mapping);
+}
+
 LogicalResult lowerOp(Operation &op, OpBuilder &builder, IRMapping &mapping) {
+  if (auto scan = dyn_cast<nn::ScanOp>(op))
+    return lowerScan(scan, builder, mapping);
   auto lowering = dyn_cast<nn::LinalgLoweringInterface>(op);
   if (!lowering) {
     builder.clone(op, mapping);
@@ -44,17 +58,22 @@ LogicalResult lowerOp(Operation &op, OpBuilder &builder, IRMapping &mapping) {
   return success();
 }
 
-/// Replaces the only block of `region` by its lowering.
-LogicalResult lowerRegion(Region &region) {
-  Block &old = region.front();
-  Block &block = region.emplaceBlock();
-  IRMapping mapping;
+LogicalResult lowerBlock(Block &old, Block &block, IRMapping &mapping) {
   for (BlockArgument argument : old.getArguments())
     mapping.map(argument, block.addArgument(strip(argument.getType()), argument.getLoc()));
   auto builder = OpBuilder::atBlockEnd(&block);
   for (Operation &op : old)
     if (failed(lowerOp(op, builder, mapping)))
       return failure();
+  return success();
+}
+
+/// Replaces the only block of `region` by its lowering.
+LogicalResult lowerRegion(Region &region) {
+  Block &old = region.front();
+  IRMapping mapping;
+  if (failed(lowerBlock(old, region.emplaceBlock(), mapping)))
+    return failure();
   old.dropAllReferences();
   old.erase();
   return success();

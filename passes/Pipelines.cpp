@@ -29,13 +29,15 @@ void buildNNPipeline(OpPassManager &pm, const PipelineOptions &options) {
   // Arithmetic on shapes and numbers.
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  pm.addPass(createDifferentiate());
 
   // Loops keep only what waits for the step before.
   pm.addPass(createHoistInvariants());
   pm.addPass(createBatchSteps());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+
+  // Behind what makes loops small, so that their backward passes are too.
+  pm.addPass(createDifferentiate());
 
   // Weights as they are stored, read where they are needed.
   pm.addPass(createQuantizeWeights());

@@ -6,6 +6,7 @@
 //
 //===------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"
+#include "passes/WeightValues.h"
 
 #include "ir/NNOps.h"
 
@@ -81,8 +82,10 @@ public:
 
   unsigned run() {
     unsigned count = 0;
+    llvm::DenseSet<StringAttr> written = getWrittenGlobals(module); // these are trained as floats
     for (auto global : llvm::make_early_inc_range(module.getOps<nn::GlobalOp>()))
-      if (auto attribute = global->getAttrOfType<DictionaryAttr>("quant"))
+      if (auto attribute = global->getAttrOfType<DictionaryAttr>("quant");
+          attribute && !written.contains(global.getSymNameAttr()))
         count += quantize(global, Rule(attribute));
     return count;
   }

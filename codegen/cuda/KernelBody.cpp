@@ -7,6 +7,9 @@
 
 #include "ir/EntryAttrs.h"
 #include "ir/NNOps.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/Twine.h"
 
 using namespace mlir;
@@ -28,12 +31,23 @@ static Operation *entryOf(Operation *op) {
   return nullptr;
 }
 
-/// Whether `value` is what a `param` holds, or what was prepared.
+/// Whether some entry point sets the global.
+static bool isWritten(nn::GlobalOp global) {
+  for (auto function : global->getParentOfType<ModuleOp>().getOps<func::FuncOp>())
+    for (auto set : function.getBody().front().getOps<nn::SetOp>())
+      if (set.getName() == global.getSymName())
+        return true;
+  return false;
+}
+
+/// Whether `value` is the same in every call: what a `param` holds that nothing trains, or what was
+/// prepared.
 static bool isWeight(Value value) {
   auto get = value.getDefiningOp<nn::GetOp>();
   auto global = get ? SymbolTable::lookupNearestSymbolFrom<nn::GlobalOp>(get, get.getNameAttr())
                     : nn::GlobalOp();
-  return global && (global.getKind() == "param" || global.getKind() == "const");
+  return global &&
+         (global.getKind() == "const" || (global.getKind() == "param" && !isWritten(global)));
 }
 
 KernelBody describeKernel(nn::KernelOp kernel) {

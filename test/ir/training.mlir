@@ -56,7 +56,7 @@ func.func @scatter_shape(%g: tensor<2x8xf32>, %ids: tensor<3xi64>) {
 // -----
 
 func.func @scatter_axis(%g: tensor<2x8xf32>, %ids: tensor<2xi64>) {
-  // expected-error @+1 {{'nn.scatter_add' op expected an axis below 2, found 2}}
+  // expected-error @+1 {{'nn.scatter_add' op expected an axis below the rank 2, found 2}}
   %0 = nn.scatter_add %g, %ids {axis = 2 : i64} : tensor<2x8xf32>, tensor<2xi64> -> tensor<4x8xf32>
   return
 }

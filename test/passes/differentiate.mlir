@@ -72,3 +72,45 @@ func.func @mixed(%x: tensor<2x8xbf16>) -> tensor<8x3xf32>
   %g = nn.gradient %l wrt(%w : tensor<8x3xf32>) : tensor<bf16>
   return %g : tensor<8x3xf32>
 }
+
+#step = affine_map<()[s0] -> (0, s0, 0)>
+
+// A recurrent cell: the forward loop keeps the product and what was carried in, the backward one
+// goes the other way. What the weight gets is one product of all steps, what the input gets is
+// stacked.
+// CHECK-LABEL: @cell(
+// CHECK-SAME: %[[XS:[^:]*]]: tensor<2x5x4xf32>, %[[H0:[^:]*]]: tensor<2x4xf32>, %[[W:[^:]*]]: tensor<4x4xf32>
+func.func @cell(%xs: tensor<2x5x4xf32>, %h0: tensor<2x4xf32>, %w: tensor<4x4xf32>)
+    -> (tensor<2x4xf32>, tensor<2x5x4xf32>, tensor<2x4xf32>, tensor<4x4xf32>)
+    attributes {nn.entry, nn.dims = ["t"], nn.kinds = ["loop"]} {
+  // CHECK: %[[FORWARD:.*]]:3 = nn.scan 0 length #{{.*}} init(%[[H0]] : tensor<2x4xf32>) -> (tensor<2x4xf32>, tensor<5x2x4xf32>, tensor<5x2x4xf32>)
+  // CHECK-NEXT: ^bb0(%[[H:.*]]: tensor<2x4xf32>):
+  // CHECK: %[[P:.*]] = nn.matmul %[[H]], %[[W]]
+  // CHECK: %[[Y:.*]] = nn.sin
+  // CHECK: nn.yield %[[Y]], %[[P]], %[[H]] :
+  // CHECK: %[[BACK:.*]]:2 = nn.scan 0 length #{{.*}} reverse -> (tensor<2x4xf32>, tensor<5x2x4xf32>)
+  // CHECK-NEXT: ^bb0(%[[G:.*]]: tensor<2x4xf32>):
+  // CHECK: nn.slice %[[FORWARD]]#1
+  // CHECK-NOT: nn.sin
+  // CHECK: nn.cos
+  // CHECK: %[[GS:.*]] = nn.mul
+  // CHECK: %[[GH:.*]] = nn.matmul %[[GS]], %[[W]] {transpose_b}
+  // CHECK: nn.yield %[[GH]], %[[GS]] :
+  // CHECK-DAG: %[[HS:.*]] = nn.reshape %[[FORWARD]]#2 : tensor<5x2x4xf32> -> tensor<10x4xf32>
+  // CHECK-DAG: %[[GSS:.*]] = nn.reshape %[[BACK]]#1 : tensor<5x2x4xf32> -> tensor<10x4xf32>
+  // CHECK-DAG: %[[GW:.*]] = nn.matmul %[[HS]], %[[GSS]] {transpose_a}
+  // CHECK-DAG: %[[GX:.*]] = nn.transpose %[[BACK]]#1 {permutation = array<i64: 1, 0, 2>}
+  // CHECK: return %[[FORWARD]]#0, %[[GX]], %[[BACK]]#0, %[[GW]]
+  %last = nn.scan 0 length affine_map<() -> (5)> init(%h0 : tensor<2x4xf32>) -> (tensor<2x4xf32>) {
+  ^bb0(%h: tensor<2x4xf32>):
+    %part = nn.slice %xs start #step step [1, 1, 1] : tensor<2x5x4xf32> -> tensor<2x1x4xf32>
+    %x = nn.reshape %part : tensor<2x1x4xf32> -> tensor<2x4xf32>
+    %p = nn.matmul %h, %w : tensor<2x4xf32>, tensor<4x4xf32> -> tensor<2x4xf32>
+    %s = nn.add %p, %x : tensor<2x4xf32>
+    %y = nn.sin %s : tensor<2x4xf32>
+    nn.yield %y : tensor<2x4xf32>
+  }
+  %l = nn.reduce sum %last {axes = array<i64: 0, 1>} : tensor<2x4xf32> -> tensor<f32>
+  %g:3 = nn.gradient %l wrt(%xs, %h0, %w : tensor<2x5x4xf32>, tensor<2x4xf32>, tensor<4x4xf32>) : tensor<f32>
+  return %last, %g#0, %g#1, %g#2 : tensor<2x4xf32>, tensor<2x5x4xf32>, tensor<2x4xf32>, tensor<4x4xf32>
+}

@@ -80,11 +80,12 @@ namespace {
 
 class Interpreter {
 public:
-  explicit Interpreter(const Index &dims) : dims(dims) {}
-  std::vector<Array> run(nn::KernelOp kernel, const std::vector<Array> &operands);
+  explicit Interpreter(Index dims) : dims(std::move(dims)) {}
+  std::vector<Array> run(Block &block, const std::vector<Array> &operands);
 
 private:
   void runOp(Operation *op);
+  void runScan(nn::ScanOp op);
   void runLinalg(linalg::LinalgOp op);
   double scalar(Value value) { return scalars.at(value); }
   int64_t number(OpFoldResult value) {
@@ -101,7 +102,7 @@ private:
   double computeInteger(Operation *op, double a, double b);
   double computeFloat(Operation *op, double a, double b);
 
-  const Index &dims;
+  Index dims; ///< and the counters of loops
   DenseMap<Value, Array> arrays;
   DenseMap<Value, double> scalars;
   Index loop; ///< of the innermost linalg operation
@@ -319,31 +320,71 @@ void Interpreter::runOp(Operation *op) {
     arrays[slice] = result;
   } else if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
     Array source = arrays[insert.getSource()], result = arrays[insert.getDest()];
-    Index offsets = numbers(insert.getMixedOffsets());
+    Index offsets = numbers(insert.getMixedOffsets()), steps = numbers(insert.getMixedStrides());
     forEachIndex(source.shape, [&](const Index &index) {
       Index to = index;
       for (size_t axis = 0; axis < to.size(); ++axis)
-        to[axis] += offsets[axis];
+        to[axis] = offsets[axis] + index[axis] * steps[axis];
       result.data[result.offset(to)] = source.data[source.offset(index)];
     });
     arrays[insert] = result;
+  } else if (auto scan = dyn_cast<nn::ScanOp>(op)) {
+    runScan(scan);
   } else {
     scalars[op->getResult(0)] = compute(op);
   }
 }
 
-std::vector<Array> Interpreter::run(nn::KernelOp kernel, const std::vector<Array> &operands) {
-  for (auto [argument, array] : llvm::zip(kernel.getBody()->getArguments(), operands))
+std::vector<Array> Interpreter::run(Block &block, const std::vector<Array> &operands) {
+  for (auto [argument, array] : llvm::zip(block.getArguments(), operands))
     arrays[argument] = array;
-  for (Operation &op : kernel.getBody()->without_terminator())
+  for (Operation &op : block.without_terminator())
     runOp(&op);
   std::vector<Array> results;
-  for (Value value : kernel.getBody()->getTerminator()->getOperands())
+  for (Value value : block.getTerminator()->getOperands())
     results.push_back(arrays[value]);
   return results;
 }
 
+void Interpreter::runScan(nn::ScanOp scan) {
+  MLIRContext *context = scan.getContext();
+  SmallVector<AffineExpr> symbols;
+  for (int64_t dim : dims)
+    symbols.push_back(getAffineConstantExpr(dim, context));
+  AffineExpr length = scan.getLengthExpr().replaceSymbols(symbols);
+  int64_t steps = cast<AffineConstantExpr>(simplifyAffineExpr(length, 0, 0)).getValue();
+  dims.resize(std::max<size_t>(dims.size(), scan.getCounter() + 1));
+  std::vector<Array> values;
+  for (Value init : scan.getInits())
+    values.push_back(arrays[init]);
+  SmallVector<Array> stacks(scan.getStacked().size());
+  for (int64_t step = 0; step < steps; ++step) {
+    int64_t place = dims[scan.getCounter()] = scan.getReverse() ? steps - 1 - step : step;
+    values = run(*scan.getBody(), values);
+    for (auto [i, stack] : llvm::enumerate(stacks)) {
+      const Array &part = values[scan.getNumCarried() + i];
+      if (stack.data.empty()) {
+        stack.shape = part.shape;
+        stack.shape.insert(stack.shape.begin(), steps);
+        stack.data.resize(part.data.size() * size_t(steps));
+      }
+      std::copy(part.data.begin(), part.data.end(),
+                stack.data.begin() + place * int64_t(part.data.size()));
+    }
+    values.resize(scan.getNumCarried());
+  }
+  for (auto [result, array] : llvm::zip(scan.getCarried(), values))
+    arrays[result] = array;
+  for (auto [result, array] : llvm::zip(scan.getStacked(), stacks))
+    arrays[result] = array;
+}
+
 std::vector<Array> test::interpret(nn::KernelOp kernel, const std::vector<Array> &operands,
                                    const Index &dims) {
-  return Interpreter(dims).run(kernel, operands);
+  return Interpreter(dims).run(*kernel.getBody(), operands);
+}
+
+std::vector<Array> test::interpret(Block &function, const std::vector<Array> &operands,
+                                   const Index &dims) {
+  return Interpreter(dims).run(function, operands);
 }

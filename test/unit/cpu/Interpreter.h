@@ -1,7 +1,8 @@
 //===- Interpreter.h - kernel bodies, the naive way -------------*- C++ -*-===//
 //
 // What the cpu target's code is compared with: every operation of a lowered kernel body is
-// evaluated in turn, element by element, in double precision.
+// evaluated in turn, element by element, in double precision. Derivatives are compared with
+// differences of what it computes.
 //
 //===----------------------------------------------------------------------===//
 #ifndef NNC_TEST_UNIT_CPU_INTERPRETER_H
@@ -24,6 +25,9 @@ struct Array {
 
 /// The results of `kernel` for these operands, the dimensions of the entry being `dims`.
 std::vector<Array> interpret(nn::KernelOp kernel, const std::vector<Array> &operands,
+                             const std::vector<int64_t> &dims);
+/// The results of a function that `nn-lower-to-linalg{functions=true}` has lowered, loops included.
+std::vector<Array> interpret(mlir::Block &function, const std::vector<Array> &operands,
                              const std::vector<int64_t> &dims);
 /// `value` as the nearest number of `type`.
 double roundTo(mlir::Type type, double value);
