@@ -33,6 +33,10 @@ Result<std::vector<StepTime>> Session::profile(std::string_view entry, const Ten
   return self->profile(entry, inputs, iterations);
 }
 
+Result<std::optional<NanSource>> Session::findNan(std::string_view entry, const TensorMap &inputs) {
+  return self->findNan(entry, inputs);
+}
+
 Result<void> Session::reset() { return self->reset(); }
 
 Generator Session::generator() const { return self->generator(); }

@@ -52,6 +52,14 @@ struct Slot {
 /// Texts by name, of a checkpoint.
 using Metadata = std::map<std::string, std::string>;
 
+/// Where a call first has something that is not a number.
+struct NanSource {
+  enum class Kind { Input, Slot, Step };
+  Kind kind;
+  std::string name;     ///< of the input or slot, which the call finds so; of the step that made it
+  std::string location; ///< of a step: "lenet.nn:12:15", or empty
+};
+
 /// What a session may be opened with.
 struct SessionOptions {
   std::optional<Device> device = {}; ///< where the model's target is: the cpu, or the first GPU
@@ -96,6 +104,10 @@ public:
   /// in any call; where a guard on them fails, they start over.
   Result<std::vector<StepTime>> profile(std::string_view entry, const TensorMap &inputs,
                                         unsigned iterations);
+
+  /// Makes a call step by step and finds what is first not a number: an input, a slot as the call
+  /// finds it, or what a step of the plan makes (then the call ends there). Nothing if all is well.
+  Result<std::optional<NanSource>> findNan(std::string_view entry, const TensorMap &inputs);
 
   /// Sets all states to their initial values, frees the dimensions that the first call fixed, and
   /// starts random numbers over.

@@ -33,6 +33,8 @@ public:
   virtual Result<void> enqueue(const Call &call, void *stream) = 0;
   /// Runs the call once, adding to `milliseconds[i]` the time of step i.
   virtual Result<void> profile(const Call &call, std::span<double> milliseconds) = 0;
+  /// Runs the steps one by one, until one has left something that is no number: its position.
+  virtual Result<std::optional<size_t>> findNan(const Call &call) = 0;
   /// Gives a state memory for so many bytes, with its initial value in them.
   virtual Result<void> startState(size_t state, uint64_t bytes) = 0;
   /// The value of a state of rank 0, i32 or i64, after the last call.

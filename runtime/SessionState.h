@@ -37,6 +37,7 @@ public:
   Result<TensorMap> makeOutputs(std::string_view entry, const TensorMap &inputs, Device where);
   Result<std::vector<StepTime>> profile(std::string_view entry, const TensorMap &inputs,
                                         unsigned iterations);
+  Result<std::optional<NanSource>> findNan(std::string_view entry, const TensorMap &inputs);
   Result<void> reset();
   Generator generator() const { return drawn; }
   void setGenerator(const Generator &generator) { drawn = generator; }

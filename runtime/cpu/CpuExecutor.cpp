@@ -1,5 +1,6 @@
 #include "runtime/cpu/CpuExecutor.h"
 #include "runtime/LoopBuffers.h"
+#include "runtime/NanSearch.h"
 #include "runtime/cpu/ThreadPool.h"
 
 #include "runtime/StateSizes.h"
@@ -64,6 +65,7 @@ public:
   /// There are no streams: it runs at once.
   Result<void> enqueue(const Call &call, void *) override { return run(call); }
   Result<void> profile(const Call &call, std::span<double> milliseconds) override;
+  Result<std::optional<size_t>> findNan(const Call &call) override;
   Result<void> startState(size_t state, uint64_t bytes) override;
   Result<int64_t> stateScalar(size_t state) override {
     return scalarValue(static_cast<DType>(model().states[state]->dtype),
@@ -256,6 +258,24 @@ Result<void> CpuExecutor::profile(const Call &call, std::span<double> millisecon
     milliseconds[i] += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
   }
   return {};
+}
+
+Result<std::optional<size_t>> CpuExecutor::findNan(const Call &call) {
+  if (Result<void> placed = placeGenerator(call); !placed)
+    return placed.error();
+  const EntryT &entry = *model().entries[call.entry];
+  resolveBuffers(entry, call);
+  for (size_t i = 0; i < entry.steps.size(); ++i) {
+    runStep(entry, *entry.steps[i], call);
+    for (uint32_t number : buffersAfter(*entry.steps[i])) {
+      const BufferT &buffer = *entry.buffers[number];
+      if (hasNan(static_cast<DType>(buffer.dtype),
+                 {static_cast<const std::byte *>(buffers[number]),
+                  static_cast<size_t>(call.sizes.value(buffer.bytes))}))
+        return std::optional(i);
+    }
+  }
+  return std::optional<size_t>();
 }
 
 } // namespace

@@ -2,6 +2,7 @@
 #include "runtime/cuda/PortMemory.h"
 #include "runtime/cuda/PreparedCall.h"
 
+#include "runtime/NanSearch.h"
 #include "runtime/StateSizes.h"
 
 #include <algorithm>
@@ -32,6 +33,7 @@ public:
   Result<void> run(const Call &call) override;
   Result<void> enqueue(const Call &call, void *stream) override;
   Result<void> profile(const Call &call, std::span<double> milliseconds) override;
+  Result<std::optional<size_t>> findNan(const Call &call) override;
   Result<void> startState(size_t state, uint64_t bytes) override;
   Result<int64_t> stateScalar(size_t state) override;
   Result<void> readState(size_t state, const Tensor &host) override;
@@ -459,6 +461,37 @@ Result<void> CudaExecutor::profile(const Call &call, std::span<double> milliseco
   if (Result<void> placed = placeGenerator(call, stream); !placed)
     return placed;
   return timeSteps(**prepared, milliseconds);
+}
+
+Result<std::optional<size_t>> CudaExecutor::findNan(const Call &call) {
+  if (Result<void> settled = settle(); !settled)
+    return settled.error();
+  ContextScope scope(*gpu);
+  Result<PreparedCall *> prepared = prepareCall(call);
+  if (!prepared)
+    return prepared.error();
+  if (Result<void> sent = send(call); !sent)
+    return sent.error();
+  if (Result<void> placed = placeGenerator(call, stream); !placed)
+    return placed.error();
+  const EntryT &entry = entryOf(call);
+  std::vector<std::byte> host;
+  for (size_t step = 0; step < entry.steps.size(); ++step) {
+    if (Result<void> ran = (*prepared)->runStep(step, stream); !ran)
+      return ran.error();
+    for (uint32_t number : buffersAfter(*entry.steps[step])) {
+      const BufferT &buffer = *entry.buffers[number];
+      host.resize(static_cast<size_t>(call.sizes.value(buffer.bytes)));
+      if (!host.empty())
+        NNC_CUDA_TRY(gpu->api(), cuMemcpyDtoHAsync, host.data(), (*prepared)->address(number),
+                     host.size(), stream);
+      if (Result<void> done = synchronize(call); !done)
+        return done.error();
+      if (hasNan(static_cast<DType>(buffer.dtype), host))
+        return std::optional(step);
+    }
+  }
+  return std::optional<size_t>();
 }
 
 Result<Tensor> CudaExecutor::allocate(DType type, std::span<const int64_t> shape) {

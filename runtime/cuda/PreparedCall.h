@@ -29,6 +29,8 @@ public:
   Result<void> runStep(size_t step, CUstream stream);
   /// Makes the graph; does not run it.
   Result<void> capture(CUstream stream);
+  /// Where Entry.buffers[buffer] is; of a result of a loop, after it ran.
+  CUdeviceptr address(uint32_t buffer) const { return buffers[buffer]; }
   bool isCaptured() const { return static_cast<bool>(graph); }
 
   uint64_t lastUse = 0; ///< for the cache that owns this

@@ -399,10 +399,40 @@ def not_a_number(tools):
     status, _, error = tools.run("nnc-train", *run, "--out", "nan")
     step = error.split(" in step ")[-1].split(",")[0]
     said = f"the loss is nan in step {step}, batch {step} of epoch 1"
-    tools.expect("stopped", (status, error), (1, f"nnc-train: error: {said}; --nan=skip leaves such steps out\n"))
+    source = ": the data has it, in the input `image`"
+    tools.expect("stopped", (status, error), (1, f"nnc-train: error: {said}{source}; --nan=skip leaves such steps out\n"))
     lines = tools.passes("nnc-train", *run, "--out", "skip", "--nan", "skip", out=None).splitlines()
     tools.expect("skipped", lines[0], f"{said}: skipped")
     tools.expect("undone", read_safetensors(tools.at / "skip/last.safetensors")["step"][1], (3,))
+
+
+def not_a_number_inside(tools, target):
+    """The kernel (what is computed before the sum is fused into it) and its line are found, from the beginning and from a checkpoint."""
+    line = next(i for i, text in enumerate(ROOTS.splitlines(), 1) if "sum(" in text)
+    column = ROOTS.splitlines()[line - 1].index("sum(") + 1
+    (tools.at / "roots.nn").write_text(ROOTS)
+    tools.passes("nnc", "roots.nn", *target, "-o", "roots.bin", out=None)
+    data = ("--data", "arrays:x=x.npy", "--batch", "1", "--log-every", "1000")
+    for name, more in (("roots", ()), ("saved", ("--save-every", "2"))):
+        status, said, error = tools.run("nnc-train", "roots.bin", *data, "--out", name, "--epochs", "2", *more)
+        hint = "; saved/last.safetensors is from before it" if more else "; roots/last.safetensors is from before it"
+        tools.expect("the operation", (status, error), (1, (
+            "nnc-train: error: the loss is nan in step 7, batch 3 of epoch 2: the first kernel that makes one is `sum` at "
+            f"roots.nn:{line}:{column}{hint}; --nan=skip leaves such steps out\n")))
+        tools.expect("said", said.splitlines()[-1].startswith("looking for what made it: from "), True)
+
+
+ROOTS = """\
+model Roots() {
+  state left: float[] = 6.5
+  fn train_step(x: float[B, 1, 4, 4]) -> (loss: f32[]) requires B in 1..=4 {
+    left <- left - 1
+    y = sqrt(left + mean(x) * 0)
+    z = y * 2 + sum(x)
+    return f32(z)
+  }
+}
+"""
 
 
 def other_models(tools):
@@ -429,6 +459,8 @@ def main():
     tools.passes("nnc", "softmax.nn", "--target", "cpu", "-o", "softmax.bin", out=None)
     if "--twin" in sys.argv:
         on_twin(tools)
+        write_arrays(tools)
+        not_a_number_inside(tools, ("--target", "cuda", "--arch", "sm_80"))
         tools.finish()
     whole_run(tools)
     resuming(tools)
@@ -442,6 +474,7 @@ def main():
     refuses_checkpoints(tools)
     full_disk(tools)
     not_a_number(tools)
+    not_a_number_inside(tools, ("--target", "cpu"))
     tools.finish()
 
 

@@ -136,8 +136,10 @@ std::string train::curves(const std::vector<Measurement> &measurements) {
       ".line{{fill:none;stroke-width:1.6;stroke-linecap:round;stroke-linejoin:round}}</style>\n"
       "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n",
       Width * Columns, Height * static_cast<double>(std::max<size_t>(rows, 1)));
-  for (size_t i = 0; i < panels.size(); ++i)
-    svg += drawPanel(panels[i], Width * static_cast<double>(i % Columns),
-                     Height * static_cast<double>(i / Columns));
+  for (size_t i = 0; i < panels.size(); ++i) {
+    size_t row = i / Columns, column = i % Columns;
+    svg += drawPanel(panels[i], Width * static_cast<double>(column),
+                     Height * static_cast<double>(row));
+  }
   return svg + "</svg>\n";
 }

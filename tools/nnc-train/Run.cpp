@@ -63,7 +63,13 @@ Result<void> Run::begin() {
 }
 
 Result<void> Run::resume() {
-  const std::string &path = setup.options.resume;
+  if (Result<void> loaded = load(setup.options.resume); !loaded)
+    return loaded;
+  progress.line(fmt::format("going on from {} after step {}", restart, position.step));
+  return {};
+}
+
+Result<void> Run::load(const std::string &path) {
   Result<Metadata> said = session.load(path);
   if (!said)
     return said.error();
@@ -91,7 +97,7 @@ Result<void> Run::resume() {
                              batchesOf(*setup.data.train, setup.training))};
   if (auto best = said->find("train.best"); best != said->end())
     position.best = std::strtod(best->second.c_str(), nullptr);
-  progress.line(fmt::format("going on from {} after step {}", path, position.step));
+  restart = path;
   return {};
 }
 
@@ -109,7 +115,12 @@ Metadata Run::metadata() const {
   return said;
 }
 
-Result<void> Run::save(const std::string &name) { return session.save(pathOf(name), metadata()); }
+Result<void> Run::save(const std::string &name) {
+  Result<void> saved = session.save(pathOf(name), metadata());
+  if (saved && name == LastName)
+    restart = pathOf(name);
+  return saved;
+}
 
 //===- Training -------------------------------------------------------------------------------===//
 
@@ -146,15 +157,18 @@ Result<void> Run::train(const volatile std::sig_atomic_t &isStopped) {
   return {};
 }
 
+/// Of the batches of the running epoch that are left.
+LoaderOptions Run::loaderOptions() const {
+  return {.isTraining = true,
+          .seed = setup.options.seed,
+          .epoch = position.epoch,
+          .first = position.batch,
+          .workers = setup.options.workers};
+}
+
 /// The batches of the running epoch that are left.
 Result<void> Run::trainEpoch(const volatile std::sig_atomic_t &isStopped) {
-  const Options &options = setup.options;
-  Loader loader(*setup.data.train, setup.training, setup.transform,
-                {.isTraining = true,
-                 .seed = options.seed,
-                 .epoch = position.epoch,
-                 .first = position.batch,
-                 .workers = options.workers});
+  Loader loader(*setup.data.train, setup.training, setup.transform, loaderOptions());
   while (!isFinished() && !isStopped) {
     Result<std::optional<Batch>> batch = loader.next();
     if (!batch) { // what was learned is kept
@@ -203,16 +217,64 @@ Result<void> Run::onNan(const Batch &batch, double loss) {
                                   std::isnan(loss) ? std::abs(loss) : loss, position.step + 1,
                                   position.batch + 1, position.epoch + 1);
   if (setup.options.onNan == OnNan::Stop) {
-    std::error_code ignored;
-    std::string hint = std::filesystem::exists(pathOf(LastName), ignored)
-                           ? fmt::format("; {} is from before it", pathOf(LastName))
-                           : std::string();
-    return Error{where + hint + "; --nan=skip leaves such steps out"};
+    Result<std::string> source = explainNan(batch);
+    if (!source)
+      return source.error();
+    std::string hint = restart.empty() ? "" : fmt::format("; {} is from before it", restart);
+    return Error{where + *source + hint + "; --nan=skip leaves such steps out"};
   }
   for (const NamedTensor &slot : before)
     if (Result<void> set = session.setState(slot.name, slot.tensor); !set)
       return set;
   progress.line(where + ": skipped");
+  return {};
+}
+
+/// What made it. The step has been made, so the run is made again up to it: it is the same one.
+Result<std::string> Run::explainNan(const Batch &batch) {
+  progress.line(fmt::format("looking for what made it: from {} to step {} again",
+                            restart.empty() ? "the beginning" : restart, position.step + 1));
+  if (Result<void> replayed = replay(position.step); !replayed)
+    return replayed.error();
+  Result<std::optional<NanSource>> source = session.findNan("train_step", batch.tensors);
+  if (!source)
+    return source.error();
+  if (!*source)
+    return std::string();
+  const NanSource &found = **source;
+  switch (found.kind) {
+  case NanSource::Kind::Input:
+    return fmt::format(": the data has it, in the input `{}`", found.name);
+  case NanSource::Kind::Slot:
+    return fmt::format(": the step before left it in `{}`", found.name);
+  case NanSource::Kind::Step:
+    break;
+  }
+  return fmt::format(": the first kernel that makes one is `{}`{}", found.name,
+                     found.location.empty() ? "" : " at " + found.location);
+}
+
+/// From the last checkpoint, or the beginning, to `step`.
+Result<void> Run::replay(uint64_t step) {
+  if (restart.empty()) {
+    if (Result<void> reset = session.reset(); !reset)
+      return reset;
+    position = {};
+  } else if (Result<void> loaded = load(restart); !loaded) {
+    return loaded;
+  }
+  for (; position.step < step; ++position.epoch, position.batch = 0) {
+    Loader loader(*setup.data.train, setup.training, setup.transform, loaderOptions());
+    for (; position.step < step; ++position.step) {
+      Result<std::optional<Batch>> batch = loader.next();
+      if (!batch)
+        return batch.error();
+      if (!*batch)
+        break;
+      if (Result<TensorMap> outputs = session.run("train_step", (*batch)->tensors); !outputs)
+        return outputs.error();
+    }
+  }
   return {};
 }
 
@@ -256,10 +318,12 @@ Result<void> Run::endEpoch(const volatile std::sig_atomic_t &isStopped) {
 
 Result<std::optional<Evaluation>> Run::evaluateNow(const volatile std::sig_atomic_t &isStopped) {
   progress.pause();
+  Generator generator = session.generator(); // training goes on as if nothing had drawn
   Loader loader(*setup.data.test, setup.testing, setup.transform,
                 {.workers = setup.options.workers});
   Result<std::optional<Evaluation>> evaluation =
       evaluate(session, loader, setup.classifier, isStopped);
+  session.setGenerator(generator);
   progress.resume();
   return evaluation;
 }

@@ -51,10 +51,15 @@ public:
 
 private:
   Result<void> resume();
+  /// Sets session and position as a checkpoint says.
+  Result<void> load(const std::string &path);
+  LoaderOptions loaderOptions() const;
   Result<void> trainEpoch(const volatile std::sig_atomic_t &isStopped);
   Result<void> step(const Batch &batch);
   Result<void> afterStep(size_t examples);
   Result<void> onNan(const Batch &batch, double loss);
+  Result<std::string> explainNan(const Batch &batch);
+  Result<void> replay(uint64_t step);
   Result<void> endEpoch(const volatile std::sig_atomic_t &isStopped);
   /// Nothing if it was stopped.
   Result<std::optional<Evaluation>> evaluateNow(const volatile std::sig_atomic_t &isStopped);
@@ -74,7 +79,8 @@ private:
   Position position;
   Means interval; // of training, since the last line
   using Slots = std::vector<NamedTensor>;
-  Slots before; // of the running step, if it may be undone
+  Slots before;        // of the running step, if it may be undone
+  std::string restart; // the checkpoint that the run came from or wrote last; empty: its beginning
   std::optional<MetricsLog> log;
   Progress progress;
 };

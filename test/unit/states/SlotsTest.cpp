@@ -2,6 +2,7 @@
 #include "States.h"
 #include "runtime/format/Safetensors.h"
 
+#include <cmath>
 #include <cstdio>
 #include <unistd.h>
 
@@ -163,6 +164,35 @@ TEST_P(Slots, RefuseAnotherModelsCheckpointAndStayAsTheyAre) {
   write({{"mean", {3, 3}}});
   ASSERT_TRUE(session->load(path));
   EXPECT_EQ(valueOf("mean"), (Floats{3, 3}));
+}
+
+TEST_P(Slots, TellWhereNumbersEnd) {
+  open(R"(
+  state kept: f32[2] = 1
+  fn forward(x: f32[2]) -> f32[2] {
+    kept <- kept * 2
+    total = sum(sqrt(x) * kept)
+    return kept + total
+  })");
+  auto find = [&](const Tensor &x) {
+    auto found = session->findNan("forward", {{"x", x}});
+    if (!found)
+      return found.error().message;
+    const char *kinds[] = {"input", "slot", "step"};
+    return *found ? std::string(kinds[static_cast<int>((*found)->kind)]) + " " + (*found)->name +
+                        " " + (*found)->location
+                  : "nowhere";
+  };
+  EXPECT_EQ(find(floats({2}, {1, 4})), "nowhere");
+  EXPECT_EQ(valueOf("kept"), (Floats{2, 2}));
+  EXPECT_EQ(find(floats({2}, {1, -4})), "step sum model.nn:6:13");
+  float nan = std::nanf("");
+  EXPECT_EQ(find(floats({2}, {nan, 1})), "input x ");
+  ASSERT_TRUE(session->setState("kept", floats({2}, {1, nan})));
+  EXPECT_EQ(find(floats({2}, {1, 1})), "slot kept ");
+  ASSERT_TRUE(session->reset());
+  EXPECT_EQ(find(floats({3}, {1, 1, 1})),
+            "input `x`: axis 0 must be 2; expected f32[2], found f32[3]");
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Slots, testing::Values("cpu", "cuda"));
