@@ -342,6 +342,15 @@ IndexList Contraction::knownLoops(const IndexList &loops, AffineExpr index,
   return known;
 }
 
+static SmallVector<AffineExpr> addendsOf(AffineExpr sum) {
+  auto add = dyn_cast<AffineBinaryOpExpr>(sum);
+  if (!add || add.getKind() != AffineExprKind::Add)
+    return {sum};
+  SmallVector<AffineExpr> addends = addendsOf(add.getLHS());
+  llvm::append_range(addends, addendsOf(add.getRHS()));
+  return addends;
+}
+
 bool Contraction::writeAddress(const std::string &name, const Factor &factor,
                                const std::string &side, Type type) {
   const int64_t Chunk = 128 / type.getIntOrFloatBitWidth(); // elements
@@ -375,33 +384,57 @@ bool Contraction::writeAddress(const std::string &name, const Factor &factor,
       math.divisorOf(first->linear) % Chunk != 0)
     return false;
   addressed = first;
-  writeKnown(name, side, members);
-  std::string parameter = members.empty() ? "Index " + side : "const Row" + name + " &row";
-  evaluator.openBlock("auto " + name + " = [&](" + parameter + ", Index k) -> const " +
-                      *typeText(type) + " *");
+  // What the row alone decides of the place is computed once for it.
+  AffineExpr ofRow = math.constant(0), ofDepth = math.constant(0);
+  unsigned row = cast<AffineDimExpr>(index).getPosition();
+  unsigned depth = cast<AffineDimExpr>(chunk).getPosition();
+  for (AffineExpr term : addendsOf(first->linear)) {
+    bool isOfDepth = llvm::is_contained(math.variablesOf(term), depth);
+    (isOfDepth ? ofDepth : ofRow) = (isOfDepth ? ofDepth : ofRow) + term;
+  }
+  bool asksForRow = llvm::is_contained(math.variablesOf(ofDepth), row) ||
+                    (members.empty() && !first->condition.empty());
+  std::string stored = *typeText(type);
+  Known kept{members, {}, {}};
+  if (!asksForRow)
+    kept.pointer = "const " + stored + " *", kept.from = first->pointer + " + " + math.text(ofRow);
+  writeKnown(name, side, kept);
+  bool isBare = members.empty() && asksForRow;
+  evaluator.openBlock("auto " + name + " = [&](" +
+                      (isBare ? "Index " + side : "const Row" + name + " &row") +
+                      ", Index k) -> const " + stored + " *");
   out.line("const Index chunk = k / " + std::to_string(Chunk) + ";");
-  std::string address = first->pointer + " + " + math.text(first->linear);
-  out.line(
-      "return " +
-      (first->condition.empty() ? address : first->condition + " ? " + address + " : nullptr") +
-      ";");
+  out.line("const " + stored + " *const from = " +
+           (asksForRow ? first->pointer + " + " + math.text(first->linear)
+                       : "row.from + (" + math.text(ofDepth) + ")") +
+           ";");
+  out.line("NNC_ASSUME(from != nullptr);");
+  // All of the condition at once: branches would keep rows from sharing what they have in common.
+  std::string inside = llvm::join(llvm::split(StringRef(first->condition), " && "), " & ");
+  out.line("return " + (inside.empty() ? "from" : inside + " ? from : nullptr") + ";");
   evaluator.closeScope("};");
   return true;
 }
 
-/// The functor that makes what operand `name` knows of a row: these members, or its number.
-void Contraction::writeKnown(const std::string &name, const std::string &side,
-                             const std::vector<std::string> &members) {
-  if (members.empty()) {
+/// The functor that makes what operand `name` knows of a row, or its number if that is nothing.
+void Contraction::writeKnown(const std::string &name, const std::string &side, const Known &known) {
+  if (known.members.empty() && known.from.empty()) {
     out.line("auto know_" + name + " = [](Index " + side + ") { return " + side + "; };");
     return;
   }
   out.line("struct Row" + name + " {");
-  for (size_t i = 0; i < members.size(); ++i)
+  for (size_t i = 0; i < known.members.size(); ++i)
     out.line("  Index l" + std::to_string(i) + ";");
+  if (!known.from.empty())
+    out.line("  " + known.pointer + "from;");
   out.line("};");
-  out.line("auto know_" + name + " = [&](Index " + side + ") { return Row" + name + "{" +
-           llvm::join(members, ", ") + "}; };");
+  std::string values = llvm::join(known.members, ", ");
+  out.line("auto know_" + name + " = [&](Index " + side + ") {");
+  out.line("  Row" + name + " row{" + values + "};");
+  if (!known.from.empty())
+    out.line("  row.from = " + known.from + ";");
+  out.line("  return row;");
+  out.line("};");
 }
 
 /// What the product's element is, given the sum: also what the model adds it to.

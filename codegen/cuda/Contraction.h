@@ -50,8 +50,12 @@ protected:
   /// such pieces.
   bool writeAddress(const std::string &name, const Factor &factor, const std::string &side,
                     mlir::Type type);
-  void writeKnown(const std::string &name, const std::string &side,
-                  const std::vector<std::string> &members);
+  /// What an operand knows of a row: loops, computed of its number, and where in memory it is.
+  struct Known {
+    std::vector<std::string> members; ///< l0, l1, ...
+    std::string pointer, from;        ///< a type and a value, or empty
+  };
+  void writeKnown(const std::string &name, const std::string &side, const Known &known);
   /// An element of a result, where it goes and what it is.
   struct StoredElement {
     const Output &output;

@@ -184,5 +184,5 @@ attentionFew(Index number, AttentionSizes<Index> sizes, AttentionTensor<const T,
     T *const to = result.at(block.batch, block.headOf(r), block.positionOf(r));
     to[place] = (T)(total / block.divisorOf(sum));
   }
-  clusterBarrier<Tile::Split>(); // others still read what is here
+  leaveCluster<Tile::Split>();
 }

@@ -39,13 +39,12 @@ template <class T, int Rows, int Threads, bool AlongK, bool ByAddress, class Row
   Row rows[Count];
   Vector<T, PerChunk> held[ByAddress ? 1 : Count];
 
+  static_assert(Threads % 8 == 0, "along the depth, all chunks of a thread have one place in it");
   static NNC_INLINE int rowOf(int i) {
-    const int e = threadIdx.x + i * Threads;
-    return AlongK ? e / 8 : e % Rows;
+    return AlongK ? (int)threadIdx.x / 8 + i * (Threads / 8) : (threadIdx.x + i * Threads) % Rows;
   }
   static NNC_INLINE int chunkOf(int i) {
-    const int e = threadIdx.x + i * Threads;
-    return AlongK ? e % 8 : e / Rows;
+    return AlongK ? (int)threadIdx.x % 8 : (threadIdx.x + i * Threads) / Rows;
   }
 
   /// Rows behind the last are the last again: nobody looks at their sums.
@@ -61,6 +60,7 @@ template <class T, int Rows, int Threads, bool AlongK, bool ByAddress, class Row
     NNC_UNROLL
     for (int i = 0; i < Count; ++i) {
       const Index k = k0 + chunkOf(i) * PerChunk;
+      NNC_ASSUME(k >= 0);
       if constexpr (ByAddress) {
         copyAsync(buffer + swizzled(rowOf(i), chunkOf(i)), k < depth ? load(rows[i], k) : nullptr);
       } else {
@@ -181,8 +181,7 @@ NNC_INLINE void mmaFinish(const float (&sums)[Tile::RowTiles][Tile::ColumnTiles]
       store(m0 + first + row, n0 + column, values);
     }
   }
-  if constexpr (Tile::Split > 1)
-    clusterBarrier<Tile::Split>(); // others still read what is here
+  leaveCluster<Tile::Split>();
 }
 
 /// The tile of C whose corner is (m0, n0), by all blocks of a cluster together. `a(knowA(m), k)`

@@ -9,6 +9,7 @@
 #define NNC_UNROLL_BY(N) _Pragma(NNC_STRING(unroll N))
 #define NNC_STRING(TEXT) #TEXT
 #define NNC_INLINE __device__ __forceinline__
+#define NNC_ASSUME(WHAT) __builtin_assume(WHAT)
 
 /// Waits until every thread of the block is here; makes shared memory written before visible.
 NNC_INLINE void barrier() { __syncthreads(); }
@@ -47,6 +48,10 @@ NNC_INLINE int clusterRankOf() {
 NNC_INLINE void waitForCluster() {
   asm volatile("barrier.cluster.arrive.aligned;\n\tbarrier.cluster.wait.aligned;" ::: "memory");
 }
+NNC_INLINE void endCluster() {
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;\n\tbarrier.cluster.wait.aligned;" ::
+                   : "memory");
+}
 template <class T> NNC_INLINE const T *sharedOf(const T *here, int rank) {
   const T *there;
   asm("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"(here), "r"(rank));
@@ -57,6 +62,7 @@ template <class T> NNC_INLINE const T *sharedOf(const T *here, int rank) {
 constexpr bool HasClusters = false;
 NNC_INLINE int clusterRankOf() { return 0; }
 NNC_INLINE void waitForCluster() { __syncthreads(); }
+NNC_INLINE void endCluster() { __syncthreads(); }
 template <class T> NNC_INLINE const T *sharedOf(const T *here, int) { return here; }
 #endif
 
@@ -154,6 +160,11 @@ template <int Blocks> NNC_INLINE void clusterBarrier() {
     waitForCluster();
   else
     barrier();
+}
+/// The last thing that a block does of which others read: waits until all have.
+template <int Blocks> NNC_INLINE void leaveCluster() {
+  if constexpr (Blocks > 1)
+    endCluster();
 }
 /// What is at `here` in the dynamic shared memory of block `rank` of the cluster.
 template <int Blocks, class T> NNC_INLINE const T *inCluster(const T *here, int rank) {

@@ -15,6 +15,7 @@
 #define NNC_UNROLL
 #define NNC_UNROLL_BY(N)
 #define NNC_INLINE inline __attribute__((always_inline))
+#define NNC_ASSUME(WHAT) __builtin_assume(WHAT)
 // Blocks run one after another (those of a cluster use no static memory), so it is a block's; the
 // section lets it be poisoned, which the compiler must not outwit.
 #define __shared__ static __attribute__((section("nnc_shared"), used))
@@ -55,6 +56,7 @@ inline void letNextStart() {}
 inline void waitForKernels() {}
 inline int clusterRankOf() { return (int)(blockIdx.x % nncTwin->clusterSize); }
 NNC_INLINE void waitForCluster() { nncTwin->gridBarrier(); }
+NNC_INLINE void endCluster() { nncTwin->gridBarrier(); }
 template <class T> inline const T *sharedOf(const T *here, int rank) {
   return (const T *)((const char *)here + (rank - clusterRankOf()) * (long)nncTwin->sharedStride);
 }
