@@ -54,7 +54,7 @@ class Matcher {
 public:
   Matcher(std::shared_ptr<const format::Checkpoint> file, const CheckpointNames &names,
           WeightStore &store)
-      : file(std::move(file)), names(names), prefix(isOurs() ? "" : names.prefix), store(store) {}
+      : file(std::move(file)), names(names), store(store) {}
 
   KeyReport run(ModuleOp module) {
     for (const format::CheckpointFile &mapped : file->files())
@@ -79,6 +79,16 @@ private:
     return format != file->metadata().end() && format->second == "nnc";
   }
 
+  /// The tensor of a key. A session's file has the model's own keys; with a prefix (`ema.`) there
+  /// may be others of some of them, which then are meant.
+  const Found *find(const std::string &key) {
+    const Found *entry = file->find(names.prefix + key);
+    const Found *plain = isOurs() ? file->find(key) : nullptr;
+    if (plain)
+      used.insert(plain->name);
+    return entry ? entry : plain;
+  }
+
   /// What training keeps beside the model (docs/internals.md, "Training") is never the model's.
   bool isIgnored(std::string_view key) const {
     constexpr std::string_view OfTraining[] = {"optimizer.**", "ema.**"};
@@ -97,13 +107,13 @@ private:
     Keys keys;
     for (Attribute key : global.getKeys() ? global.getKeys()->getValue() : ArrayRef<Attribute>()) {
       keys.push_back(cast<StringAttr>(key).str());
-      if (const Found *entry = file->find(prefix + keys.back())) {
+      if (const Found *entry = find(keys.back())) {
         found.push_back(entry);
         used.insert(entry->name);
       }
     }
     if (found.empty()) {
-      report.missing.push_back({prefix + keys.front(), expected});
+      report.missing.push_back({(isOurs() ? "" : names.prefix) + keys.front(), expected});
       missingKeys.push_back(std::move(keys));
       return;
     }
@@ -174,7 +184,6 @@ private:
 
   std::shared_ptr<const format::Checkpoint> file;
   const CheckpointNames &names;
-  std::string prefix;
   WeightStore &store;
   llvm::StringSet<> used;
   std::vector<Keys> missingKeys; ///< without prefix, as KeyReport::missing

@@ -54,8 +54,15 @@ class Checks:
         (self.tools.at / "net.nn").write_text(MODEL.format(more=more))
         (self.tools.at / "w.safetensors").write_bytes(safetensors_bytes(tensors, aligned=True))
 
-    def loads(self, tensors, more="", *options, out=SAMPLE):
+    def loads_of_session(self, tensors, more="", out=SAMPLE):
+        """As `loads`, of a file that a session says it has written."""
+        data = safetensors_bytes(tensors, aligned=True, metadata={"format": "nnc"})
+        self.loads(tensors, more, out=out, data=data)
+
+    def loads(self, tensors, more="", *options, out=SAMPLE, data=None):
         self.write(tensors, more)
+        if data:
+            (self.tools.at / "w.safetensors").write_bytes(data)
         self.tools.passes("nnc", "net.nn", *CPU, *options, "-o", "net.bin")
         self.tools.passes("nnc-run", "net.bin", "--input", "x=x.npy", out=out)
 
@@ -88,6 +95,10 @@ def agreeing(checks):
     checks.loads({**WEIGHTS, "cls.a.b": ((1,), (0,), "<f4"), "steps": ((), (7,), "<i8")},
                  ', ignore=["cls.**", "steps"]')
     checks.loads({**WEIGHTS, "optimizer.step": ((), (7,), "<i4"), "ema.fc.a": ((1,), (0,), "<f4")})
+    checks.loads_of_session(WEIGHTS, ', prefix="m."')
+    average = {**renamed(WEIGHTS, ("out.dense.bias", "ema.out.dense.bias")), "out.dense.bias": ((2,), (5, 5), "<f4")}
+    checks.loads_of_session(average, ', prefix="ema."')
+    checks.loads_of_session(average, out="y: f32[1, 2] = 5.999999, 6\n".replace("5.999999", "6"))
     half = {**WEIGHTS, "out.dense.weight": ((2, 2), (1, 2, 3, 4), "<f2"), "norm.bias": ((2,), (0, 0), "<f8")}
     checks.loads(half)
     checks.loads({**half, "head.weight": WEIGHTS["out.dense.weight"]})

@@ -77,10 +77,10 @@ def read_npy(path):
     return header["shape"], struct.unpack_from(f"<{count}{KINDS[header['descr']][0]}", data, end)
 
 
-def safetensors_bytes(tensors, size=None, aligned=False):
+def safetensors_bytes(tensors, size=None, aligned=False, metadata=None):
     """`tensors` is {name: (shape, values, dtype)}; `size` is what the file claims its header takes; `aligned` pads it,
     as the format's own library does."""
-    header, data = {}, b""
+    header, data = {"__metadata__": metadata} if metadata else {}, b""
     for name, (shape, values, dtype) in tensors.items():
         packed = struct.pack(f"<{math.prod(shape)}{KINDS[dtype][0]}", *values)
         offsets = [len(data), len(data) + len(packed)]

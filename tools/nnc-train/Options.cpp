@@ -3,8 +3,10 @@
 #include "tools/Say.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
+#include <thread>
 
 using namespace nnc;
 using namespace nnc::train;
@@ -120,6 +122,8 @@ Result<void> convert(const Texts &texts, Options &options) {
       return device.error();
     options.device = *device;
   }
+  while (options.out.size() > 1 && options.out.ends_with("/"))
+    options.out.pop_back();
   options.onNan = texts.onNan == "skip" ? OnNan::Skip : OnNan::Stop;
   if (!options.evalData.empty() && options.holdout > 0)
     return Error{"give either --eval-data or --holdout"};
@@ -130,6 +134,7 @@ Result<void> convert(const Texts &texts, Options &options) {
 
 std::optional<Options> train::parseOptions(int argc, char **argv, int &status) {
   Options options;
+  options.workers = std::clamp(std::thread::hardware_concurrency() / 4, 2U, 8U);
   Texts texts;
   CLI::App app("Trains a model.bin whose source has a train block.", "nnc-train");
   declareRun(app, options, texts);
