@@ -351,8 +351,9 @@ Result<void> Run::afterEvaluation(const Evaluation &evaluation) {
   Result<bool> better = isBetter(evaluation);
   if (!better)
     return better.error();
-  progress.line(fmt::format("epoch {}/{}  evaluation of {} examples: {}{}", position.epoch,
-                            setup.options.epochs, evaluation.means.examples(), listText(values),
+  progress.line(fmt::format("epoch {}/{}  evaluation of {} examples: {}{}",
+                            position.epoch + (position.batch > 0 ? 1 : 0), setup.options.epochs,
+                            evaluation.means.examples(), listText(values),
                             *better ? ", the best so far" : ""));
   auto epochs = static_cast<double>(position.step) /
                 static_cast<double>(batchesOf(*setup.data.train, setup.training));

@@ -22,7 +22,7 @@ private:
   std::vector<Field> list;
 };
 
-const Shapes Pictures({{"image", DType::U8, {3, Field::AnySize, Field::AnySize}, true},
+const Shapes Pictures({{"image", DType::F32, {3, Field::AnySize, Field::AnySize}, true},
                        {"label", DType::I64, {}}});
 const Shapes Words({{"tokens", DType::U8, {Field::AnySize}},
                     {"targets", DType::U8, {Field::AnySize}}});

@@ -131,6 +131,26 @@ TEST_F(Cifar, HundredHasFineLabels) {
   EXPECT_EQ(data->test->classes().size(), 100U);
 }
 
+/// The bytes of an .npy file of u8.
+std::string npy(const std::string &shape, const std::string &data) {
+  std::string header = "{'descr': '|u1', 'fortran_order': False, 'shape': (" + shape + "), }";
+  header.resize(117, ' ');
+  return std::string("\x93NUMPY\x01\x00\x76\x00", 10) + header + "\n" + data;
+}
+
+TEST_F(Files, ArraysOfBytesMayBeImages) {
+  std::string image = write("i.npy", npy("2, 1, 1, 2", {0, 51, 102, -1}));
+  std::string label = write("l.npy", npy("2,", {1, 2}));
+  Result<Data> data = openData("arrays:image=" + image + ",label=" + label);
+  ASSERT_TRUE(data) << message(data);
+  EXPECT_EQ(data->train->size(), 2U);
+  EXPECT_EQ(read<float>(*data->train, 1, 0, DType::F32, {1, 1, 2}), (Floats{0.4F, 1}));
+  EXPECT_EQ(read<float>(*data->train, 1, 0, DType::F32, {1, 1, 2}, {{0.4}, {0.5}, {}}),
+            (Floats{0, 1.2F}));
+  EXPECT_EQ(read<int32_t>(*data->train, 1, 0, DType::I32, {1, 1, 2}), (std::vector{102, 255}));
+  EXPECT_EQ(read<int64_t>(*data->train, 0, 1, DType::I64, {}), (Labels{1}));
+}
+
 TEST_F(Files, TextIsTokens) {
   std::string path = write("t.txt", "abcdefg");
   Result<Data> data = openData("text:" + path);

@@ -1,11 +1,13 @@
 // Tensors with one example after the other along their first axis: a .safetensors file, or .npy
-// files by name.
-#include "tools/nnc-train/data/Dataset.h"
+// files by name. Bytes of [examples, 1 or 3, height, width] are images where floats are asked for.
+#include "tools/nnc-train/data/Image.h"
 
+#include "runtime/format/Half.h"
 #include "runtime/format/MappedFile.h"
 #include "runtime/format/Npy.h"
 
 #include <algorithm>
+#include <cstring>
 #include <fmt/format.h>
 
 using namespace nnc;
@@ -25,9 +27,14 @@ public:
   Result<void> read(size_t example, size_t field, const Target &target) const override {
     const Field &what = list[field];
     size_t bytes = arrays[field].data.size() / count;
-    Result<void> converted =
-        convertElements(what.dtype, arrays[field].data.subspan(example * bytes, bytes),
-                        target.dtype, target.memory);
+    std::span<const std::byte> data = arrays[field].data.subspan(example * bytes, bytes);
+    if (what.isImage && format::isConvertibleFloat(target.dtype)) {
+      Image image{what.shape[0], what.shape[1], what.shape[2], std::vector<uint8_t>(bytes)};
+      std::memcpy(image.pixels.data(), data.data(), bytes);
+      target.transform.apply(image, target);
+      return {};
+    }
+    Result<void> converted = convertElements(what.dtype, data, target.dtype, target.memory);
     if (converted)
       return converted;
     return Error{fmt::format("{}: `{}` of example {}: {}", title, what.name, example,
@@ -44,7 +51,9 @@ public:
       return Error{fmt::format("{}: `{}` has {} examples, but `{}` has {}", title, list[0].name,
                                count, array.name, examples)};
     count = examples;
-    list.push_back({array.name, array.type, {array.shape.begin() + 1, array.shape.end()}});
+    bool isImage = array.type == DType::U8 && array.shape.size() == 4 &&
+                   (array.shape[1] == 1 || array.shape[1] == 3);
+    list.push_back({array.name, array.type, {array.shape.begin() + 1, array.shape.end()}, isImage});
     arrays.push_back(std::move(array));
     return {};
   }

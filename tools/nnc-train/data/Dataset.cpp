@@ -69,7 +69,7 @@ std::string sizeText(const Field &field) {
   std::string text;
   for (int64_t size : field.shape)
     text += (text.empty() ? "" : ", ") + (size < 0 ? std::string("any") : std::to_string(size));
-  return fmt::format("{}[{}]", field.isImage ? "f32" : dtypeName(field.dtype), text);
+  return fmt::format("{}[{}]", dtypeName(field.dtype), text);
 }
 
 using Open = Result<Data> (*)(const std::string &);
@@ -133,7 +133,8 @@ Result<void> train::checkField(const Dataset &data, const Field &field, const st
   auto fits = [](int64_t stored, int64_t wanted) {
     return stored == wanted || stored == Field::AnySize;
   };
-  bool typeFits = field.isImage ? format::isConvertibleFloat(dtype) : converts(field.dtype, dtype);
+  bool typeFits =
+      converts(field.dtype, dtype) || (field.isImage && format::isConvertibleFloat(dtype));
   if (typeFits && std::ranges::equal(field.shape, shape, fits))
     return {};
   std::string hint = !typeFits && isInteger(field.dtype) && !field.isImage

@@ -17,9 +17,9 @@ struct Field {
   static constexpr int64_t AnySize = -1;
 
   std::string name;
-  DType dtype; ///< as it is stored
+  DType dtype; ///< as it is stored; of images that can be nothing else, f32
   std::vector<int64_t> shape;
-  bool isImage = false; ///< [channels, height, width], 0 to 255 before the transform
+  bool isImage = false; ///< [channels, height, width], which the transform makes floats of
 };
 
 /// Where one field of one example goes: dense, row-major.

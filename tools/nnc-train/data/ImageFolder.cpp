@@ -17,7 +17,7 @@ class ImageFolder : public Dataset {
 public:
   explicit ImageFolder(std::string folder)
       : folder(std::move(folder)),
-        list{{"image", DType::U8, {Field::AnySize, Field::AnySize, Field::AnySize}, true},
+        list{{"image", DType::F32, {Field::AnySize, Field::AnySize, Field::AnySize}, true},
              {"label", DType::I64, {}}} {}
 
   const std::string &name() const override { return folder; }

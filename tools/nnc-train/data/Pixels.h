@@ -18,7 +18,7 @@ public:
 
   PixelSet(std::string title, int64_t channels, int64_t height, int64_t width, Layout layout)
       : title(std::move(title)),
-        list{{"image", DType::U8, {channels, height, width}, true}, {"label", DType::I64, {}}},
+        list{{"image", DType::F32, {channels, height, width}, true}, {"label", DType::I64, {}}},
         layout(layout) {}
 
   const std::string &name() const override { return title; }
