@@ -118,6 +118,12 @@ struct Convolution : Deriving {
   /// taps in the opposite order.
   Value arrangeWindow(const Side &height, const Side &width) {
     AffineExpr inputs = getDim(weight, 1), outputs = getDim(weight, 0).floorDiv(groups);
+    if (height.phases == 1 && width.phases == 1) {
+      Value flat = reshape(op.getWeight(),
+                           {constant(groups), outputs, inputs, constant(height.taps * width.taps)});
+      return reshape(transpose(flip(flat, 3), {0, 2, 1, 3}),
+                     {inputs * groups, outputs, constant(height.taps), constant(width.taps)});
+    }
     Value window = fillUp(fillUp(op.getWeight(), height), width);
     window =
         reshape(window, {constant(groups), outputs, inputs, constant(height.taps),

@@ -112,12 +112,16 @@ Derived PadOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
 
 Derived GatherOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
   Deriving d(builder, *this);
-  return {d.make<ScatterAddOp>(getTable().getType(), gradients[0], getIds(), getAxis()), Value()};
+  RankedTensorType wide = withElementType(getTable().getType(), builder.getF32Type());
+  Value sums = d.make<ScatterAddOp>(wide, gradients[0], getIds(), getAxis());
+  return {d.narrow(sums, getTable()), Value()};
 }
 
 Derived ScatterAddOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
   Deriving d(builder, *this);
-  return {d.make<GatherOp>(getValues().getType(), gradients[0], getIds(), getAxis()), Value()};
+  RankedTensorType wide = withElementType(getValues().getType(), builder.getF32Type());
+  Value rows = d.make<GatherOp>(wide, gradients[0], getIds(), getAxis());
+  return {d.narrow(rows, getValues()), Value()};
 }
 
 /// Of the scales `g * (values - zeros)` and of the zeros `-g * scales`, both summed over the

@@ -2,9 +2,10 @@
 //
 // An element gets what the windows that hold it give to it: of a sum the gradient, of a maximum the
 // gradient if it is the first that equals it. Sums over these windows are themselves sums over
-// windows, of the gradient with zeros between its elements. For a maximum the elements of a window
-// are looked at one by one, in order, each as a tensor of the result's dimensions; those that fall
-// on the same phase of the strides add up, and the phases are interleaved.
+// windows, of the gradient with zeros between its elements. For a maximum the place of the first is
+// found when the maximum is. What the places of a window give, each a tensor of the result's
+// dimensions, adds up if they fall on the same phase of the strides, and the phases are
+// interleaved.
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -85,31 +86,43 @@ struct Pool : Deriving {
 
   Value deriveMax(Value g) {
     auto [height, width] = sides;
-    Value padded = pad(op.getInput(), {0, 0, height.before, width.before},
-                       {0, 0, height.after, width.after}, -std::numeric_limits<double>::infinity());
+    Value first = findFirst();
     SmallVector<Value> phases(height.stride * width.stride);
-    Value found;
-    for (int64_t row = 0; row < height.reach; row += height.dilation)
-      for (int64_t column = 0; column < width.reach; column += width.dilation) {
-        Value &phase = phases[row % height.stride * width.stride + column % width.stride];
-        Value part = shift(keep(isFirst(padded, row, column, found), g), row, column);
-        phase = phase ? add(phase, part) : part;
-      }
+    forPlaces([&](int64_t number, int64_t row, int64_t column) {
+      Value &phase = phases[row % height.stride * width.stride + column % width.stride];
+      Value isFirst = cmp(CmpPredicate::Eq, first, full(getType(first), double(number)));
+      Value part = shift(keep(isFirst, g), row, column);
+      phase = phase ? add(phase, part) : part;
+    });
     SmallVector<AffineExpr> starts = {constant(0), constant(0), constant(height.before),
                                       constant(width.before)};
     return slice(interleave(phases), starts, getDims(op.getInput().getType()), {1, 1, 1, 1});
   }
 
-  /// Where the element of each window at this place equals the maximum and none before it does.
-  Value isFirst(Value padded, int64_t row, int64_t column, Value &found) {
+  /// The places of a window, with their numbers.
+  void forPlaces(llvm::function_ref<void(int64_t, int64_t, int64_t)> body) {
     auto [height, width] = sides;
-    Value element = slice(padded, {constant(0), constant(0), constant(row), constant(column)},
-                          getDims(op.getType()), {1, 1, height.stride, width.stride});
-    Value equals = cmp(CmpPredicate::Eq, element, op.getResult());
-    if (!found)
-      return found = equals;
-    Value first = both(equals, make<NotOp>(found.getType(), found));
-    found = make<OrOp>(found.getType(), found, equals);
+    for (int64_t i = 0; i < height.kernel; ++i)
+      for (int64_t j = 0; j < width.kernel; ++j)
+        body(i * width.kernel + j, i * height.dilation, j * width.dilation);
+  }
+
+  /// Of each window the number of the first place that equals the maximum; -1 if that is NaN.
+  Value findFirst() {
+    auto [height, width] = sides;
+    Value padded = pad(op.getInput(), {0, 0, height.before, width.before},
+                       {0, 0, height.after, width.after}, -std::numeric_limits<double>::infinity());
+    bool isSmall = height.kernel * width.kernel <= 128;
+    RankedTensorType type = withElementType(op.getType(), builder.getIntegerType(isSmall ? 8 : 32));
+    SmallVector<Value> equals;
+    forPlaces([&](int64_t, int64_t row, int64_t column) {
+      Value element = slice(padded, {constant(0), constant(0), constant(row), constant(column)},
+                            getDims(op.getType()), {1, 1, height.stride, width.stride});
+      equals.push_back(cmp(CmpPredicate::Eq, element, op.getResult()));
+    });
+    Value first = full(type, -1);
+    for (size_t number = equals.size(); number-- > 0;)
+      first = select(equals[number], full(type, double(number)), first);
     return first;
   }
 

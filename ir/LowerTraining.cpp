@@ -43,9 +43,8 @@ Lowered ScatterAddOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   SmallVector<AffineMap> maps;
   for (ArrayRef<AffineExpr> exprs : {ArrayRef(values), ArrayRef(ids), ArrayRef(result)})
     maps.push_back(AffineMap::get(rank + idsRank, 0, exprs, getContext()));
-  auto wide = withElementType(getType(), f32);
   Value sum = lowering.reduce(
-      lowering.fill(wide, zero), {operands[0], operands[1]}, maps, parallel,
+      lowering.fill(getType(), zero), {operands[0], operands[1]}, maps, parallel,
       [&](OpBuilder &b, Location loc, ValueRange x) -> Value {
         Value place = b.create<linalg::IndexOp>(loc, axis);
         Value id = b.create<arith::IndexCastOp>(loc, b.getIndexType(), x[1]);
@@ -54,7 +53,7 @@ Lowered ScatterAddOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
         Value part = b.create<arith::SelectOp>(loc, isHere, widen(b, loc, x[0]), zero);
         return b.create<arith::AddFOp>(loc, part, x[2]);
       });
-  return SmallVector<Value>{lowering.convertTo(getType(), sum)};
+  return SmallVector<Value>{sum};
 }
 
 } // namespace nnc::nn

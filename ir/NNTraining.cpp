@@ -31,8 +31,7 @@ LogicalResult GradientOp::verify() {
 
 LogicalResult ScatterAddOp::verify() {
   RankedTensorType values = getValues().getType(), result = getType();
-  if (failed(verifyAxis(*this, getAxis(), result.getRank())) || // (C1)
-      failed(verifySameElement(*this, values, result)))         // (C2)
+  if (failed(verifyAxis(*this, getAxis(), result.getRank()))) // (C1)
     return failure();
   SmallVector<AffineExpr> expected = getDims(result);
   if (getConstant(expected[getAxis()]) == 0) // (C3)

@@ -68,20 +68,20 @@ def NN_ScatterAddOp : NN_PureOp<"scatter_add", "Scatter", [NN_Derivative]> {
   let description = [{
     `result[a.., v, b..]` is the sum of `values[a.., i.., b..]` over all `i..` with
     `ids[i..] = v`, in row-major order of `i..`. As in `nn.gather`, a number outside
-    `0 .. n-1` is replaced by the nearest inside. Accumulates in f32, rounded once.
+    `0 .. n-1` is replaced by the nearest inside. The result is f32 whatever the values are.
 
     1. (C1) `0 <= axis < rank(result)`.
     2. (C2) the dimensions of `values` are the result's before `axis`, then all of `ids`, then the
-       result's after `axis`; both have the same element type.
+       result's after `axis`.
     3. (C3) axis `axis` of the result is not provably empty.
 
     ```mlir
     %t = nn.scatter_add %g, %ids {axis = 0 : i64}
-        : tensor<4x5x8xf32>, tensor<4x5xi32> -> tensor<100x8xf32>
+        : tensor<4x5x8xbf16>, tensor<4x5xi32> -> tensor<100x8xf32>
     ```
   }];
   let arguments = (ins NN_FloatTensor:$values, NN_IndexTensor:$ids, I64Attr:$axis);
-  let results = (outs NN_FloatTensor:$result);
+  let results = (outs NN_TensorOf<[F32]>:$result);
   let assemblyFormat = [{
     $values `,` $ids attr-dict `:` type($values) `,` type($ids) `->` type($result)
   }];

@@ -1,6 +1,9 @@
 //===- Backward.cpp - The backward pass of a block --------------------------------------------===//
 
 #include "passes/Backward.h"
+#include "passes/ModulePath.h"
+
+#include "mlir/IR/IRMapping.h"
 
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
@@ -99,7 +102,7 @@ LogicalResult Backward::visit(Operation *op) {
     resultGradients.push_back(take(result));
   if (auto scan = dyn_cast<nn::ScanOp>(op))
     return differentiateScan(scan, resultGradients, builder, active, *this);
-  auto differentiable = dyn_cast<nn::DerivativeInterface>(op);
+  auto differentiable = dyn_cast<nn::DerivativeInterface>(computeAgain(op));
   if (!differentiable)
     return op->emitOpError("has no derivative, but stands between a parameter and the loss");
   SmallVector<Value> derived = differentiable.buildDerivative(builder, resultGradients);
@@ -108,6 +111,30 @@ LogicalResult Backward::visit(Operation *op) {
   for (auto [operand, gradient] : llvm::zip_equal(op->getOperands(), derived))
     add(operand, gradient);
   return success();
+}
+
+/// The copy of `op` whose operands and results its derivative reads. With the first one that is met
+/// of a call with `@remat`, the last in order, all of the call's operations are copied; loops are
+/// not.
+Operation *Backward::computeAgain(Operation *op) {
+  auto call = op->getAttrOfType<StringAttr>(kRematAttr);
+  if (!call)
+    return op;
+  if (again.insert(call).second) {
+    IRMapping mapping;
+    for (Operation &part :
+         llvm::make_range(op->getBlock()->begin(), std::next(op->getIterator()))) {
+      if (part.getAttr(kRematAttr) != call || isa<nn::ScanOp>(part))
+        continue;
+      for (Value operand : part.getOperands())
+        if (!mapping.contains(operand) && !operand.getDefiningOp<nn::GetOp>())
+          mapping.map(operand, builder.create<nn::BarrierOp>(part.getLoc(), operand));
+      copies[&part] = builder.clone(part, mapping);
+      copies[&part]->removeAttr(kRematAttr);
+    }
+  }
+  Operation *copy = copies.lookup(op);
+  return copy ? copy : op;
 }
 
 void eraseDead(Block::iterator begin, Block::iterator end) {

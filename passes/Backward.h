@@ -50,10 +50,13 @@ public:
 
 private:
   mlir::LogicalResult visit(mlir::Operation *op);
+  mlir::Operation *computeAgain(mlir::Operation *op);
 
   mlir::OpBuilder &builder;
   const ActiveValues &active;
   llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value, 2>> gradients;
+  llvm::DenseSet<mlir::Attribute> again;                       ///< calls that are computed again
+  llvm::DenseMap<mlir::Operation *, mlir::Operation *> copies; ///< of their operations
 };
 
 /// The backward pass of a loop: a loop the other way round. `resultGradients` has a value or null

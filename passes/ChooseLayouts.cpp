@@ -80,7 +80,7 @@ bool isFollowing(Operation *op) {
     return !pool.getChannelsLast();
   if (auto concat = dyn_cast<nn::ConcatOp>(op))
     return concat.getAxis() == 1;
-  if (matchConvolution(op, /*isGrouped=*/true))
+  if (matchConvolution(op, /*isGrouped=*/true) || isa<nn::BarrierOp>(op))
     return true;
   auto fusion = dyn_cast<nn::FusionInterface>(op);
   return fusion && fusion.getFusionRole() == nn::FusionRole::Pointwise;

@@ -85,6 +85,17 @@ LogicalResult replaceGradient(nn::GradientOp op) {
   return success();
 }
 
+/// What only the backward pass asks for.
+void dropMarks(func::FuncOp function) {
+  function.walk([](Operation *op) {
+    op->removeAttr(kRematAttr);
+    if (auto stop = dyn_cast<nn::StopGradientOp>(op)) {
+      stop.replaceAllUsesWith(stop.getInput());
+      stop.erase();
+    }
+  });
+}
+
 struct Differentiate : impl::DifferentiateBase<Differentiate> {
   void runOnOperation() override {
     bool isAny = false;
@@ -103,10 +114,7 @@ struct Differentiate : impl::DifferentiateBase<Differentiate> {
         ++numGradients;
         isAny = true;
       }
-      function.walk([](nn::StopGradientOp stop) {
-        stop.replaceAllUsesWith(stop.getInput());
-        stop.erase();
-      });
+      dropMarks(function);
     }
     if (isAny && failed(tidy()))
       signalPassFailure();

@@ -11,6 +11,7 @@
 //===------------------------------------------------------------------------------------------===//
 #include "passes/Backward.h"
 #include "passes/CapturedGradients.h"
+#include "passes/ModulePath.h"
 
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -107,6 +108,8 @@ private:
     }
     for (Operation &op : scan.getBody()->without_terminator())
       ops.emplace_back(&op, inner.clone(op, copies));
+    for (auto [op, copy] : ops) // it is computed again already
+      copy->removeAttr(kRematAttr);
   }
 
   /// This iteration's part of `stack`, of type `step`.

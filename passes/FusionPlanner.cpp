@@ -258,7 +258,7 @@ void FusionPlanner::placeAnchor(Operation *op, nn::FusionRole role) {
   unsigned id = createGroup(op, role);
   if (auto product = dyn_cast<nn::MatmulOp>(op))
     planProduct(product, id);
-  groups[id].closed |= role == nn::FusionRole::Attention;
+  groups[id].closed |= role == nn::FusionRole::Attention || role == nn::FusionRole::Scatter;
   join(op, id, identityMap(getResultDims(op).size()), references, refusals);
 }
 

@@ -79,17 +79,23 @@ LogicalResult lowerRegion(Region &region) {
   return success();
 }
 
+/// Whether code for the kernel is written from its nn operation.
+bool isWrittenWhole(nn::KernelOp kernel) {
+  std::optional<nn::FusionRole> role = nn::parseAnchor(kernel.getAnchor());
+  return role == nn::FusionRole::Attention || role == nn::FusionRole::Scatter;
+}
+
 struct LowerToLinalg : impl::LowerToLinalgBase<LowerToLinalg> {
   using LowerToLinalgBase::LowerToLinalgBase;
 
   void runOnOperation() override {
     WalkResult result = getOperation().walk([](nn::KernelOp kernel) {
-      bool isWritten = nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::Attention;
       // What linalg's operations do not say of the product in the kernel.
       if (llvm::any_of(kernel.getBody()->without_terminator(),
                        [](Operation &op) { return op.hasAttr(nn::kTf32Attr); }))
         kernel->setAttr(nn::kTf32Attr, UnitAttr::get(kernel.getContext()));
-      return isWritten ? WalkResult::advance() : WalkResult(lowerRegion(kernel.getBodyRegion()));
+      return isWrittenWhole(kernel) ? WalkResult::advance()
+                                    : WalkResult(lowerRegion(kernel.getBodyRegion()));
     });
     if (result.wasInterrupted() || (functions && failed(lowerFunctions())))
       signalPassFailure();

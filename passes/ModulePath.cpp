@@ -8,6 +8,7 @@
 #include "mlir/IR/Builders.h"
 
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
 
@@ -17,7 +18,13 @@ namespace {
 struct FlatLocation {
   std::string path;
   Location source;
+  std::string remat = {}; ///< what names the call that is marked so
 };
+
+bool isRematMark(FusedLoc loc) {
+  auto metadata = dyn_cast_or_null<StringAttr>(loc.getMetadata());
+  return metadata && metadata.getValue() == kRematMark;
+}
 
 void appendStep(std::string &path, StringRef step) {
   if (step.empty())
@@ -25,6 +32,17 @@ void appendStep(std::string &path, StringRef step) {
   if (!path.empty())
     path += '.';
   path += step;
+}
+
+/// A call by its path and its place.
+std::string nameCall(std::string path, Location call) {
+  if (auto named = dyn_cast<NameLoc>(call)) {
+    appendStep(path, named.getName());
+    call = named.getChildLoc();
+  }
+  if (auto position = dyn_cast<FileLineColLoc>(call))
+    llvm::raw_string_ostream(path) << ':' << position.getLine() << ':' << position.getColumn();
+  return path;
 }
 
 /// Visits callers before callees, so that names are met outermost first. Of the positions the last
@@ -42,6 +60,8 @@ FlatLocation flatten(Location loc) {
       appendStep(flat.path, name.getName());
       pending.push_back(name.getChildLoc());
     } else if (auto fused = dyn_cast<FusedLoc>(next)) {
+      if (isRematMark(fused) && flat.remat.empty())
+        flat.remat = nameCall(flat.path, fused.getLocations().front());
       if (!fused.getLocations().empty())
         pending.push_back(fused.getLocations().front());
     } else if (auto position = dyn_cast<FileLineColLoc>(next)) {
@@ -56,6 +76,8 @@ FlatLocation flatten(Location loc) {
 } // namespace
 
 std::string getModulePath(Location loc) { return flatten(loc).path; }
+
+std::string getRematCall(Location loc) { return flatten(loc).remat; }
 
 Location getFlatLocation(Location loc) {
   FlatLocation flat = flatten(loc);

@@ -8,6 +8,8 @@
 
 #include "mlir/IR/Location.h"
 
+#include "llvm/ADT/StringRef.h"
+
 #include <string>
 
 namespace nnc {
@@ -19,6 +21,16 @@ std::string getModulePath(mlir::Location loc);
 /// `loc` as `NameLoc(path, source)`, where source is the innermost position in the file of the
 /// outermost call; without a path just the source, unknown if there is none.
 mlir::Location getFlatLocation(mlir::Location loc);
+
+/// On ops of a function that is called with `@remat`: the string names the call. The backward pass
+/// computes them again.
+inline constexpr llvm::StringLiteral kRematAttr = "nn.remat";
+
+/// The metadata, a string, of a fused location around that of such a call.
+inline constexpr llvm::StringLiteral kRematMark = "remat";
+
+/// What names the outermost call with `@remat` that `loc` lies in; empty if there is none.
+std::string getRematCall(mlir::Location loc);
 
 } // namespace nnc
 

@@ -6,6 +6,7 @@
 #include "passes/ModulePath.h"
 #include "passes/Passes.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -26,6 +27,13 @@ struct NameLocations : impl::NameLocationsBase<NameLocations> {
 
   void runOnOperation() override {
     llvm::DenseMap<Location, Location> flat;
+    llvm::DenseMap<Location, StringAttr> remat; ///< null: none
+    auto rematOf = [&](Location loc) {
+      auto [it, isNew] = remat.try_emplace(loc);
+      if (std::string call = isNew ? getRematCall(loc) : ""; !call.empty())
+        it->second = StringAttr::get(&getContext(), call);
+      return it->second;
+    };
     auto flatten = [&](Location loc) {
       auto it = flat.find(loc);
       if (it == flat.end())
@@ -33,6 +41,8 @@ struct NameLocations : impl::NameLocationsBase<NameLocations> {
       return it->second;
     };
     getOperation().walk([&](Operation *op) {
+      if (StringAttr call = rematOf(op->getLoc()); call && !isa<func::CallOp>(op))
+        op->setAttr(kRematAttr, call);
       op->setLoc(flatten(op->getLoc()));
       for (Region &region : op->getRegions())
         for (BlockArgument argument : region.getArguments())

@@ -18,6 +18,8 @@ def NameLocations : Pass<"nn-name-locations", "::mlir::ModuleOp"> {
     outermost call, so that ops of the library point to the user's call:
     `callsite("conv1"("std.nn":3:1) at "layers.2"("m.nn":9:4))` becomes
     `"layers.2.conv1"("m.nn":9:4)`.
+
+    Ops of a call whose location is `fused<"remat">[..]` get the attribute `nn.remat = "call"`.
   }];
 }
 
@@ -41,6 +43,10 @@ def Differentiate : Pass<"nn-differentiate", "::mlir::ModuleOp"> {
     that depends on a `wrt` value through floats turns the gradient of its result into those of its
     operands (`DerivativeInterface`). All reads of one global are one value to it. An operation
     without a derivative is an error. `nn.stop_gradient` lets nothing pass and is dropped.
+
+    Operations with one attribute `nn.remat` are computed again for the backward pass, as a whole,
+    from what they read from elsewhere, through `nn.barrier`. Without it all that the backward pass
+    reads is saved, but for what kernels compute again where they read it.
   }];
   let dependentDialects = ["::nnc::nn::NNDialect"];
   let statistics = [Statistic<"numGradients", "num-gradients", "Backward passes made">];

@@ -85,7 +85,18 @@ LogicalResult verifyAttention(nn::KernelOp kernel) {
   return kernel.emitOpError("with the anchor 'attention' has ") << found << " ops of attention";
 }
 
+/// One scatter of block arguments.
+LogicalResult verifyScatter(nn::KernelOp kernel) {
+  Block &body = *kernel.getBody();
+  auto scatter = dyn_cast<nn::ScatterAddOp>(body.front());
+  if (scatter && scatter->getNextNode() == body.getTerminator())
+    return success();
+  return kernel.emitOpError("with the anchor 'scatter' has other ops than one scatter");
+}
+
 LogicalResult verifyKernel(nn::KernelOp kernel, unsigned numDims) {
+  if (nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::Scatter)
+    return verifyScatter(kernel);
   if (nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::Attention)
     return verifyAttention(kernel);
   for (Type type : kernel.getBody()->getArgumentTypes())

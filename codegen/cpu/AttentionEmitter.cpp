@@ -24,8 +24,8 @@ static constexpr int64_t chunksAtOnce = 4; ///< of the result, in registers toge
 
 AttentionEmitter::AttentionEmitter(nn::KernelOp kernel, unsigned numSymbols,
                                    const CpuFeatures &features, OpBuilder &builder)
-    : kernel(kernel), access(nn::getAttentionAccess(kernel)), numSymbols(numSymbols),
-      builder(builder), math(builder), loc(kernel.getLoc()), f32(builder.getF32Type()),
+    : LoopWriter(kernel.getLoc(), numSymbols, builder), kernel(kernel),
+      access(nn::getAttentionAccess(kernel)),
       width(
           std::min<int64_t>(features.vectorBytes / 4, llvm::bit_floor(uint64_t(access.headSize)))),
       rowsAtOnce(features.vectorRegisters >= 32 ? 4 : 2) {
@@ -53,13 +53,7 @@ func::FuncOp AttentionEmitter::emitFunction(ModuleOp module, StringRef symbol) {
   unsigned numOperands = kernel.getNumOperands();
   func::FuncOp function = makeKernelFunction(builder, loc, module, symbol, numOperands + 1);
   Block *entry = &function.front();
-  Type i64 = builder.getI64Type();
-  for (unsigned i = 0; i < numSymbols; ++i) {
-    Value size = builder.create<LLVM::LoadOp>(
-        loc, i64, pointerTo(entry->getArgument(numOperands + 1), i64, index(i)), 8);
-    size = builder.create<arith::IndexCastOp>(loc, builder.getIndexType(), size);
-    symbols.push_back(math.get(size, builder.getAffineSymbolExpr(i)));
-  }
+  loadSymbols(entry->getArgument(numOperands + 1));
   Type element = access.op.getType().getElementType();
   query = tensorOf(entry, access.query, element, 0);
   keys = tensorOf(entry, access.key, element, 0);
@@ -367,91 +361,4 @@ Value AttentionEmitter::placeOf(const Tensor &tensor, Value head, Value position
   Value place = add(tensor.offset, mul(batch, tensor.strides[0]));
   place = add(place, mul(head, tensor.strides[1]));
   return add(place, mul(position, tensor.strides[2]));
-}
-
-Value AttentionEmitter::index(int64_t value) {
-  return builder.create<arith::ConstantIndexOp>(loc, value);
-}
-Value AttentionEmitter::add(Value a, Value b) {
-  return builder.createOrFold<arith::AddIOp>(loc, a, b);
-}
-Value AttentionEmitter::sub(Value a, Value b) {
-  return builder.createOrFold<arith::SubIOp>(loc, a, b);
-}
-Value AttentionEmitter::mul(Value a, Value b) {
-  return builder.createOrFold<arith::MulIOp>(loc, a, b);
-}
-Value AttentionEmitter::minimum(Value a, Value b) {
-  return builder.create<arith::MinSIOp>(loc, a, b);
-}
-
-Value AttentionEmitter::number(double value, int64_t lanes) {
-  TypedAttr attribute = builder.getF32FloatAttr(float(value));
-  if (lanes)
-    attribute = DenseElementsAttr::get(VectorType::get({lanes}, f32), Attribute(attribute));
-  return builder.create<arith::ConstantOp>(loc, attribute);
-}
-
-Value AttentionEmitter::splat(Value scalar, int64_t lanes) {
-  return builder.create<vector::SplatOp>(loc, VectorType::get({lanes}, scalar.getType()), scalar);
-}
-
-Value AttentionEmitter::multiplyAdd(Value a, Value b, Value sum) {
-  return builder.create<arith::AddFOp>(loc, sum, builder.create<arith::MulFOp>(loc, a, b));
-}
-
-Value AttentionEmitter::evaluate(AffineExpr expr) {
-  return math.materialize(loc, math.evaluate(loc, expr, {}, symbols));
-}
-
-Value AttentionEmitter::pointerTo(Value pointer, Type element, Value place) {
-  Value number = builder.create<arith::IndexCastOp>(loc, builder.getI64Type(), place);
-  return builder.create<LLVM::GEPOp>(loc, LLVM::LLVMPointerType::get(builder.getContext()), element,
-                                     pointer, ArrayRef<LLVM::GEPArg>{number});
-}
-
-Value AttentionEmitter::load(Value pointer, Type element, Value place, int64_t lanes) {
-  Type stored = lanes ? Type(VectorType::get({lanes}, element)) : element;
-  Type wide = lanes ? Type(VectorType::get({lanes}, f32)) : f32;
-  Value value = builder.create<LLVM::LoadOp>(loc, stored, pointerTo(pointer, element, place),
-                                             element.getIntOrFloatBitWidth() / 8);
-  return wide == stored ? value : builder.create<arith::ExtFOp>(loc, wide, value);
-}
-
-void AttentionEmitter::store(Value value, Value pointer, Type element, Value place) {
-  if (!element.isF32()) {
-    auto vector = dyn_cast<VectorType>(value.getType());
-    Type narrow = vector ? Type(VectorType::get(vector.getShape(), element)) : element;
-    value = builder.create<arith::TruncFOp>(loc, narrow, value);
-  }
-  builder.create<LLVM::StoreOp>(loc, value, pointerTo(pointer, element, place),
-                                element.getIntOrFloatBitWidth() / 8);
-}
-
-Value AttentionEmitter::allocate(int64_t floats) {
-  Value size = builder.create<LLVM::ConstantOp>(loc, builder.getI64Type(), floats);
-  return builder.create<LLVM::AllocaOp>(loc, LLVM::LLVMPointerType::get(builder.getContext()), f32,
-                                        size, 64);
-}
-
-void AttentionEmitter::loop(Value begin, Value end, int64_t step,
-                            llvm::function_ref<void(Value)> body) {
-  loop(begin, end, step, {}, [&](Value at, ValueRange) {
-    body(at);
-    return Values{};
-  });
-}
-
-AttentionEmitter::Values
-AttentionEmitter::loop(Value begin, Value end, int64_t step, const Values &init,
-                       llvm::function_ref<Values(Value, ValueRange)> body) {
-  auto made = builder.create<scf::ForOp>(
-      loc, begin, end, index(step), init,
-      [&](OpBuilder &nested, Location, Value at, ValueRange carried) {
-        OpBuilder::InsertionGuard guard(builder);
-        builder.setInsertionPoint(nested.getInsertionBlock(), nested.getInsertionPoint());
-        Values next = body(at, carried);
-        builder.create<scf::YieldOp>(loc, next);
-      });
-  return Values(made.getResults());
 }

@@ -12,7 +12,7 @@
 #define NNC_CODEGEN_CPU_ATTENTIONEMITTER_H
 
 #include "codegen/cpu/Features.h"
-#include "codegen/cpu/IndexMath.h"
+#include "codegen/cpu/LoopWriter.h"
 
 #include "ir/AttentionAccess.h"
 
@@ -21,7 +21,7 @@
 
 namespace nnc::codegen {
 
-class AttentionEmitter {
+class AttentionEmitter : LoopWriter {
 public:
   /// `numSymbols`: how many values the kernel gets in its `dims`.
   AttentionEmitter(nn::KernelOp kernel, unsigned numSymbols, const CpuFeatures &features,
@@ -31,9 +31,6 @@ public:
   mlir::AffineMap emit(mlir::ModuleOp module, llvm::StringRef symbol);
 
 private:
-  using Value = mlir::Value;
-  using Values = llvm::SmallVector<mlir::Value>;
-
   /// Elements of a head that are one vector: from `begin` on, `width` of them.
   struct Chunk {
     int64_t begin, width;
@@ -70,36 +67,11 @@ private:
   Value seenKeys(Value query);
   Value placeOf(const Tensor &tensor, Value head, Value position);
 
-  // Small pieces of code.
-  Value index(int64_t value);
-  Value add(Value a, Value b);
-  Value sub(Value a, Value b);
-  Value mul(Value a, Value b);
-  Value minimum(Value a, Value b);
-  Value number(double value, int64_t width = 0);
-  Value splat(Value scalar, int64_t width);
-  Value multiplyAdd(Value a, Value b, Value sum);
-  Value evaluate(mlir::AffineExpr expr);
-  Value pointerTo(Value pointer, mlir::Type element, Value place);
-  /// f32s; `width` 0 is a scalar.
-  Value load(Value pointer, mlir::Type element, Value place, int64_t width);
-  void store(Value value, Value pointer, mlir::Type element, Value place);
-  Value allocate(int64_t floats);
-  void loop(Value begin, Value end, int64_t step, llvm::function_ref<void(Value)> body);
-  Values loop(Value begin, Value end, int64_t step, const Values &init,
-              llvm::function_ref<Values(Value, mlir::ValueRange)> body);
-
   nn::KernelOp kernel;
   nn::AttentionAccess access;
-  unsigned numSymbols;
-  mlir::OpBuilder &builder;
-  IndexMath math;
-  mlir::Location loc;
-  mlir::Type f32;
   int64_t width;      ///< floats of a vector
   int64_t rowsAtOnce; ///< rows whose sums are in registers together
   llvm::SmallVector<Chunk> chunks;
-  llvm::SmallVector<Poly> symbols;
 
   Tensor query, keys, values, mask, result;
   Value offset;                         ///< null: none

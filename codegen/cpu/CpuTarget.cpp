@@ -10,6 +10,7 @@
 #include "codegen/cpu/AttentionEmitter.h"
 #include "codegen/cpu/KernelEmitter.h"
 #include "codegen/cpu/Lower.h"
+#include "codegen/cpu/ScatterEmitter.h"
 #include "ir/NNOps.h"
 #include "passes/KernelKey.h"
 
@@ -52,6 +53,10 @@ static Result<CpuKernel> emitKernel(nn::KernelOp kernel, size_t number, ModuleOp
   std::string symbol = makeSymbol(number, kernel.getKernelName());
   if (nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::Attention) {
     AttentionEmitter emitter(kernel, source.numSymbols, features, builder);
+    return CpuKernel{symbol, emitter.emit(module, symbol + bodySuffix)};
+  }
+  if (nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::Scatter) {
+    ScatterEmitter emitter(kernel, source.numSymbols, features, builder);
     return CpuKernel{symbol, emitter.emit(module, symbol + bodySuffix)};
   }
   KernelEmitter emitter(source, features, builder);

@@ -25,6 +25,8 @@ constexpr const char *SymbolMark = "@symbol@";
 Result<Scheduled> schedule(const KernelBody &body) {
   if (body.anchor == "attention")
     return scheduleAttention(body);
+  if (body.anchor == "scatter")
+    return scheduleScatter(body);
   if (body.anchor == "contraction")
     if (Result<Scheduled> scheduled = scheduleVectors(body))
       return scheduled;

@@ -45,6 +45,9 @@ Result<Scheduled> scheduleVectors(const KernelBody &body);
 /// the user, where heads are too large.
 Result<Scheduled> scheduleAttention(const KernelBody &body);
 
+/// Sums of rows by number on the template scatter.cuh; the kernel is not lowered.
+Result<Scheduled> scheduleScatter(const KernelBody &body);
+
 /// What a schedule works with, while it writes.
 struct Writing {
   explicit Writing(const KernelBody &body)

@@ -114,3 +114,29 @@ func.func @cell(%xs: tensor<2x5x4xf32>, %h0: tensor<2x4xf32>, %w: tensor<4x4xf32
   %g:3 = nn.gradient %l wrt(%xs, %h0, %w : tensor<2x5x4xf32>, tensor<2x4xf32>, tensor<4x4xf32>) : tensor<f32>
   return %last, %g#0, %g#1, %g#2 : tensor<2x4xf32>, tensor<2x5x4xf32>, tensor<2x4xf32>, tensor<4x4xf32>
 }
+
+// What is called with @remat is computed again from what it reads: the product's operand is, its
+// result is not kept. The weight needs no barrier.
+// CHECK-LABEL: @remat(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<2x8xf32>
+func.func @remat(%x: tensor<2x8xf32>) -> (tensor<f32>, tensor<8x3xf32>)
+    attributes {nn.entry, nn.dims = []} {
+  %w = nn.get @w : tensor<8x3xf32>
+  // CHECK: %[[W:.*]] = nn.get @w
+  // CHECK: nn.exp %[[X]]
+  // CHECK: nn.matmul
+  // CHECK: nn.sin
+  // CHECK: nn.reduce sum
+  // CHECK: %[[XB:.*]] = nn.barrier %[[X]]
+  // CHECK: %[[E:.*]] = nn.exp %[[XB]]
+  // CHECK: %[[P:.*]] = nn.matmul %[[E]], %[[W]]
+  // CHECK: %[[C:.*]] = nn.cos %[[P]]
+  // CHECK-NOT: nn.remat
+  // CHECK: nn.matmul %[[E]], %{{.*}} {transpose_a}
+  %e = nn.exp %x {nn.remat = "layer:1:1"} : tensor<2x8xf32>
+  %p = nn.matmul %e, %w {nn.remat = "layer:1:1"} : tensor<2x8xf32>, tensor<8x3xf32> -> tensor<2x3xf32>
+  %s = nn.sin %p {nn.remat = "layer:1:1"} : tensor<2x3xf32>
+  %l = nn.reduce sum %s {axes = array<i64: 0, 1>} : tensor<2x3xf32> -> tensor<f32>
+  %g = nn.gradient %l wrt(%w : tensor<8x3xf32>) : tensor<f32>
+  return %l, %g : tensor<f32>, tensor<8x3xf32>
+}

@@ -249,3 +249,18 @@ func.func @computed_again_before(%x: tensor<4x3xf32>)
   %b = nn.concat %p, %q {axis = 2 : i64} : tensor<4x3x1xf32>, tensor<4x3x1xf32> -> tensor<4x3x2xf32>
   return %a, %b, %flat : tensor<4x3xf32>, tensor<4x3x2xf32>, tensor<3xf32>
 }
+
+// A scatter is a kernel of its own that is not lowered; both operands lie in memory.
+// CHECK-LABEL: func.func @scatter
+// CHECK: %[[V:.*]] = nn.kernel "{{.*}}"(%{{.*}} : tensor<4x8xf32>)
+// CHECK: %[[S:.*]] = nn.kernel "scatter_add"(%[[V]], %{{.*}} : tensor<4x8xf32>, tensor<4xi32>) -> (tensor<100x8xf32>) attributes {anchor = "scatter"
+// CHECK-NEXT: ^bb0(%[[A:.*]]: tensor<4x8xf32>, %[[I:.*]]: tensor<4xi32>):
+// CHECK-NEXT: %[[R:.*]] = nn.scatter_add %[[A]], %[[I]] {axis = 0 : i64}
+// CHECK-NEXT: nn.yield %[[R]]
+// CHECK: nn.kernel "{{.*}}"(%[[S]]
+func.func @scatter(%x: tensor<4x8xf32>, %ids: tensor<4xi32>) -> tensor<100x8xf32> attributes {nn.entry, nn.dims = []} {
+  %v = nn.mul %x, %x : tensor<4x8xf32>
+  %s = nn.scatter_add %v, %ids {axis = 0 : i64} : tensor<4x8xf32>, tensor<4xi32> -> tensor<100x8xf32>
+  %n = nn.neg %s : tensor<100x8xf32>
+  return %n : tensor<100x8xf32>
+}

@@ -21,3 +21,13 @@ func.func @forward(%x: tensor<8xf32>) -> tensor<8xf32> attributes {nn.entry, nn.
   %2 = nn.abs %1 : tensor<8xf32> loc("m.nn":5:6)
   return %2 : tensor<8xf32>
 }
+
+// What is called with @remat is named by the outermost such call.
+// CHECK: func.func @again
+// CHECK: nn.exp %{{.*}} {nn.remat = "layers.3:9:4"} {{.*}} loc("layers.3.conv1.exp"("m.nn":12:5))
+// CHECK: nn.abs %{{[0-9]*}} : tensor<8xf32> loc("abs"("m.nn":5:6))
+func.func @again(%x: tensor<8xf32>) -> tensor<8xf32> attributes {nn.entry, nn.dims = []} {
+  %0 = func.call @layer(%x) : (tensor<8xf32>) -> tensor<8xf32> loc(fused<"remat">["layers.3"("m.nn":9:4)])
+  %1 = nn.abs %0 : tensor<8xf32> loc("abs"("m.nn":5:6))
+  return %1 : tensor<8xf32>
+}

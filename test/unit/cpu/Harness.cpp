@@ -2,7 +2,7 @@
 
 #include "Harness.h"
 
-#include "passes/Pipelines.h"
+#include "passes/Passes.h"
 #include "runtime/format/Half.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -96,6 +96,7 @@ Model test::makeModel(const std::string &text) {
   if (!model.module)
     return model;
   PassManager passes(&testContext());
+  passes.addPass(createDifferentiate());
   buildKernelPipeline(passes, {Target::Cpu});
   if (failed(passes.run(*model.module)))
     return model;

@@ -44,7 +44,7 @@ struct Model {
 
 /// The context that all tests share.
 mlir::MLIRContext &testContext();
-/// Parses functions of the nn dialect and forms and lowers their kernels.
+/// Parses functions of the nn dialect, makes their gradients, and forms and lowers their kernels.
 Model makeModel(const std::string &text);
 /// Numbers that suit the type: floats in -2..2, integers in -8..8.
 Array randomArray(mlir::RankedTensorType type, const std::vector<int64_t> &shape, unsigned seed);

@@ -379,9 +379,25 @@ void Interpreter::runScan(nn::ScanOp scan) {
     arrays[result] = array;
 }
 
+/// Operations that code generators take whole are lowered for it, in a copy.
+static void lowerWholeOps(nn::KernelOp kernel) {
+  for (Operation &op : llvm::make_early_inc_range(*kernel.getBody())) {
+    auto whole = dyn_cast<nn::LinalgLoweringInterface>(op);
+    if (!whole)
+      continue;
+    OpBuilder builder(&op);
+    op.replaceAllUsesWith(*whole.lowerToLinalg(builder, op.getOperands()));
+    op.erase();
+  }
+}
+
 std::vector<Array> test::interpret(nn::KernelOp kernel, const std::vector<Array> &operands,
                                    const Index &dims) {
-  return Interpreter(dims).run(*kernel.getBody(), operands);
+  nn::KernelOp copy = kernel.clone();
+  lowerWholeOps(copy);
+  std::vector<Array> results = Interpreter(dims).run(*copy.getBody(), operands);
+  copy.erase();
+  return results;
 }
 
 std::vector<Array> test::interpret(Block &function, const std::vector<Array> &operands,
