@@ -1,16 +1,21 @@
 """nnc-train from the command line: a run, resuming it exactly, stopping it, what it writes, and every error.
 
-    train.py BIN [--twin]
+    train.py BIN [--twin] [--block]
 
-With --twin the cuda target is tested, on what NNC_CUDA_TWIN names. The model's gradients are written out, so that this tests the tool alone.
+With --twin the cuda target is tested, on what NNC_CUDA_TWIN names. With --block a train block is trained; the gradients of the other
+models are written out, so that they test the tool alone.
 """
+import fcntl
 import json
 import math
+import os
+import pty
 import resource
 import signal
 import struct
 import subprocess
 import sys
+import termios
 import time
 
 from support import Tools, npy_bytes, read_safetensors, safetensors_bytes
@@ -45,6 +50,7 @@ model Softmax(classes: int = 3, side: int = 4) {
 }
 """
 COUNT, TEST, SIDE, CLASSES = 50, 23, 4, 3
+CPU = ("--target", "cpu")
 
 
 def idx_bytes(shape, values):
@@ -234,6 +240,24 @@ def on_twin(tools):
     tools.expect("cuda and cpu agree", max(abs(a - b) for a, b in zip(found, wanted)) < 1e-5, True)
 
 
+def in_a_terminal(tools):
+    """A bar that is drawn over itself and is no wider than the terminal."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    process = subprocess.Popen(command(tools, "--epochs", "3", "--out", "terminal"), cwd=tools.at, stdout=theirs)
+    os.close(theirs)
+    text = b""
+    try:
+        while part := os.read(ours, 4096):
+            text += part
+    except OSError:  # its end
+        pass
+    tools.expect("in a terminal", process.wait(timeout=60), 0)
+    bars = [part for part in text.decode().split("\r") if part.startswith("[")]
+    tools.expect("a bar", [len(bars) > 0, bars[0].startswith("[....") and "] epoch 1/3  step 1/150" in bars[0],
+                           max(map(len, bars)) <= 60], [True] * 3)
+
+
 def broken_image(tools):
     """What was learned before an unreadable example is kept."""
     (tools.at / "pictures/a").mkdir(parents=True)
@@ -245,6 +269,55 @@ def broken_image(tools):
     tools.expect("what was learned", (tools.at / "pictures/last.safetensors").exists(), True)
 
 
+BLOCK = """\
+model Small(classes: int = 3, side: int = 4) {
+  conv = Conv2d(1, 4, 3, padding=1)
+  norm = BatchNorm2d(4)
+  fc = Linear(4 * side * side, classes)
+
+  fn forward(image: float[B, 1, side, side]) -> float[B, classes] requires B in 1..=64 {
+    x = image |> conv |> norm |> relu
+    return reshape(x, [B, 4 * side * side]) |> dropout(0.2) |> fc
+  }
+}
+
+train net = Small() {
+  optimizer = AdamW(lr=0.01)
+  clip_norm = 1.0
+
+  fn loss(image: float[B, 1, 4, 4], label: i32[B]) -> (loss: f32[], accuracy: f32[]) requires B in 1..=64 {
+    logits = net(image)
+    return cross_entropy(logits, label), accuracy(logits, label)
+  }
+}
+"""
+
+
+def block(tools, target):
+    """A train block with dropout, batch norm and AdamW: resumed with the same bits, then the model alone."""
+    (tools.at / "block.nn").write_text(BLOCK)
+    tools.passes("nnc", "block.nn", *target, "-o", "block.bin", out=None)
+    run = ("block.bin", "--data", "mnist:digits", "--epochs", "4", "--batch", "8", "--seed", "3", "--flip")
+    tools.passes("nnc-train", *run, "--out", "block", out=None)
+    for steps in ("3", "13"):
+        more = () if steps == "3" else ("--resume", "parts/last.safetensors")
+        tools.passes("nnc-train", *run, "--out", "parts", "--max-steps", steps, *more, out=None)
+    tools.passes("nnc-train", *run, "--out", "parts", "--resume", "parts/last.safetensors", out=None)
+    same(tools, "resumed twice", "block/last.safetensors", "parts/last.safetensors")
+    report = json.loads((tools.at / "block/report.json").read_text())
+    tools.expect("learned something", report["accuracy"] > 0.6, True)
+    tensors = read_safetensors(tools.at / "block/last.safetensors")
+    tools.expect("updates", tensors["optimizer.step"][1], (28,))
+    tools.expect("batches", tensors["norm.num_batches_tracked"][1], (28,))
+    tools.passes("nnc", "block.nn", "--model", "Small", "--weights", "block/last.safetensors", *target, "-o", "small.bin",
+                 out=None)
+    for place in ((), ("--external-weights",)):  # params that are set begin as weights of either place
+        tools.passes("nnc", "block.nn", *target, "--weights", "block/last.safetensors", *place, "-o", "again.bin", out=None)
+        tools.passes("nnc-train", "again.bin", *run[1:], "--evaluate", "--out", "again", out=None)
+        found = json.loads((tools.at / "again/report.json").read_text())
+        tools.expect("begins with the weights", found, report)
+
+
 def command(tools, *arguments):
     return [tools.bin / "nnc-train", "softmax.bin", "--data", "mnist:digits", "--batch", "1", *arguments]
 
@@ -253,7 +326,7 @@ def stopping(tools):
     """Ctrl-C leaves a checkpoint; kill -9 at any moment leaves one that can be resumed."""
     long = ("--epochs", "100000", "--out", "stopped", "--save-every", "3", "--log-every", "1000000")
     process = subprocess.Popen(command(tools, *long), cwd=tools.at, stdout=subprocess.PIPE, text=True)
-    while not (tools.at / "stopped/last.safetensors").exists():
+    while not (tools.at / "stopped/last.safetensors").exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[0].splitlines()[-1]
@@ -270,6 +343,10 @@ def stopping(tools):
         later = read_safetensors(tools.at / "stopped/last.safetensors")["step"][1][0]
         tools.expect("killed, but whole", later >= step, True)
         step = later
+    (tools.at / "stopped/last.safetensors.a1b2c3").write_bytes(b"half")
+    train(tools, "--batch", "1", "--max-steps", "1", "--out", "stopped", "--resume", "stopped/last.safetensors")
+    left = [path.name for path in (tools.at / "stopped").iterdir() if "safetensors." in path.name]
+    tools.expect("what a killed run leaves is removed", left, [])
 
 
 def refused(tools, error, *arguments, model="softmax.bin"):
@@ -449,32 +526,29 @@ def other_models(tools):
     tools.passes("nnc", "softmax.nn", "--target", "cpu", "--dim", "B=8", "-o", "fixed.bin", out=None)
 
 
+def all_on_cpu(tools):
+    other_models(tools)
+    for part in (whole_run, resuming, weights, stopping, in_a_terminal, broken_image, refuses_models, refuses_options,
+                 refuses_data, refuses_checkpoints, full_disk, not_a_number):
+        part(tools)
+    not_a_number_inside(tools, CPU)
+
+
 def main():
     tools = Tools(sys.argv[1])
+    target = ("--target", "cuda", "--arch", "sm_80") if "--twin" in sys.argv else CPU
     write_digits(tools.at / "digits")
-    pixels, labels = images(COUNT, 1)
-    write_wide(tools.at / "wide", pixels, labels)
+    write_wide(tools.at / "wide", *images(COUNT, 1))
     write_arrays(tools)
     (tools.at / "softmax.nn").write_text(MODEL)
-    tools.passes("nnc", "softmax.nn", "--target", "cpu", "-o", "softmax.bin", out=None)
-    if "--twin" in sys.argv:
+    tools.passes("nnc", "softmax.nn", *CPU, "-o", "softmax.bin", out=None)
+    if "--block" in sys.argv:
+        block(tools, target)
+    elif target == CPU:
+        all_on_cpu(tools)
+    else:
         on_twin(tools)
-        write_arrays(tools)
-        not_a_number_inside(tools, ("--target", "cuda", "--arch", "sm_80"))
-        tools.finish()
-    whole_run(tools)
-    resuming(tools)
-    weights(tools)
-    stopping(tools)
-    broken_image(tools)
-    other_models(tools)
-    refuses_models(tools)
-    refuses_options(tools)
-    refuses_data(tools)
-    refuses_checkpoints(tools)
-    full_disk(tools)
-    not_a_number(tools)
-    not_a_number_inside(tools, ("--target", "cpu"))
+        not_a_number_inside(tools, target)
     tools.finish()
 
 

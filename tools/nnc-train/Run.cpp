@@ -30,6 +30,21 @@ std::vector<Scalar> valuesOf(const Evaluation &evaluation) {
   return values;
 }
 
+/// What a run that was killed while it wrote a checkpoint has left beside it (format::AtomicFile).
+void removeTemporaries(const std::string &folder) {
+  constexpr size_t Suffix = 7; // ".XXXXXX"
+  std::error_code error;
+  std::vector<std::filesystem::path> found;
+  for (std::filesystem::directory_iterator item(folder, error), end; !error && item != end;
+       item.increment(error))
+    for (std::string_view name : {LastName, BestName})
+      if (std::string file = item->path().filename();
+          file.starts_with(std::string(name) + ".") && file.size() == name.size() + Suffix)
+        found.push_back(item->path());
+  for (const std::filesystem::path &path : found)
+    std::filesystem::remove(path, error);
+}
+
 std::string listText(const std::vector<Scalar> &values) {
   std::string text;
   for (const Scalar &scalar : values)
@@ -49,6 +64,7 @@ Result<void> Run::begin() {
   if (!setup.options.resume.empty()) {
     if (Result<void> resumed = resume(); !resumed)
       return resumed;
+    removeTemporaries(setup.options.out);
   } else if (std::filesystem::exists(pathOf(LastName), error)) {
     return Error{
         fmt::format("{0} holds a run: go on with --resume {0}/{1}, or choose another --out",
