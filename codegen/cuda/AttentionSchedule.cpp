@@ -7,6 +7,7 @@
 //===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/Schedule.h"
 
+#include "codegen/cuda/AttentionTiles.h"
 #include "codegen/cuda/ScalarOps.h"
 #include "ir/AttentionAccess.h"
 #include "llvm/Support/MathExtras.h"
@@ -17,24 +18,6 @@ using namespace mlir;
 
 namespace nnc::codegen {
 namespace {
-
-/// Which template does a tile, and its parameters.
-struct Tile {
-  bool isMma; ///< AttentionMmaTile, else AttentionTile
-  int64_t headSize, rows, keys, lanes, threads;
-
-  std::string text() const {
-    return isMma ? fmt::format("AttentionMmaTile<{}, {}, {}, {}>", headSize, rows, keys, lanes)
-                 : fmt::format("AttentionTile<{}, {}, {}, {}, {}>", headSize, rows, keys, lanes,
-                               threads);
-  }
-  /// As the templates lay it out.
-  int64_t sharedBytes() const {
-    int64_t chunks = (headSize + 15) / 16 * 2, stride = (headSize + 3) / 4 * 4 + 4;
-    return isMma ? (rows + 2 * keys) * (chunks + 1) * 16
-                 : 4 * ((rows + 2 * keys) * stride + rows * (keys + 4));
-  }
-};
 
 /// For as few rows as there are when generating.
 struct FewTile {
@@ -64,16 +47,15 @@ public:
   Result<Scheduled> write();
 
 private:
-  Tile chooseTile() const;
+  AttentionProblem describe() const;
   FewTile chooseFewTile(int64_t threads) const;
   int64_t chooseLanes() const;
   void writeTensor(const std::string &name, const nn::StridedAccess &access, bool isResult);
   void writeSeen();
   void writeMask();
-  void writeCall(const std::string &function, const std::string &tile, const std::string &number);
-  void writeLarge(const Tile &tile);
+  void writeCall(const std::string &function, const std::string &number);
   void writeFew(const FewTile &tile, bool isAlways);
-  void writeEither(const Tile &tile, const FewTile &few);
+  void writeEither(const AttentionTile &tile, const FewTile &few);
   std::string text(AffineExpr expr) const { return math.text(math.simplify(expr)); }
 
   const KernelBody &body;
@@ -103,13 +85,13 @@ int64_t AttentionWriter::chooseLanes() const {
   return lanes;
 }
 
-/// Tensor cores for 16-bit elements. Sizes keep a block's shared memory below 100 KiB, which every
-/// GPU from sm_80 on has, and a thread's sums in registers.
-Tile AttentionWriter::chooseTile() const {
-  int64_t d = access.headSize, lanes = chooseLanes();
-  if (!element.isF32())
-    return {true, d, 64, d <= 128 ? 64 : 32, lanes, 128};
-  return {false, d, d <= 128 ? 64 : 32, d <= 64 ? 64 : d <= 128 ? 32 : 16, lanes, 256};
+AttentionProblem AttentionWriter::describe() const {
+  return {!element.isF32(),
+          access.headSize,
+          chooseLanes(),
+          typicalValue(body, math, math.simplify(access.batch * access.keyHeads)),
+          typicalValue(body, math, rows),
+          typicalValue(body, math, access.keys)};
 }
 
 /// Rows: those of one query, or of all if they are always few. Blocks share the keys where these
@@ -150,7 +132,7 @@ void AttentionWriter::writeSeen() {
 
 void AttentionWriter::writeMask() {
   if (!access.mask) {
-    out.line("auto mask = [](Index, Index, Index, Index) { return true; };");
+    out.line("const NoMask mask;");
     return;
   }
   AffineExpr place = access.mask->offset;
@@ -163,15 +145,10 @@ void AttentionWriter::writeMask() {
   out.line("};");
 }
 
-void AttentionWriter::writeCall(const std::string &function, const std::string &tile,
-                                const std::string &number) {
+void AttentionWriter::writeCall(const std::string &function, const std::string &number) {
   std::string scale = fmt::format("{:.9g}f", float(1 / std::sqrt(double(access.headSize))));
-  out.line(fmt::format("{}<{}, {}>({}, sizes, query, key, value, result, {}, seen, mask);",
-                       function, tile, *typeText(element), number, scale));
-}
-
-void AttentionWriter::writeLarge(const Tile &tile) {
-  writeCall(tile.isMma ? "attentionMma" : "attention", tile.text(), "(Index)blockId");
+  out.line(fmt::format("{}{}>({}, sizes, query, key, value, result, {}, seen, mask);", function,
+                       *typeText(element), number, scale));
 }
 
 /// Each cluster takes some rows, or one after another all rows of a head.
@@ -183,17 +160,17 @@ void AttentionWriter::writeFew(const FewTile &tile, bool isAlways) {
     number = fmt::format("(Index)blockId / {}", tile.split);
   }
   if (isAlways)
-    return writeCall("attentionFew", tile.text(), number);
+    return writeCall("attentionFew<" + tile.text() + ", ", number);
   out.line(
       fmt::format("const Index tiles = ({} + {}) / {};", text(rows), tile.rows - 1, tile.rows));
   out.open("for (Index tile = 0; tile < tiles; ++tile)");
-  writeCall("attentionFew", tile.text(), number + " * tiles + tile");
+  writeCall("attentionFew<" + tile.text() + ", ", number + " * tiles + tile");
   out.close();
 }
 
 /// A cluster's blocks take neighbouring tiles of a head; those behind the last one have nothing to
 /// do.
-void AttentionWriter::writeEither(const Tile &tile, const FewTile &few) {
+void AttentionWriter::writeEither(const AttentionTile &tile, const FewTile &few) {
   out.open(fmt::format("if ({} <= {})", text(rows), FewRows));
   writeFew(few, /*isAlways=*/false);
   out.close();
@@ -204,8 +181,7 @@ void AttentionWriter::writeEither(const Tile &tile, const FewTile &few) {
                        few.split));
   out.line("const Index tile = (Index)blockId % blocks;");
   out.line("if (tile < tiles)");
-  writeCall(tile.isMma ? "  attentionMma" : "  attention", tile.text(),
-            "(Index)blockId / blocks * tiles + tile");
+  writeCall("  " + tile.function, "(Index)blockId / blocks * tiles + tile");
   out.close();
 }
 
@@ -214,7 +190,7 @@ Result<Scheduled> AttentionWriter::write() {
     return nnc::Error{
         fmt::format("kernel \"{}\" at {} has heads of {}, the cuda target supports {}", body.name,
                     describeLocation(body.op->getLoc()), access.headSize, LargestHead)};
-  Tile tile = chooseTile();
+  AttentionTile tile = chooseAttentionTile(describe());
   writeTensor("query", access.query, false);
   writeTensor("key", access.key, false);
   writeTensor("value", access.value, false);
@@ -232,7 +208,7 @@ Result<Scheduled> AttentionWriter::write() {
   scheduled.threads = tile.threads;
   scheduled.headers = {"attention.cuh"};
   if (!isEverFew) {
-    writeLarge(tile);
+    writeCall(tile.function, "(Index)blockId");
   } else {
     scheduled.cluster = few.split;
     scheduled.headers.push_back("attention_few.cuh");
@@ -245,12 +221,14 @@ Result<Scheduled> AttentionWriter::write() {
       writeEither(tile, few);
     }
   }
-  if (tile.isMma && !isAlwaysFew)
-    scheduled.headers.insert(scheduled.headers.end(), {"tensorcore.cuh", "attention_mma.cuh"});
+  if (!isAlwaysFew) {
+    llvm::append_range(scheduled.headers, tile.headers);
+    scheduled.bounds = tile.bounds;
+  }
   scheduled.statements = out.take();
   scheduled.blocks = heads * tiles;
   scheduled.sharedBytes =
-      std::max(isEverFew ? few.sharedBytes() : 0, isAlwaysFew ? 0 : tile.sharedBytes());
+      std::max<int64_t>(isEverFew ? few.sharedBytes() : 0, isAlwaysFew ? 0 : tile.sharedBytes);
   return scheduled;
 }
 

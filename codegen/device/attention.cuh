@@ -40,7 +40,7 @@ template <int Rows, class Index> struct AttentionBlock {
   int count; ///< of rows that exist
   NNC_INLINE AttentionBlock(Index block, AttentionSizes<Index> sizes) : sizes(sizes) {
     const Index rows = sizes.queries * sizes.groups, tiles = (rows + Rows - 1) / Rows;
-    row0 = block % tiles * Rows;
+    row0 = (tiles - 1 - block % tiles) * Rows; // what sees most keys begins first
     head = block / tiles % sizes.keyHeads;
     batch = block / tiles / sizes.keyHeads;
     count = (int)minimum(rows - row0, (Index)Rows);
@@ -57,6 +57,15 @@ template <int Rows, class Index> struct AttentionBlock {
   /// What a row's sum is divided by: 0 / 0 where every key is hidden, 0 / 1 where there are none.
   NNC_INLINE float divisorOf(float sum) const { return sizes.keys > 0 ? sum : 1.0f; }
 };
+
+/// As `mask`: every key may be seen.
+struct NoMask {
+  template <class Index> NNC_INLINE bool operator()(Index, Index, Index, Index) const {
+    return true;
+  }
+};
+template <class Mask> constexpr bool HasMask = true;
+template <> constexpr bool HasMask<NoMask> = false;
 
 /// A row's softmax so far.
 struct RunningSoftmax {

@@ -1,8 +1,8 @@
 // Attention of 16-bit elements on tensor cores (sm_80 and later), with the interface of
 // attention.cuh. Products are of 16-bit operands with sums in f32; weights are rounded to the
 // element type for the second one. Keys and values arrive by asynchronous copies: the next keys
-// while weights and result are computed, the next values while scores are. A version for sm_90's
-// wgmma would stand beside this one.
+// while weights and result are computed, the next values while scores are. attention_groups.cuh is
+// for sm_90a.
 
 /// Head size, rows and keys of a step, elements of a load; a warp has 16 rows.
 template <int D_, int Rows_, int Keys_, int Lanes_> struct AttentionMmaTile {
@@ -32,10 +32,6 @@ NNC_INLINE void fetchAttentionRows(T *shared, int count, Row row) {
       storeVector<8>(to, chunk);
     }
   }
-}
-
-template <class T> NNC_INLINE unsigned packPair(float low, float high) {
-  return T(low).bits | (unsigned)T(high).bits << 16;
 }
 
 /// The warp's 16 rows of queries times the tile's keys.

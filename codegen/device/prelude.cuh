@@ -98,6 +98,9 @@ template <class T> NNC_INLINE T shuffleFrom(T value, int lane) {
   return __shfl_sync(0xffffffffu, value, lane);
 }
 
+/// Waits until all lanes of the warp are here; makes shared memory written before visible to them.
+NNC_INLINE void joinWarp() { __syncwarp(); }
+
 /// The block's shared memory whose size the launch gives, from a multiple of 1024 on.
 template <class T> NNC_INLINE T *dynamicShared() {
   extern __shared__ __align__(1024) char bytes[];
@@ -123,6 +126,26 @@ NNC_INLINE unsigned short floatToBf16(float value) {
   unsigned short bits;
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
   return bits;
+}
+
+/// Two of them, rounded, the first one in the lower half.
+template <class T> NNC_INLINE unsigned packPair(float low, float high);
+template <> NNC_INLINE unsigned packPair<struct bf16>(float low, float high) {
+  unsigned bits;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+  return bits;
+}
+template <> NNC_INLINE unsigned packPair<struct f16>(float low, float high) {
+  unsigned bits;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+  return bits;
+}
+
+/// 2 to the power of `value`, within two units of the last place; 0 where that is no normal number.
+NNC_INLINE float powerOfTwo(float value) {
+  float result;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(value));
+  return result;
 }
 
 /// The larger and the smaller of two numbers; NaN if either is.

@@ -52,6 +52,12 @@ NNC_INLINE void copyAsync(void *to, const void *from) {
                "l"(from ? from : (const void *)0), "r"(bytes)
                : "memory");
 }
+/// The same, zeros unless it `exists`: `from` need point nowhere then.
+NNC_INLINE void copyAsyncIf(bool exists, void *to, const void *from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(sharedAddress(to)), "l"(from),
+               "r"(exists ? 16 : 0)
+               : "memory");
+}
 /// The same, of what other warps of the block read as well.
 NNC_INLINE void copyAsyncCached(void *to, const void *from) {
   const int bytes = from ? 16 : 0;
@@ -215,6 +221,9 @@ inline void copyAsync(void *to, const void *from) {
     __builtin_memcpy(to, from, 16);
   else
     __builtin_memset(to, 0, 16);
+}
+inline void copyAsyncIf(bool exists, void *to, const void *from) {
+  copyAsync(to, exists ? from : nullptr);
 }
 inline void copyAsyncCached(void *to, const void *from) { copyAsync(to, from); }
 inline void loadFresh(unsigned (&to)[4], const void *from) { copyAsync(to, from); }

@@ -47,6 +47,7 @@ char *nncTwinSharedEnd() { return __stop_nnc_shared; }
 #define gridDim (nncTwin->gridSize)
 
 NNC_INLINE void barrier() { nncTwin->barrier(); }
+NNC_INLINE void joinWarp() { nncTwin->warpBarrier(); }
 NNC_INLINE void gridBarrier(unsigned *) { nncTwin->gridBarrier(); }
 template <class T> NNC_INLINE T *dynamicShared() {
   return reinterpret_cast<T *>(nncTwin->dynamicShared);
@@ -83,7 +84,6 @@ template <class T> inline T shuffleDown(T value, int distance) {
   return nncTwinExchange(value, lane + distance < 32 ? lane + distance : lane);
 }
 template <class T> inline T shuffleFrom(T value, int lane) { return nncTwinExchange(value, lane); }
-
 inline float floatFromBits(unsigned bits) { return __builtin_bit_cast(float, bits); }
 inline unsigned bitsOfFloat(float value) { return __builtin_bit_cast(unsigned, value); }
 inline float f16ToFloat(unsigned short bits) { return (float)__builtin_bit_cast(_Float16, bits); }
@@ -97,6 +97,10 @@ inline unsigned short floatToBf16(float value) {
     return 0x7fff;
   return (unsigned short)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
+template <class T> inline unsigned packPair(float low, float high) {
+  return T(low).bits | (unsigned)T(high).bits << 16;
+}
+inline float powerOfTwo(float value) { return value < -126 ? 0 : exp2f(value); }
 inline float maximum(float a, float b) { return a > b || a != a ? a : b; }
 inline float minimum(float a, float b) { return a < b || a != a ? a : b; }
 

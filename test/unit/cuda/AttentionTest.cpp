@@ -177,18 +177,35 @@ TEST_F(Attention, HalfPrecisionOnTensorCores) {
   for (const char *element : {"f16", "bf16"}) {
     Case test{{1, 4, 2, 9, 70, 32, true, 61}, element, true, true};
     build(test);
-    EXPECT_NE(source().find("attentionMma<AttentionMmaTile<32, 64, 64, 8>"), std::string::npos)
+    EXPECT_NE(source().find("attentionOnTensorCores<AttentionGroupTile<32, 2, 128, 2, 4, 1, true>, "
+                            "AttentionMmaTile<32, 128, 64, 8>, "),
+              std::string::npos)
         << source();
     checkBuilt(test);
     test.shape = {1, 4, 2, 3, 70, 32, true, 5}; // few rows
     checkBuilt(test);
-    test.shape = {1, 4, 2, 64, 130, 32, true, 100}; // several tiles
+    test.shape = {1, 4, 2, 64, 130, 32, true, 100}; // both groups
+    checkBuilt(test);
+    test.shape = {1, 4, 2, 100, 300, 32, true, 240}; // several tiles, of several steps
     checkBuilt(test);
   }
-  check({{1, 2, 2, 20, 9, 20}, "bf16"}); // loads of four elements
-  check({{1, 1, 1, 17, 33, 7}, "f16"});  // and of one
-  check({{1, 1, 1, 33, 70, 128}, "bf16"});
+  check({{1, 2, 2, 20, 9, 20}, "bf16"});          // loads of four elements
+  check({{1, 1, 1, 17, 33, 7}, "f16"});           // and of one
   check({{1, 1, 1, 20, 4, 16, true, -2}, "f16"}); // rows that see nothing
+}
+
+TEST_F(Attention, GroupsOfWarps) {
+  check({{1, 1, 1, 33, 270, 128}, "bf16"});                // three steps share two places
+  check({{1, 2, 2, 70, 40, 72, true, -10}, "bf16", true}); // half of a depth of 16
+  check({{1, 2, 1, 20, 90, 96, true, 60}, "f16", false, true});
+  check({{1, 1, 1, 150, 80, 192}, "f16"}); // 2 tiles, heads in three blocks
+  check({{1, 1, 1, 20, 150, 256}, "bf16"});
+  // More blocks than a GPU has multiprocessors: two at once on each.
+  check({{12, 12, 12, 17, 20, 64}, "bf16", true, false, true});
+  EXPECT_NE(source().find("__launch_bounds__(384, HasGroups ? 2 : 1)"), std::string::npos)
+      << source();
+  EXPECT_NE(source().find("AttentionGroupTile<64, 2, 64, 2, 4, 2, false>"), std::string::npos)
+      << source();
 }
 
 TEST_F(Attention, FewQueriesShareOutTheKeys) {
