@@ -34,6 +34,7 @@ constexpr int64_t MostRowsAtOnce = 8; ///< that registers hold
 constexpr int64_t ThreadsOfFew = 128; ///< more wait longer for each other
 constexpr int64_t LargestHead = 256;  ///< whose tiles fit the shared memory of every GPU
 constexpr int64_t BytesOfALoad = 16;
+constexpr int64_t Multiprocessors = 132; ///< of an H100; fewer or more blocks do all tiles as well
 
 class AttentionWriter {
 public:
@@ -54,6 +55,7 @@ private:
   void writeSeen();
   void writeMask();
   void writeCall(const std::string &function, const std::string &number);
+  void writeTile(const AttentionTile &tile, const std::string &number);
   void writeFew(const FewTile &tile, bool isAlways);
   void writeEither(const AttentionTile &tile, const FewTile &few);
   std::string text(AffineExpr expr) const { return math.text(math.simplify(expr)); }
@@ -86,12 +88,14 @@ int64_t AttentionWriter::chooseLanes() const {
 }
 
 AttentionProblem AttentionWriter::describe() const {
+  nn::AttentionOp op = access.op;
   return {!element.isF32(),
           access.headSize,
           chooseLanes(),
           typicalValue(body, math, math.simplify(access.batch * access.keyHeads)),
           typicalValue(body, math, rows),
-          typicalValue(body, math, access.keys)};
+          typicalValue(body, math, access.keys),
+          op.getCausal()};
 }
 
 /// Rows: those of one query, or of all if they are always few. Blocks share the keys where these
@@ -140,15 +144,30 @@ void AttentionWriter::writeMask() {
   AffineExpr extents[] = {access.batch, access.heads, access.queries, access.keys};
   for (auto [name, extent, stride] : llvm::zip(names, extents, access.mask->strides))
     place = place + math.addVariable(name, extent) * stride;
-  out.line("auto mask = [&](Index b, Index h, Index t, Index j) {");
+  auto isBroadcast = [&](unsigned axis) {
+    return math.constantOf(math.simplify(access.mask->strides[axis])) == 0;
+  };
+  bool isOfKeys = isBroadcast(1) && isBroadcast(2);
+  out.line(isOfKeys ? "const auto mask = maskOfKeys([&](Index b, Index j) {"
+                    : "auto mask = [&](Index b, Index h, Index t, Index j) {");
   out.line(fmt::format("  return (bool)in{}[{}];", access.mask->number, text(place)));
-  out.line("};");
+  out.line(isOfKeys ? "});" : "};");
 }
 
 void AttentionWriter::writeCall(const std::string &function, const std::string &number) {
   std::string scale = fmt::format("{:.9g}f", float(1 / std::sqrt(double(access.headSize))));
   out.line(fmt::format("{}{}>({}, sizes, query, key, value, result, {}, seen, mask);", function,
                        *typeText(element), number, scale));
+}
+
+/// Tile `number` of all, or with those that the block takes after it.
+void AttentionWriter::writeTile(const AttentionTile &tile, const std::string &number) {
+  AffineExpr tiles = access.batch * access.keyHeads * rows.ceilDiv(tile.rows);
+  writeCall(tile.function, tile.persists
+                               ? fmt::format("AttentionTiles<Index>{{{}, (Index)gridDim.x, "
+                                             "{}}}",
+                                             number, text(tiles))
+                               : number);
 }
 
 /// Each cluster takes some rows, or one after another all rows of a head.
@@ -180,8 +199,9 @@ void AttentionWriter::writeEither(const AttentionTile &tile, const FewTile &few)
   out.line(fmt::format("const Index blocks = (tiles + {}) / {} * {};", few.split - 1, few.split,
                        few.split));
   out.line("const Index tile = (Index)blockId % blocks;");
-  out.line("if (tile < tiles)");
-  writeCall("  " + tile.function, "(Index)blockId / blocks * tiles + tile");
+  out.open("if (tile < tiles)");
+  writeTile(tile, "(Index)blockId / blocks * tiles + tile");
+  out.close();
   out.close();
 }
 
@@ -208,7 +228,7 @@ Result<Scheduled> AttentionWriter::write() {
   scheduled.threads = tile.threads;
   scheduled.headers = {"attention.cuh"};
   if (!isEverFew) {
-    writeCall(tile.function, "(Index)blockId");
+    writeTile(tile, "(Index)blockId");
   } else {
     scheduled.cluster = few.split;
     scheduled.headers.push_back("attention_few.cuh");
@@ -223,10 +243,13 @@ Result<Scheduled> AttentionWriter::write() {
   }
   if (!isAlwaysFew) {
     llvm::append_range(scheduled.headers, tile.headers);
-    scheduled.bounds = tile.bounds;
+    scheduled.isAlone = tile.persists;
   }
   scheduled.statements = out.take();
-  scheduled.blocks = heads * tiles;
+  scheduled.blocks = math.simplify(heads * tiles);
+  std::optional<int64_t> count = math.constantOf(scheduled.blocks);
+  if (tile.persists && !isEverFew && count && *count > Multiprocessors)
+    scheduled.blocks = getAffineConstantExpr(Multiprocessors, scheduled.blocks.getContext());
   scheduled.sharedBytes =
       std::max<int64_t>(isEverFew ? few.sharedBytes() : 0, isAlwaysFew ? 0 : tile.sharedBytes);
   return scheduled;

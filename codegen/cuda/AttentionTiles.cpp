@@ -35,34 +35,37 @@ struct MmaTile {
   }
 };
 
-/// AttentionGroupTile: groups of 64 rows, keys of a step, blocks of a multiprocessor.
+/// AttentionGroupTile: groups of 64 rows, keys of a step.
 struct GroupTile {
-  int64_t headSize, groups, keys, blocks;
+  int64_t headSize, groups, keys;
   bool overlaps;
-  static constexpr int64_t Stages = 2, Bringers = 4;
+  static constexpr int64_t Stages = 2;
 
   std::string text() const {
-    return fmt::format("AttentionGroupTile<{}, {}, {}, {}, {}, {}, {}>", headSize, groups, keys,
-                       Stages, Bringers, blocks, overlaps);
+    return fmt::format("AttentionGroupTile<{}, {}, {}, {}, {}>", headSize, groups, keys, Stages,
+                       overlaps);
   }
-  unsigned threads() const { return static_cast<unsigned>(groups * 128 + Bringers * 32); }
+  unsigned threads() const { return static_cast<unsigned>(groups * 128 + 128); }
   unsigned sharedBytes() const {
     int64_t rowBytes = (headSize + 63) / 64 * 128;
     return static_cast<unsigned>((groups * 64 + 2 * Stages * keys) * rowBytes + Stages * 32);
   }
 };
 
-/// By times on an H200 (bench/README.md). Small heads leave registers for a second block, whose
-/// products run beside the weights of the first; where there is less than a block for each
-/// multiprocessor, steps are larger and each group overlaps both by itself.
+/// By times on an H200 (bench/README.md). Registers hold the scores of 128 keys beside sums of 128
+/// places. With small heads there is room for more groups, which wait for memory less often: three
+/// where there are many rows, four small ones where that makes a head one tile.
 GroupTile chooseGroupTile(const AttentionProblem &problem) {
-  constexpr int64_t Multiprocessors = 132, Rows = 128;
-  int64_t blocks = problem.heads * ((problem.rows + Rows - 1) / Rows);
-  if (problem.headSize > 128)
-    return {problem.headSize, 2, 64, 1, true};
-  if (problem.headSize > 64 || blocks < Multiprocessors)
-    return {problem.headSize, 2, 128, 1, true};
-  return {problem.headSize, 2, problem.keys <= 128 ? 64 : 80, 2, false};
+  constexpr int64_t Multiprocessors = 132, ManyRows = 1024;
+  int64_t d = problem.headSize;
+  if (d > 128)
+    return {d, 2, 64, true};
+  bool isSmall = d <= 64 && problem.heads >= Multiprocessors;
+  if (isSmall && problem.rows > 128 && problem.rows <= 256)
+    return {d, 4, 80, false};
+  if (isSmall && problem.rows >= ManyRows && !problem.isCausal)
+    return {d, 3, 128, true};
+  return {d, 2, 128, true};
 }
 
 } // namespace
@@ -80,13 +83,13 @@ AttentionTile chooseAttentionTile(const AttentionProblem &problem) {
   }
   GroupTile tile = chooseGroupTile(problem);
   MmaTile elsewhere(problem, tile.groups * 64);
-  return {
-      fmt::format("attentionOnTensorCores<{}, {}, ", tile.text(), elsewhere.text()),
-      {"tensorcore.cuh", "arrivals.cuh", "groups.cuh", "attention_mma.cuh", "attention_groups.cuh"},
-      elsewhere.rows,
-      tile.threads(),
-      std::max(tile.sharedBytes(), elsewhere.sharedBytes()),
-      tile.blocks > 1 ? fmt::format(", HasGroups ? {} : 1", tile.blocks) : ", 1"};
+  return {fmt::format("attentionOnTensorCores<{}, {}, ", tile.text(), elsewhere.text()),
+          {"tensorcore.cuh", "arrivals.cuh", "groups.cuh", "attention_mma.cuh",
+           "attention_memory.cuh", "attention_groups.cuh"},
+          elsewhere.rows,
+          tile.threads(),
+          std::max(tile.sharedBytes(), elsewhere.sharedBytes()),
+          true};
 }
 
 } // namespace nnc::codegen

@@ -19,6 +19,7 @@ struct AttentionProblem {
   int64_t headSize, lanes; ///< elements of a head that one load takes
   int64_t heads;           ///< of keys, in all batches
   int64_t rows, keys;      ///< of each
+  bool isCausal;
 };
 
 /// A way to do all rows, in tiles.
@@ -27,7 +28,7 @@ struct AttentionTile {
   std::vector<std::string> headers; ///< besides attention.cuh
   int64_t rows;
   unsigned threads, sharedBytes;
-  std::string bounds = {}; ///< for the registers, behind the threads: ", 1"
+  bool persists = false; ///< a block takes tile after tile, a multiprocessor has one block
 };
 
 AttentionTile chooseAttentionTile(const AttentionProblem &problem);

@@ -101,7 +101,8 @@ std::string signature(const std::vector<Parameter> &parameters, const Scheduled 
   std::string cluster =
       scheduled.cluster > 1 ? "NNC_CLUSTER(" + std::to_string(scheduled.cluster) + ") " : "";
   return comments + "extern \"C\" __global__ void __launch_bounds__(" +
-         std::to_string(scheduled.threads) + scheduled.bounds + ") " + cluster + SymbolMark + "(" + list + ") {\n";
+         std::to_string(scheduled.threads) + (scheduled.isAlone ? ", 1) " : ") ") + cluster +
+         SymbolMark + "(" + list + ") {\n";
 }
 
 std::string indented(const std::string &text) {

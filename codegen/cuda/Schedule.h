@@ -21,7 +21,7 @@ struct Scheduled {
   unsigned sharedBytes = 0;         ///< dynamic shared memory of a block
   unsigned staticShared = 1024;     ///< at most so many bytes of shared memory are declared
   unsigned cluster = 1;             ///< blocks of a cluster
-  std::string bounds = {};          ///< of the launch, behind the threads: ", 1"
+  bool isAlone = false;             ///< whether a block may have all of a multiprocessor
   std::optional<ResidentProduct> resident = {};
   std::optional<ElementReads> reads = {};
   bool waits = false; ///< for the kernels before it, having begun to read weights

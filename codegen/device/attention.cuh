@@ -67,6 +67,17 @@ struct NoMask {
 template <class Mask> constexpr bool HasMask = true;
 template <> constexpr bool HasMask<NoMask> = false;
 
+/// As `mask`: all queries and heads see the same keys, those for which shows(b, j) is true.
+template <class Shows> struct KeyMask {
+  Shows shows;
+  template <class Index> NNC_INLINE bool operator()(Index b, Index, Index, Index j) const {
+    return shows(b, j);
+  }
+};
+template <class Shows> NNC_INLINE KeyMask<Shows> maskOfKeys(Shows shows) { return {shows}; }
+template <class Mask> constexpr bool IsKeyMask = false;
+template <class Shows> constexpr bool IsKeyMask<KeyMask<Shows>> = true;
+
 /// A row's softmax so far.
 struct RunningSoftmax {
   float highest, sum;

@@ -101,6 +101,9 @@ template <class T> NNC_INLINE T shuffleFrom(T value, int lane) {
 /// Waits until all lanes of the warp are here; makes shared memory written before visible to them.
 NNC_INLINE void joinWarp() { __syncwarp(); }
 
+/// A bit for each lane: whether it is true there. All 32 lanes take part.
+NNC_INLINE unsigned lanesWhere(bool value) { return __ballot_sync(0xffffffffu, value); }
+
 /// The block's shared memory whose size the launch gives, from a multiple of 1024 on.
 template <class T> NNC_INLINE T *dynamicShared() {
   extern __shared__ __align__(1024) char bytes[];

@@ -84,6 +84,13 @@ template <class T> inline T shuffleDown(T value, int distance) {
   return nncTwinExchange(value, lane + distance < 32 ? lane + distance : lane);
 }
 template <class T> inline T shuffleFrom(T value, int lane) { return nncTwinExchange(value, lane); }
+inline unsigned lanesWhere(bool value) {
+  unsigned bits = (unsigned)value << nncTwin->linearThread % 32;
+  for (int lanes = 1; lanes < 32; lanes *= 2)
+    bits |= shuffleXor(bits, lanes);
+  return bits;
+}
+
 inline float floatFromBits(unsigned bits) { return __builtin_bit_cast(float, bits); }
 inline unsigned bitsOfFloat(float value) { return __builtin_bit_cast(unsigned, value); }
 inline float f16ToFloat(unsigned short bits) { return (float)__builtin_bit_cast(_Float16, bits); }

@@ -177,7 +177,7 @@ TEST_F(Attention, HalfPrecisionOnTensorCores) {
   for (const char *element : {"f16", "bf16"}) {
     Case test{{1, 4, 2, 9, 70, 32, true, 61}, element, true, true};
     build(test);
-    EXPECT_NE(source().find("attentionOnTensorCores<AttentionGroupTile<32, 2, 128, 2, 4, 1, true>, "
+    EXPECT_NE(source().find("attentionOnTensorCores<AttentionGroupTile<32, 2, 128, 2, true>, "
                             "AttentionMmaTile<32, 128, 64, 8>, "),
               std::string::npos)
         << source();
@@ -200,11 +200,13 @@ TEST_F(Attention, GroupsOfWarps) {
   check({{1, 2, 1, 20, 90, 96, true, 60}, "f16", false, true});
   check({{1, 1, 1, 150, 80, 192}, "f16"}); // 2 tiles, heads in three blocks
   check({{1, 1, 1, 20, 150, 256}, "bf16"});
-  // More blocks than a GPU has multiprocessors: two at once on each.
-  check({{12, 12, 12, 17, 20, 64}, "bf16", true, false, true});
-  EXPECT_NE(source().find("__launch_bounds__(384, HasGroups ? 2 : 1)"), std::string::npos)
+  // A head is a tile of four groups, of which two have no rows; blocks take a second tile.
+  check({{12, 12, 12, 129, 20, 64}, "bf16", true, false, true});
+  EXPECT_NE(source().find("AttentionGroupTile<64, 4, 80, 2, false>"), std::string::npos)
       << source();
-  EXPECT_NE(source().find("AttentionGroupTile<64, 2, 64, 2, 4, 2, false>"), std::string::npos)
+  // Rows that see nothing between others: blocks take tiles from both ends.
+  check({{6, 24, 24, 130, 33, 16, true, -70}, "f16", false, true, true});
+  EXPECT_NE(source().find("AttentionGroupTile<16, 4, 80, 2, false>"), std::string::npos)
       << source();
 }
 
