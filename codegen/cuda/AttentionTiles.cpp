@@ -60,10 +60,12 @@ GroupTile chooseGroupTile(const AttentionProblem &problem) {
   int64_t d = problem.headSize;
   if (d > 128)
     return {d, 2, 64, true};
-  bool isSmall = d <= 64 && problem.heads >= Multiprocessors;
-  if (isSmall && problem.rows > 128 && problem.rows <= 256)
+  auto fills = [&](int64_t rows) {
+    return d <= 64 && problem.heads * ((problem.rows + rows - 1) / rows) >= Multiprocessors;
+  };
+  if (fills(256) && problem.rows > 128 && problem.rows <= 256)
     return {d, 4, 80, false};
-  if (isSmall && problem.rows >= ManyRows && !problem.isCausal)
+  if (fills(192) && problem.rows >= ManyRows && !problem.isCausal)
     return {d, 3, 128, true};
   return {d, 2, 128, true};
 }

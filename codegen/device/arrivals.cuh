@@ -18,11 +18,6 @@ NNC_INLINE void arrive(Arrivals *arrivals) {
   asm volatile("mbarrier.arrive.release.cta.shared.b64 _, [%0];" ::"r"(sharedAddress(arrivals))
                : "memory");
 }
-/// The thread arrives as soon as its asynchronous copies so far have, and does not wait for that.
-NNC_INLINE void arriveBehindCopies(Arrivals *arrivals) {
-  asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" ::"r"(sharedAddress(arrivals))
-               : "memory");
-}
 /// Waits until the phase has ended that has this parity. The phase before the first has ended.
 NNC_INLINE void waitForArrivals(Arrivals *arrivals, unsigned parity) {
   asm volatile("{\n\t.reg .pred ended;\n"
@@ -40,11 +35,6 @@ NNC_INLINE void waitForArrivals(Arrivals *arrivals, unsigned parity) {
 template <int Threads> NNC_INLINE void meet(int number) {
   asm volatile("barrier.cta.sync.aligned %0, %1;" ::"r"(number), "n"(Threads) : "memory");
 }
-/// Counts as one that has come, and goes on.
-template <int Threads> NNC_INLINE void passBy(int number) {
-  asm volatile("barrier.cta.arrive.aligned %0, %1;" ::"r"(number), "n"(Threads) : "memory");
-}
-
 // How many registers each thread has from here on, a multiple of 8; said by all warps of a group of
 // four. Takes effect in kernels whose bounds say how many blocks a multiprocessor holds.
 template <int Registers> NNC_INLINE void leaveRegisters() {
@@ -69,29 +59,22 @@ inline void arrive(Arrivals *arrivals) {
   if ((--*arrivals & 0xfffff) == 0)
     *arrivals = (*arrivals ^ 1ull << 40) | (*arrivals >> 20 & 0xfffff);
 }
-inline void arriveBehindCopies(Arrivals *arrivals) { arrive(arrivals); }
 inline void waitForArrivals(Arrivals *arrivals, unsigned parity) {
   while ((*arrivals >> 40 & 1) == parity)
     nncTwin->waitForArrival();
 }
 
-template <int Threads> inline bool nncTwinMeet(int number) {
-  NncTwinMeeting &meeting = nncTwin->meetings[number];
-  ++nncTwin->arrivals;
-  if (++meeting.arrived < Threads)
-    return false;
-  meeting.arrived = 0;
-  ++meeting.ended;
-  return true;
-}
 template <int Threads> inline void meet(int number) {
   NncTwinMeeting &meeting = nncTwin->meetings[number];
   const unsigned before = meeting.ended;
-  if (!nncTwinMeet<Threads>(number))
-    while (meeting.ended == before)
-      nncTwin->waitForArrival();
+  ++nncTwin->arrivals;
+  if (++meeting.arrived == Threads) {
+    meeting.arrived = 0;
+    ++meeting.ended;
+  }
+  while (meeting.ended == before)
+    nncTwin->waitForArrival();
 }
-template <int Threads> inline void passBy(int number) { nncTwinMeet<Threads>(number); }
 template <int> inline void leaveRegisters() {}
 template <int> inline void takeRegisters() {}
 

@@ -118,7 +118,7 @@ TEST(Twin, PartsOfABlockHandOver) {
       if (threadIdx.x < 32) {
         waitForArrivals(empty + slot, phase ^ 1);
         buffers[slot][threadIdx.x] = step * 100 + threadIdx.x;
-        arriveBehindCopies(full + slot);
+        arrive(full + slot);
       } else {
         waitForArrivals(full + slot, phase);
         out[step * 64 + threadIdx.x - 32] = buffers[slot][31 - threadIdx.x % 32];
@@ -137,19 +137,18 @@ TEST(Twin, PartsOfABlockHandOver) {
 
 TEST(Twin, SomeWarpsMeet) {
   auto module = load(R"(
-    __shared__ int word;
-    if (threadIdx.x < 32) {
-      if (threadIdx.x == 0) word = 7;
-      passBy<64>(1);
-    } else if (threadIdx.x < 64) {
+    __shared__ int words[2];
+    if (threadIdx.x < 64) {
+      if (threadIdx.x % 32 == 0) words[threadIdx.x / 32] = threadIdx.x + 1;
       meet<64>(1);
-      out[threadIdx.x - 32] = word;
+      out[threadIdx.x] = words[1 - threadIdx.x / 32];
     })");
   for (twin::ThreadOrder order : {twin::ThreadOrder::Reverse, twin::ThreadOrder::Forward}) {
     twin::setThreadOrder(order);
-    std::vector<int> out(32);
+    std::vector<int> out(64);
     ASSERT_TRUE(bool(launch(*module, out, 2, 96)));
-    EXPECT_EQ(out, std::vector<int>(32, 7));
+    EXPECT_EQ(out[0], 33);
+    EXPECT_EQ(out[63], 1);
   }
 }
 
