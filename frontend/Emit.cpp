@@ -82,6 +82,29 @@ std::string Evaluator::callName(const FunctionData &function, const Instance *ca
   return path;
 }
 
+/// Whether `@remat` stands at the function, or at the member that its instance is bound to.
+static bool isComputedAgain(const FunctionData &function) {
+  if (function.decl->attribute("remat"))
+    return true;
+  const Instance *self = function.self.get();
+  if (!self || self->placements.empty() || !self->placements.front().parent)
+    return false;
+  const Placement &own = self->placements.front();
+  for (const syntax::StmtPtr &stmt : own.parent->cls->decl->body)
+    if (auto *bind = stmt->as<syntax::BindStmt>(); bind && bind->attribute("remat"))
+      for (const syntax::Target &target : bind->targets)
+        if (!own.steps.empty() && target.name.text == own.steps.front().shown)
+          return true;
+  return false;
+}
+
+/// What passes read of the call's location (passes/ModulePath.h): its operations are computed again
+/// for the backward pass.
+static mlir::Location markComputedAgain(mlir::Location location) {
+  auto mark = mlir::StringAttr::get(location.getContext(), "remat");
+  return mlir::FusedLoc::get(location.getContext(), {location}, mark);
+}
+
 std::optional<Value> Evaluator::callEmitted(Frame &callee, const FunctionData &function,
                                             std::vector<Value> values, const CallSite &site) {
   if (callee.self && !requirePlace(*callee.self, site.name, site.callee))
@@ -120,8 +143,10 @@ std::optional<Value> Evaluator::callEmitted(Frame &callee, const FunctionData &f
     operands.push_back(slotValue(*reachable[use.index], use.held.shape, site.callee).value);
   if (!startOperation(callName(function, callee.caller), site.callee))
     return std::nullopt;
-  auto call = context.builder.create<mlir::func::CallOp>(context.location(site.callee),
-                                                         made.function, operands);
+  mlir::Location location = context.location(site.callee);
+  if (isComputedAgain(function))
+    location = markComputedAgain(location);
+  auto call = context.builder.create<mlir::func::CallOp>(location, made.function, operands);
   unsigned index = 0;
   auto next = [&] { return mlir::Value(call.getResult(index++)); };
   Value result = replaceTensors(made.result, next);

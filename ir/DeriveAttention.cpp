@@ -1,8 +1,10 @@
 //===- DeriveAttention.cpp - The derivative of attention --------------------------------------===//
 //
-// The weights are computed again from queries and keys, in f32, as in Dao et al., "FlashAttention",
+// The weights are computed again from queries and keys, as in Dao et al., "FlashAttention",
 // 2022, section B.4: with `P = softmax(S)`, `dV = P^T G`, `dP = G V^T`,
 // `dS = P (dP - rowsum(G O))`, `dQ = dS K / sqrt(D)`, `dK = dS^T Q / sqrt(D)`. All scores are held.
+// S and dP are f32; with 16-bit elements their operands are exact in TF32, and P and dS are rounded
+// to the elements for the other three products, so that all run on tensor cores.
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -32,6 +34,14 @@ struct Attention : Deriving {
     return reshape(value, {query[0], query[1], query[2], getDim(getType(value), 3)});
   }
 
+  /// In f32; the operands have no more bits than `op`'s elements.
+  Value multiplyWide(Value a, Value b) {
+    Value product = multiply(widen(a), widen(b), false, true);
+    if (getType(op.getQuery()).getElementTypeBitWidth() == 16)
+      product.getDefiningOp()->setAttr(kTf32Attr, builder.getUnitAttr());
+    return product;
+  }
+
   Value multiply(Value a, Value b, bool transposeA, bool transposeB) {
     RankedTensorType left = getType(a), right = getType(b);
     auto type = getTensorType(
@@ -42,8 +52,8 @@ struct Attention : Deriving {
     return product;
   }
 
-  Value weights(Value q, Value k) {
-    Value scores = ungroup(mul(multiply(group(q), k, false, true), scale()));
+  Value weights() {
+    Value scores = ungroup(mul(multiplyWide(group(op.getQuery()), op.getKey()), scale()));
     RankedTensorType type = getType(scores);
     Value hidden = full(type, -std::numeric_limits<double>::infinity());
     if (op.getMask())
@@ -67,16 +77,15 @@ struct Attention : Deriving {
 
   double scale() { return 1 / std::sqrt(static_cast<double>(*getConstant(query[3]))); }
 
-  Derived run(Value gradient) {
-    Value q = widen(op.getQuery()), k = widen(op.getKey()), v = widen(op.getValue());
-    Value g = widen(gradient), p = weights(q, k);
-    Value byWeights = ungroup(multiply(group(g), v, false, true));
-    Value rows = repeat(sum(mul(g, widen(op.getResult())), 3), getDims(getType(p)), 3);
-    Value byScores = group(mul(mul(p, sub(byWeights, rows)), scale()));
+  Derived run(Value g) {
+    Value q = op.getQuery(), k = op.getKey(), p = weights();
+    Value byWeights = ungroup(multiplyWide(group(g), op.getValue()));
+    Value rows = repeat(sum(mul(widen(g), widen(op.getResult())), 3), getDims(getType(p)), 3);
+    Value byScores = group(narrow(mul(mul(p, sub(byWeights, rows)), scale()), q));
     Derived result(op->getNumOperands());
-    result[0] = narrow(ungroup(multiply(byScores, k, false, false)), op.getQuery());
-    result[1] = narrow(multiply(byScores, group(q), true, false), op.getKey());
-    result[2] = narrow(multiply(group(p), group(g), true, false), op.getValue());
+    result[0] = ungroup(multiply(byScores, k, false, false));
+    result[1] = multiply(byScores, group(q), true, false);
+    result[2] = multiply(group(narrow(p, q)), group(g), true, false);
     return result;
   }
 

@@ -10,6 +10,7 @@
 //===------------------------------------------------------------------------------------------===//
 
 #include "ir/DeriveUtils.h"
+#include "ir/Unsupported.h"
 
 using namespace mlir;
 
@@ -154,10 +155,11 @@ struct Convolution : Deriving {
 Derived Conv2dOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
   RankedTensorType weight = getWeight().getType();
   if (getChannelsLast() || weight.isDynamicDim(2) || weight.isDynamicDim(3)) {
-    emitOpError() << "has no derivative "
-                  << (getChannelsLast() ? "with channels last"
-                                        : "by an input "
-                                          "if the window has dynamic sizes");
+    emitUnsupported(*this) << (getChannelsLast()
+                                   ? "gradients of a convolution with channels last"
+                                   : "gradients of a convolution whose window has sizes that are "
+                                     "known at run time only")
+                           << " are not supported yet";
     return {};
   }
   Convolution convolution(builder, *this);

@@ -6,6 +6,7 @@
 //===------------------------------------------------------------------------------------------===//
 
 #include "ir/DeriveUtils.h"
+#include "ir/Unsupported.h"
 
 #include "llvm/ADT/SmallSet.h"
 
@@ -124,12 +125,11 @@ Derived ScatterAddOp::buildDerivative(OpBuilder &builder, ValueRange gradients) 
   return {d.narrow(rows, getValues()), Value()};
 }
 
-/// Of the scales `g * (values - zeros)` and of the zeros `-g * scales`, both summed over the
-/// elements of a group. Stored values are integers or floats of 8 bits and take nothing.
+/// Stored values are integers or floats of 8 bits and take nothing.
 Derived DequantizeOp::buildDerivative(OpBuilder &, ValueRange) {
   if (!getScales())
     return Derived(getNumOperands());
-  emitOpError() << "has no derivative by its scales";
+  emitUnsupported(*this) << "gradients by the scales of quantized numbers are not supported yet";
   return {};
 }
 

@@ -10,6 +10,7 @@
 //===------------------------------------------------------------------------------------------===//
 
 #include "ir/DeriveUtils.h"
+#include "ir/Unsupported.h"
 
 #include <limits>
 
@@ -168,7 +169,7 @@ struct Pool : Deriving {
 
 Derived Pool2dOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
   if (getChannelsLast()) {
-    emitOpError() << "has no derivative with channels last";
+    emitUnsupported(*this) << "gradients of a pool with channels last are not supported yet";
     return {};
   }
   Pool pool(builder, *this);

@@ -3,6 +3,8 @@
 #include "passes/Backward.h"
 #include "passes/ModulePath.h"
 
+#include "ir/Unsupported.h"
+
 #include "mlir/IR/IRMapping.h"
 
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -104,7 +106,9 @@ LogicalResult Backward::visit(Operation *op) {
     return differentiateScan(scan, resultGradients, builder, active, *this);
   auto differentiable = dyn_cast<nn::DerivativeInterface>(computeAgain(op));
   if (!differentiable)
-    return op->emitOpError("has no derivative, but stands between a parameter and the loss");
+    return nn::emitUnsupported(op) << "`" << op->getName().stripDialect()
+                                   << "` has no gradient, but the loss depends on a parameter "
+                                      "through it";
   SmallVector<Value> derived = differentiable.buildDerivative(builder, resultGradients);
   if (derived.empty())
     return failure();

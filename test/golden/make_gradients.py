@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes gradients.safetensors: for each function gradients/NAME.mlir arguments, a weight per result,
+"""Makes gradients.safetensors: PyTorch's gradients of activations at some points, and for each function gradients/NAME.mlir arguments, a weight per result,
 and PyTorch's gradients of the sum of results times weights, all in f64. Numbers are drawn with ties
 where it matters what happens there.
 
@@ -56,8 +56,36 @@ CASES = {
 }
 
 
+POINTS = torch.tensor([-1000, -6, -3, -1, -0.5, 0, 0.5, 1, 3, 6, 1000], dtype=torch.float64)
+
+# What is called in the language, and in PyTorch.
+ACTIVATIONS = {
+    "relu(x)": F.relu,
+    "relu6(x)": F.relu6,
+    "leaky_relu(x, 0.2)": lambda x: F.leaky_relu(x, 0.2),
+    "elu(x)": F.elu,
+    "selu(x)": F.selu,
+    "hardsigmoid(x)": F.hardsigmoid,
+    "hardswish(x)": F.hardswish,
+    "softplus(x)": F.softplus,
+    "mish(x)": F.mish,
+    "silu(x)": F.silu,
+    "sigmoid(x)": F.sigmoid,
+    "gelu(x)": F.gelu,
+    "gelu_tanh(x)": lambda x: F.gelu(x, approximate="tanh"),
+    "tanh(x)": torch.tanh,
+    "abs(x)": torch.abs,
+    "sign(x)": torch.sign,
+    "clamp(x, -3.0, 3.0)": lambda x: x.clamp(-3, 3),
+}
+
+
 def main():
-    tensors = {}
+    tensors = {"points": POINTS}
+    for call, function in ACTIVATIONS.items():
+        x = POINTS.clone().requires_grad_()
+        function(x).sum().backward()
+        tensors[f"activation/{call}"] = x.grad
     for name, (function, arguments) in CASES.items():
         leaves = [a.requires_grad_() for a in arguments if a.is_floating_point()]
         results = function(*arguments)

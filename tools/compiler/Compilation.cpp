@@ -4,6 +4,7 @@
 #include "codegen/plan/PlanBuilder.h"
 #include "frontend/syntax/Render.h"
 #include "ir/NNOps.h"
+#include "ir/Unsupported.h"
 #include "runtime/SessionState.h"
 #include "runtime/format/Plan.h"
 #include "tools/compiler/Checkpoint.h"
@@ -188,7 +189,27 @@ bool Compilation::optimize() {
 
 bool Compilation::formKernels() { return runPasses(*moduleRef, chosenTarget, buildKernelPipeline); }
 
-/// Runs one pipeline. What a pass reports is our fault, not the user's, and says so.
+/// The user's place that `location` names; invalid if that is in no file that was read.
+static syntax::Span placeOf(syntax::SourceManager &sources, Location location) {
+  FileLineColLoc position;
+  location->walk([&](Location part) {
+    if (!position)
+      position = dyn_cast<FileLineColLoc>(part);
+    return WalkResult::advance();
+  });
+  syntax::Diagnostics ignored;
+  std::optional<syntax::FileId> file =
+      position ? sources.load(position.getFilename().str(), ignored) : std::nullopt;
+  if (!file || position.getLine() == 0 || position.getLine() > sources.numLines(*file))
+    return {};
+  syntax::Span line = sources.lineSpan(*file, position.getLine());
+  while (line.begin < line.end && sources.lineCol(line).col < position.getColumn())
+    ++line.begin;
+  return line;
+}
+
+/// Runs one pipeline. A pass may find that something is not supported; what it reports otherwise is
+/// our fault, not the user's, and says so.
 bool Compilation::runPasses(ModuleOp module, Target target,
                             void (*build)(OpPassManager &, const PipelineOptions &)) {
   PassManager passes(context.get());
@@ -196,13 +217,21 @@ bool Compilation::runPasses(ModuleOp module, Target target,
   if (configurePasses)
     configurePasses(passes);
   std::string report;
+  bool isUnsupported = false;
   ScopedDiagnosticHandler handler(context.get(), [&](Diagnostic &diagnostic) {
-    if (diagnostic.getSeverity() == DiagnosticSeverity::Error && report.empty())
-      report = diagnostic.str();
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error || !report.empty())
+      return success();
+    report = diagnostic.str();
+    llvm::StringRef message = report;
+    isUnsupported = message.consume_front(nn::kUnsupported);
+    if (isUnsupported)
+      diags.error("E0590", placeOf(sources, diagnostic.getLocation()), message.str());
     return success();
   });
   if (succeeded(passes.run(module)))
     return true;
+  if (isUnsupported)
+    return false;
   return fail({fmt::format("internal error: {}", report.empty() ? "a pass failed" : report)});
 }
 

@@ -1,6 +1,8 @@
 // Attributes: where each may stand, and what is wrong with their arguments.
 #include "test/unit/frontend/Compiling.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
 #include <gtest/gtest.h>
 
 namespace nnc::frontend::testing {
@@ -32,6 +34,35 @@ model M() {
 }
 )nn"),
             "");
+}
+
+/// Calls of what is marked are marked, and no others.
+TEST(Attributes, RematMarksCalls) {
+  Compilation compilation(R"nn(module Block(n: int) {
+  param w: float[n] = 1
+  fn forward(x: float[B, n]) -> float[B, n] = x * w
+}
+@remat
+fn twice(x: float[...S]) -> float[...S] = x + x
+model M() {
+  plain = Block(4)
+  @remat
+  again = [Block(4) for _ in 0..2]
+  fn forward(x: float[B, 4]) -> float[B, 4] requires B in 1..=4 = x |> plain |> again |> twice
+}
+)nn");
+  compilation.emit();
+  ASSERT_EQ(compilation.messages(), "");
+  std::vector<std::string> marked, others;
+  compilation.module->walk([&](mlir::func::CallOp call) {
+    auto mark = mlir::dyn_cast<mlir::FusedLoc>(call.getLoc());
+    mlir::Location inner = mark ? mark.getLocations().front() : call.getLoc();
+    (mark ? marked : others).push_back(mlir::cast<mlir::NameLoc>(inner).getName().str());
+    if (mark)
+      EXPECT_EQ(mlir::cast<mlir::StringAttr>(mark.getMetadata()).getValue(), "remat");
+  });
+  EXPECT_EQ(marked, (std::vector<std::string>{"again.0", "again.1", "twice"}));
+  EXPECT_EQ(others, std::vector<std::string>{"plain"});
 }
 
 TEST(Attributes, InTheWrongPlace) {

@@ -52,3 +52,29 @@ TEST(Gradients, OfPyTorch) {
   }
   EXPECT_EQ(count, 22u);
 }
+
+/// Of the prelude's activations, also where their branches meet and where exponentials overflow.
+TEST(Gradients, OfActivations) {
+  auto golden = format::Checkpoint::open(NNC_GOLDEN_DIR "/gradients.safetensors");
+  ASSERT_TRUE(golden) << golden.error().message;
+  Array points = arrayOf(*golden->find("points"));
+  constexpr std::string_view Prefix = "activation/";
+  size_t count = 0;
+  for (const format::StoredTensor &tensor : golden->tensors()) {
+    if (!tensor.name.starts_with(Prefix))
+      continue;
+    ++count;
+    std::string call = tensor.name.substr(Prefix.size());
+    SCOPED_TRACE(call);
+    size_t size = points.data.size();
+    Array found = gradientOfModel(
+        fmt::format("model M() {{\n  fn forward(x: float[{0}]) -> float[{0}] = {1}\n}}\n", size,
+                    call),
+        points);
+    Array wanted = arrayOf(tensor);
+    ASSERT_EQ(found.data.size(), size);
+    for (size_t at = 0; at < size; ++at)
+      EXPECT_NEAR(found.data[at], wanted.data[at], 1e-6) << "at " << points.data[at];
+  }
+  EXPECT_EQ(count, 17u);
+}

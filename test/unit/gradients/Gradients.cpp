@@ -1,6 +1,7 @@
 #include "Gradients.h"
 
 #include "passes/Passes.h"
+#include "test/unit/frontend/Compiling.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -9,6 +10,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -39,8 +41,10 @@ namespace {
 /// A function whose first result is the loss; with gradients, those follow.
 class Differentiated {
 public:
-  Differentiated(const std::string &text, bool withGradients) {
-    module = parseSourceString<ModuleOp>(text, &context());
+  Differentiated(const std::string &text, bool withGradients)
+      : Differentiated(parseSourceString<ModuleOp>(text, &context()), withGradients) {}
+
+  Differentiated(OwningOpRef<ModuleOp> parsed, bool withGradients) : module(std::move(parsed)) {
     if (!module)
       return;
     function = *module->getOps<func::FuncOp>().begin();
@@ -48,7 +52,7 @@ public:
       types.push_back(cast<RankedTensorType>(type));
     append(withGradients);
     // A lowered loop over unknown sizes has types that its verifier does not know.
-    PassManager passes(&context()), lowering(&context());
+    PassManager passes(module->getContext()), lowering(module->getContext());
     passes.addPass(createDifferentiate());
     lowering.enableVerifier(false);
     lowering.addPass(createLowerToLinalg(LowerToLinalgOptions{/*functions=*/true}));
@@ -112,6 +116,25 @@ std::vector<Array> test::gradientsOf(const std::string &text, const std::vector<
   std::vector<Array> results = function.run(arguments, dims);
   results.erase(results.begin());
   return results;
+}
+
+Array test::gradientOfModel(const std::string &source, const Array &argument) {
+  frontend::testing::Compilation compilation(source);
+  compilation.emit();
+  EXPECT_EQ(compilation.messages(), "");
+  if (!compilation.module)
+    return {};
+  PassManager inlining(&compilation.context);
+  inlining.addPass(createNameLocations()); // knows how
+  inlining.addPass(createInlinerPass());
+  inlining.addPass(createSymbolDCEPass());
+  EXPECT_TRUE(succeeded(inlining.run(*compilation.module)));
+  Differentiated function(std::move(compilation.module), true);
+  EXPECT_TRUE(function.module) << source;
+  if (!function.module)
+    return {};
+  Array ones = {argument.shape, std::vector<double>(argument.data.size(), 1)};
+  return function.run({argument, ones}, {}).at(1);
 }
 
 static Array draw(RankedTensorType type, test::Range range, const std::vector<int64_t> &dims,

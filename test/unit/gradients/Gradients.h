@@ -19,6 +19,9 @@ struct Range {
 std::vector<Array> gradientsOf(const std::string &text, const std::vector<Array> &arguments,
                                const std::vector<int64_t> &dims = {});
 
+/// As above, of the only entry point of a model's text, at one argument of rank 1, all weights 1.
+Array gradientOfModel(const std::string &source, const Array &argument);
+
 /// Compares them with central differences at random arguments; integers are in -1..6.
 void checkGradients(const std::string &text, Range range = {},
                     const std::vector<int64_t> &dims = {});
