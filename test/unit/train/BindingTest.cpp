@@ -66,7 +66,7 @@ TEST(Binding, TakesImagesOfAnySizeAsFloats) {
   entry.input("x", DType::BF16, {b, entry.constant(3), h, entry.constant(24)});
   auto made = entry.take();
   EXPECT_EQ(text(bindInputs(Pictures, *made, {.dims = {{"H", 32}}})),
-            "x f32[3, 32, 24] of field 0; length 1");
+            "x bf16[3, 32, 24] of field 0; length 1");
   HandMadeEntry other("train_step");
   b = other.dim("B", 1, 64);
   other.input("image", DType::I32, {b, other.constant(3), other.constant(8), other.constant(8)});

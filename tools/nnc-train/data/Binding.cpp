@@ -99,9 +99,7 @@ Result<void> Binder::findFields() {
     Result<size_t> field = findField(port->name);
     if (!field)
       return field.error();
-    auto dtype = static_cast<DType>(port->dtype);
-    bool isHalf = dtype == DType::F16 || dtype == DType::BF16; // sessions convert
-    binding.inputs.push_back({port->name, isHalf ? DType::F32 : dtype, {}, *field});
+    binding.inputs.push_back({port->name, static_cast<DType>(port->dtype), {}, *field});
     if (port->shape.size() != data.fields()[*field].shape.size() + 1)
       return Error{fmt::format("the input `{}` of `{}` is {}; the examples of {}, one after the "
                                "other, have {} axes",

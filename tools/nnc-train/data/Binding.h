@@ -18,7 +18,7 @@ struct BindingOptions {
 /// One input of the entry point.
 struct BoundInput {
   std::string name;
-  DType dtype;                ///< of what is made for it: f32 for floats of 16 bits
+  DType dtype;
   std::vector<int64_t> shape; ///< of one example
   size_t field;               ///< Dataset::fields
 };
