@@ -210,6 +210,12 @@ TEST_F(Attention, GroupsOfWarps) {
       << source();
 }
 
+TEST_F(Attention, SomeOfTheWarpsWhereThereAreNoGroups) {
+  withoutGroups = true;
+  check({{1, 4, 2, 100, 150, 32, true, 61}, "bf16", true, true});
+  check({{12, 12, 12, 17, 20, 64}, "f16", false, false, true}); // tile after tile
+}
+
 TEST_F(Attention, FewQueriesShareOutTheKeys) {
   Case test{{2, 6, 2, 1, 300, 24, true, 290}, "f32", true, true, true};
   build(test);

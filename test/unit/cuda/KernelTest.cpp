@@ -89,7 +89,11 @@ void KernelTest::build(const std::string &arguments, const std::string &kernel) 
   if (std::getenv("NNC_TEST_PRINT"))
     llvm::errs() << impl->emitted.source;
   compileForDevices(impl->emitted.source);
-  auto image = twin::compile(codegen::translationUnit(impl->emitted.source));
+  std::string unit = codegen::translationUnit(impl->emitted.source);
+  constexpr std::string_view Groups = "constexpr bool HasGroups = true;";
+  for (size_t at = 0; withoutGroups && (at = unit.find(Groups, at)) != unit.npos;)
+    unit.replace(at, Groups.size(), "constexpr bool HasGroups = false;");
+  auto image = twin::compile(unit);
   ASSERT_TRUE(bool(image)) << image.error().message << "\n" << impl->emitted.source;
   auto library = twin::Module::load(*image);
   ASSERT_TRUE(bool(library)) << library.error().message;

@@ -46,6 +46,9 @@ protected:
 
   const std::string &source() const;
 
+  /// Kernels are run as on a GPU before sm_90a, without products of groups of warps.
+  bool withoutGroups = false;
+
 private:
   struct Impl;
   std::unique_ptr<Impl> impl;
