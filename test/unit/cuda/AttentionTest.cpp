@@ -20,6 +20,7 @@ protected:
     bool transposed = false; ///< operands and result are [B, position, head, place]
     bool masked = false;     ///< by [B, S]
     bool fixed = false;      ///< the number of queries is known when compiling
+    bool perRow = false;     ///< the mask is [B, head, position, S]
   };
 
   void build(const Case &test);
@@ -55,6 +56,8 @@ void Attention::build(const Case &test) {
   std::string all =
       fmt::format("tensor<{0}x{1}x{2}x?xi1, affine_map<()[s0, s1] -> ({0}, {1}, {3}, s1)>>",
                   s.batch, s.heads, sizeOf(queries), queries);
+  if (test.perRow)
+    mask = all;
   std::string types = q0 + ", " + k0 + ", " + k0 + ", " + mask + ", tensor<i32>";
   std::string text =
       fmt::format("nn.kernel \"attend\" (%q, %k, %v, %m, %o : {}) -> ({}) attributes "
@@ -70,11 +73,14 @@ void Attention::build(const Case &test) {
                           isQuery ? q0 : k0, isQuery ? q : k);
       name += "t";
     }
-  if (test.masked)
+  if (test.masked && !test.perRow)
     text +=
         fmt::format("%b = nn.broadcast %am {{dims = array<i64: 0, 3>}} : {} -> {}\n", mask, all);
   text += fmt::format("%r = nn.attention {}, {}, {}{}{}{} : ({}, {}, {}{}{}) -> {}\n", names[0],
-                      names[1], names[2], test.masked ? " mask %b" : "",
+                      names[1], names[2],
+                      test.perRow   ? " mask %am"
+                      : test.masked ? " mask %b"
+                                    : "",
                       s.causal ? " offset %ao" : "", s.causal ? " {causal}" : "", q, k, k,
                       test.masked ? ", " + all : "", s.causal ? ", tensor<i32>" : "", q);
   if (test.transposed)
@@ -94,11 +100,12 @@ void Attention::checkBuilt(const Case &test) {
   };
   auto q = draw(s.querySize(), 1), k = draw(s.keySize(), 2), v = draw(s.keySize(), 3);
   std::vector<char> padding, mask;
-  for (int64_t i = 0; i < s.batch * s.keys; ++i)
+  int64_t masks = test.perRow ? s.batch * s.heads * s.queries : s.batch;
+  for (int64_t i = 0; i < masks * s.keys; ++i)
     padding.push_back(i % 5 != 2 && i % s.keys != s.keys - 1);
+  size_t rowsOfMask = size_t(s.batch * s.heads * s.queries / masks);
   for (size_t i = 0; test.masked && i < s.maskSize(); ++i)
-    mask.push_back(
-        padding[i / size_t(s.heads * s.queries * s.keys) * size_t(s.keys) + i % size_t(s.keys)]);
+    mask.push_back(padding[i / size_t(s.keys) / rowsOfMask * size_t(s.keys) + i % size_t(s.keys)]);
   auto stored = [&](const std::vector<double> &values, int64_t heads, int64_t positions) {
     auto placed = test.transposed ? swapMiddle(values, heads, positions, s.headSize) : values;
     std::vector<float> floats(placed.begin(), placed.end());
@@ -208,6 +215,14 @@ TEST_F(Attention, GroupsOfWarps) {
   check({{6, 24, 24, 130, 33, 16, true, -70}, "f16", false, true, true});
   EXPECT_NE(source().find("AttentionGroupTile<16, 4, 80, 2, false>"), std::string::npos)
       << source();
+}
+
+TEST_F(Attention, MasksOfKeysAndOfRows) {
+  check({{2, 4, 2, 21, 100, 64}, "bf16", true, true, true});
+  EXPECT_NE(source().find("maskOfKeys("), std::string::npos) << source();
+  check({{2, 4, 2, 21, 151, 64}, "bf16", false, true, true, true});
+  EXPECT_EQ(source().find("maskOfKeys("), std::string::npos) << source();
+  check({{1, 4, 2, 35, 70, 16, true, 30}, "f16", false, true, true, true});
 }
 
 TEST_F(Attention, SomeOfTheWarpsWhereThereAreNoGroups) {
