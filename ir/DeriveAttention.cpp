@@ -63,16 +63,17 @@ struct Attention : Deriving {
     return make<SoftmaxOp>(type, scores, 3);
   }
 
-  /// query + offset >= key
+  /// query + offset >= key: one number for all heads of all batches, so that little is stored.
   Value isSeen(ArrayRef<AffineExpr> dims) {
     Type i64 = builder.getI64Type();
+    SmallVector<AffineExpr> pairs = {dims[2], dims[3]};
     auto places = [&](int64_t axis) {
-      return broadcast(make<IotaOp>(getTensorType(dims[axis], i64), 0), dims, axis);
+      return broadcast(make<IotaOp>(getTensorType(pairs[axis], i64), 0), pairs, axis);
     };
-    Value place = places(2);
+    Value place = places(0);
     if (op.getOffset())
-      place = add(place, broadcast(cast(op.getOffset(), i64), dims, {}));
-    return cmp(CmpPredicate::Ge, place, places(3));
+      place = add(place, broadcast(cast(op.getOffset(), i64), pairs, {}));
+    return broadcast(cmp(CmpPredicate::Ge, place, places(1)), dims, {2, 3});
   }
 
   double scale() { return 1 / std::sqrt(static_cast<double>(*getConstant(query[3]))); }

@@ -48,8 +48,8 @@ struct Pool : Deriving {
   //===- Sums ---------------------------------------------------------------------------------===//
 
   Value deriveSum(Value g) {
-    if (llvm::all_of(sides, [](const Side &side) { return isTiled(side); }))
-      return repeatTiles(g);
+    if (llvm::all_of(sides, isTiled))
+      return joinTiles(repeatTiles(g));
     SmallVector<int64_t> low(4, 0), high(4, 0), ones = {1, 1};
     SmallVector<AffineExpr> dims = getDims(op.getInput().getType());
     SmallVector<AffineExpr> padded = dims;
@@ -70,15 +70,23 @@ struct Pool : Deriving {
            side.after == 0 && getConstant(side.size - side.windows * side.stride);
   }
 
-  Value repeatTiles(Value g) {
+  /// [batch, channels, rows, 1, columns, 1] of one number per window, for all places of windows.
+  SmallVector<AffineExpr> tileDims() {
     auto [height, width] = sides;
     SmallVector<AffineExpr> dims = imageDims(height.windows, width.windows);
-    g = broadcast(
-        reshape(g, {dims[0], dims[1], dims[2], constant(1), dims[3], constant(1)}),
-        {dims[0], dims[1], dims[2], constant(height.kernel), dims[3], constant(width.kernel)},
-        {0, 1, 2, 3, 4, 5});
-    g = reshape(g, imageDims(dims[2] * height.kernel, dims[3] * width.kernel));
-    return pad(g, {0, 0, 0, 0},
+    return {dims[0], dims[1], dims[2], constant(height.kernel), dims[3], constant(width.kernel)};
+  }
+  Value repeatTiles(Value value) {
+    SmallVector<AffineExpr> dims = tileDims(), ones = dims;
+    ones[3] = ones[5] = constant(1);
+    return broadcast(reshape(value, ones), dims, {0, 1, 2, 3, 4, 5});
+  }
+  /// The image of such tiles.
+  Value joinTiles(Value tiles) {
+    auto [height, width] = sides;
+    Value image =
+        reshape(tiles, imageDims(height.windows * height.kernel, width.windows * width.kernel));
+    return pad(image, {0, 0, 0, 0},
                {0, 0, *getConstant(height.size - height.windows * height.stride),
                 *getConstant(width.size - width.windows * width.stride)});
   }
@@ -88,6 +96,10 @@ struct Pool : Deriving {
   Value deriveMax(Value g) {
     auto [height, width] = sides;
     Value first = findFirst();
+    if (llvm::all_of(sides, isTiled)) {
+      Value isFirst = cmp(CmpPredicate::Eq, repeatTiles(first), numberPlaces(getType(first)));
+      return joinTiles(keep(isFirst, repeatTiles(g)));
+    }
     SmallVector<Value> phases(height.stride * width.stride);
     forPlaces([&](int64_t number, int64_t row, int64_t column) {
       Value &phase = phases[row % height.stride * width.stride + column % width.stride];
@@ -98,6 +110,15 @@ struct Pool : Deriving {
     SmallVector<AffineExpr> starts = {constant(0), constant(0), constant(height.before),
                                       constant(width.before)};
     return slice(interleave(phases), starts, getDims(op.getInput().getType()), {1, 1, 1, 1});
+  }
+
+  /// The number of each place of a tile, of the elements of `like`.
+  Value numberPlaces(RankedTensorType like) {
+    Type i32 = builder.getI32Type();
+    auto [height, width] = sides;
+    RankedTensorType window = getTensorType({constant(height.kernel), constant(width.kernel)}, i32);
+    Value numbers = cast(make<IotaOp>(window, -1), like.getElementType());
+    return broadcast(numbers, tileDims(), {3, 5});
   }
 
   /// The places of a window, with their numbers.

@@ -236,7 +236,7 @@ bool FusionPlanner::mayReindex(Operation *op, const Reference &reference) {
     return false; // strides of 0 are better than copies
   return reference.direct && reference.map && group.isElementwise() && !group.closed &&
          group.openUses == 1 && group.ops.size() < MaxGroupOps &&
-         (!repeats || (group.allCheap && group.ops.size() <= MaxRecomputed));
+         (!repeats || (op->hasOneUse() && group.allCheap && group.ops.size() <= MaxRecomputed));
 }
 
 void FusionPlanner::reindex(Operation *op, unsigned id) {
