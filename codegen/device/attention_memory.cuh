@@ -16,8 +16,9 @@ template <int D_, int Groups_, int Keys_, int Stages_, bool Overlaps_> struct At
   static constexpr int SharedBytes = DataBytes + Stages * 4 * (int)sizeof(Arrivals);
   static_assert(Keys % 16 == 0 && D % 8 == 0, "the depth of a product is 16, loads take 8");
 
-  /// Registers of a thread at the start, if a multiprocessor has one block; who brings needs few.
-  static constexpr int Registers = 65536 / Threads / 8 * 8, OfBringers = 32;
+  /// Registers of a thread at the start, if a multiprocessor has one block; who brings needs few,
+  /// 40 if nothing is to be spilled, which two groups leave.
+  static constexpr int Registers = 65536 / Threads / 8 * 8, OfBringers = Groups == 2 ? 40 : 32;
   static constexpr int Free = (Registers * Threads - OfBringers * Bringers) / (Groups * 128);
   static constexpr int OfGroups = Free < 240 ? Free / 8 * 8 : 240;
 };
