@@ -33,10 +33,6 @@ private:
   size_t mapped;
 };
 
-/// Elements of memory to numbers and back.
-void writeElements(void *memory, mlir::Type element, const std::vector<double> &values);
-std::vector<double> readElements(const void *memory, mlir::Type element, size_t count);
-
 struct Model {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   llvm::SmallVector<nn::KernelOp> kernels;
@@ -46,9 +42,6 @@ struct Model {
 mlir::MLIRContext &testContext();
 /// Parses functions of the nn dialect, makes their gradients, and forms and lowers their kernels.
 Model makeModel(const std::string &text);
-/// Numbers that suit the type: floats in -2..2, integers in -8..8.
-Array randomArray(mlir::RankedTensorType type, const std::vector<int64_t> &shape, unsigned seed);
-
 /// Runs kernel `number` of `object` on `operands`, blocks in descending order.
 std::vector<Array> runKernel(nn::KernelOp kernel, const codegen::CpuObject &object, size_t number,
                              const rt::LoadedObject &loaded, const std::vector<Array> &operands,

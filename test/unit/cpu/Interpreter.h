@@ -11,6 +11,7 @@
 #include "ir/NNOps.h"
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace nnc::test {
@@ -33,6 +34,16 @@ std::vector<Array> interpret(mlir::Block &function, const std::vector<Array> &op
 double roundTo(mlir::Type type, double value);
 /// The sizes of a tensor type with an encoding, the dimensions of the entry being `dims`.
 std::vector<int64_t> shapeOf(mlir::RankedTensorType type, const std::vector<int64_t> &dims);
+
+/// Elements of memory to numbers and back.
+void writeElements(void *memory, mlir::Type element, const std::vector<double> &values);
+std::vector<double> readElements(const void *memory, mlir::Type element, size_t count);
+size_t elementBytes(mlir::Type element);
+/// Numbers that suit the type: floats in -2..2, integers in -8..8.
+Array randomArray(mlir::RankedTensorType type, const std::vector<int64_t> &shape, unsigned seed);
+/// Compares a kernel's result with the interpreter's: sums of f32 may have another order, narrow
+/// types may differ by a unit in the last place.
+void expectClose(const Array &got, const Array &want, mlir::Type element, const std::string &where);
 
 } // namespace nnc::test
 
