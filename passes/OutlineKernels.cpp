@@ -162,7 +162,21 @@ private:
         tactic.residual, product.getTransposeA(), product.getTransposeB(), tactic.epilogue);
     if (product->hasAttr(nn::kTf32Attr))
       gemm->setAttr(nn::kTf32Attr, builder.getUnitAttr());
+    keepNumbers(step, gemm);
     return gemm;
+  }
+
+  /// For reports: who numbers ops finds them again in kernels, and here in what the library does.
+  void keepNumbers(const PlannedStep &step, nn::GemmOp gemm) {
+    SmallVector<Attribute> numbers;
+    for (Operation *op : step.ops)
+      if (Attribute number = op->getAttr(kNumberAttr))
+        numbers.push_back(number);
+    if (numbers.empty())
+      return;
+    gemm->setAttr(kNumberAttr, builder.getArrayAttr(numbers));
+    if (ArrayAttr refused = describeRefusals(step))
+      gemm->setAttr("nn.refused", refused);
   }
 
   /// The memory that a value lies in: updates and reshapes only give it other names.

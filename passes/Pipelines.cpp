@@ -58,8 +58,12 @@ void buildNNPipeline(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createHoistConstants());
 }
 
+std::unique_ptr<Pass> createKernelFormation(const PipelineOptions &options) {
+  return createFormKernels(FormKernelsOptions{options.target});
+}
+
 void buildKernelPipeline(OpPassManager &pm, const PipelineOptions &options) {
-  pm.addPass(createFormKernels(FormKernelsOptions{options.target}));
+  pm.addPass(createKernelFormation(options));
   pm.addPass(createLowerToLinalg());
   pm.addPass(createSimplifyKernels());
   pm.addPass(createCanonicalizerPass());

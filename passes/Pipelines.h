@@ -6,9 +6,12 @@
 #ifndef NNC_PASSES_PIPELINES_H
 #define NNC_PASSES_PIPELINES_H
 
+#include <memory>
+
 namespace mlir {
 class OpPassManager;
-}
+class Pass;
+} // namespace mlir
 
 namespace nnc {
 
@@ -25,6 +28,13 @@ void buildNNPipeline(mlir::OpPassManager &, const PipelineOptions &);
 
 /// Level 1 to 2: form kernels, lower their bodies to linalg, clean up, verify.
 void buildKernelPipeline(mlir::OpPassManager &, const PipelineOptions &);
+
+/// An integer on nn ops by which reports recognize them: it stays with them in kernels, and
+/// `nn.gemm` has an array of them. It must not be there when code is generated.
+inline constexpr const char *kNumberAttr = "nn.number";
+
+/// Only the first step of that: kernels and library products of nn ops.
+std::unique_ptr<mlir::Pass> createKernelFormation(const PipelineOptions &);
 
 } // namespace nnc
 

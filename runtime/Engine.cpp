@@ -63,6 +63,8 @@ Result<Tensor> Session::toHost(const Tensor &onDevice) { return self->toHost(onD
 
 Device Session::device() const { return self->device(); }
 
+std::string Session::deviceName() const { return state->deviceName(); }
+
 static Result<std::shared_ptr<rt::EngineState>> makeState(Result<format::Container> container,
                                                           const std::string &name) {
   if (!container)

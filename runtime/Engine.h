@@ -25,12 +25,26 @@ class EngineState;
 class SessionState;
 } // namespace rt
 
+/// What a step has to do at least, whatever its code does. Zeros where nothing is known.
+struct StepCost {
+  /// How exact the factors of products are, which decides how fast a GPU multiplies them.
+  enum class Factors { F32, Tf32, Half };
+
+  double bytesRead = 0, bytesWritten = 0; ///< each tensor once
+  double products = 0;                    ///< operations of products, two a multiplication
+  double operations = 0;                  ///< all other arithmetic
+  Factors factors = Factors::F32;
+  double launches = 0; ///< of kernels, library calls and copies
+};
+
 /// The time of one step of a plan.
 struct StepTime {
   std::string name;     ///< module path, e.g. "conv1.tanh"
   std::string what;     ///< kernel symbol, "gemm" or "copy"
   std::string location; ///< "lenet.nn:12:15", or empty
   double milliseconds;  ///< mean over the iterations
+  std::string tactic;   ///< of a kernel: its template and parameters, if it has one
+  StepCost cost;
 };
 
 /// Where a session's random numbers are: what calls draw depends on nothing else.
@@ -141,6 +155,8 @@ public:
   Result<Tensor> toHost(const Tensor &onDevice);
 
   Device device() const;
+  /// "NVIDIA H200"; "cpu".
+  std::string deviceName() const;
 
 private:
   friend class Engine;

@@ -26,6 +26,7 @@ class Executor {
 public:
   virtual ~Executor() = default;
   virtual Device device() const = 0;
+  virtual std::string deviceName() const = 0;
   /// Runs all steps and waits for them.
   virtual Result<void> run(const Call &call) = 0;
   /// Enqueues all steps on a stream of the caller's, without waiting; all tensors are on the

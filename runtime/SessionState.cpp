@@ -1,6 +1,7 @@
 #include "runtime/SessionState.h"
 #include "runtime/Suggest.h"
 #include "runtime/format/Half.h"
+#include "runtime/format/Work.h"
 
 #include <fmt/format.h>
 
@@ -359,6 +360,21 @@ Result<void> SessionState::resume(EntryState &state) {
   return startFreshStates();
 }
 
+static std::string tacticOf(const ModelT &model, const StepT &step) {
+  const LaunchT *launch = step.what.AsLaunch();
+  return launch ? model.kernels[launch->kernel]->tactic : std::string();
+}
+
+static StepCost costOf(const StepT &step, const EntryT &entry, std::span<const int64_t> dims) {
+  StepWork work = workOf(step, entry, dims);
+  return {work.read,
+          work.written,
+          work.products,
+          work.operations,
+          static_cast<StepCost::Factors>(work.precision),
+          work.launches};
+}
+
 static std::string textOf(const ModelT &model, const StepT &step) {
   if (const LaunchT *launch = step.what.AsLaunch())
     return model.kernels[launch->kernel]->symbol;
@@ -398,7 +414,8 @@ Result<std::vector<StepTime>> SessionState::profile(std::string_view entry, cons
   for (size_t i = 0; i < milliseconds.size(); ++i) {
     const StepT &step = *state.entry.steps[i];
     times.push_back({step.name, textOf(engine->model(), step), locationText(step.location.get()),
-                     milliseconds[i] / std::max(iterations, 1u)});
+                     milliseconds[i] / std::max(iterations, 1u), tacticOf(engine->model(), step),
+                     costOf(step, state.entry, state.sizes.dims())});
   }
   return times;
 }

@@ -49,6 +49,7 @@ public:
   Result<Tensor> toDevice(const Tensor &host);
   Result<Tensor> toHost(const Tensor &onDevice);
   Device device() const { return executor->device(); }
+  std::string deviceName() const { return executor->deviceName(); }
 
 private:
   // SessionSlots.cpp

@@ -245,6 +245,9 @@ Result<Scheduled> AttentionWriter::write() {
     llvm::append_range(scheduled.headers, tile.headers);
     scheduled.isAlone = tile.persists;
   }
+  scheduled.tactic = isAlwaysFew ? few.text()
+                     : isEverFew ? tile.text + " or " + few.text()
+                                 : tile.text;
   scheduled.statements = out.take();
   scheduled.blocks = math.simplify(heads * tiles);
   std::optional<int64_t> count = math.constantOf(scheduled.blocks);

@@ -132,6 +132,7 @@ Scheduled ContractionWriter::writeOnTensorCores(Type type) {
                       {"tensorcore.cuh", "mma.cuh"}};
   (isStatic ? scheduled.staticShared : scheduled.sharedBytes) = tile.sharedBytes();
   scheduled.cluster = tile.split;
+  scheduled.tactic = "MmaTile<" + tile.text() + ">";
   return scheduled;
 }
 
@@ -184,6 +185,7 @@ Result<Scheduled> ContractionWriter::writeResident(Type type) {
                         *columns,
                         body.parts,
                         isDense};
+  scheduled.tactic = tile->text();
   return scheduled;
 }
 
@@ -197,6 +199,7 @@ Scheduled ContractionWriter::writeOnCores() {
   out.line("gemm<Tile, " + *typeText(element) + ">(" + corner() + "a, b, store);");
   Scheduled scheduled{out.take(), tilesOf(tile.rows, tile.columns), tile.threads(), {"gemm.cuh"}};
   scheduled.staticShared = tile.sharedBytes(element.getIntOrFloatBitWidth() / 8);
+  scheduled.tactic = "GemmTile<" + tile.text() + ">";
   return scheduled;
 }
 

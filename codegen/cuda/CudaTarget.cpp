@@ -323,6 +323,7 @@ Result<std::vector<CudaKernel>> emitCuda(ArrayRef<nn::KernelOp> kernels, const C
       replaceAll(emitted.source, SymbolMark, emitted.symbol);
       emitted.block = {scheduled->threads, 1, 1};
       emitted.sharedBytes = scheduled->sharedBytes;
+      emitted.tactic = scheduled->tactic;
       emitted.startsEarly = scheduled->waits && !readScalars(body, scheduled->statements);
     }
     result.push_back(place->second);

@@ -56,6 +56,7 @@ struct CudaKernel {
   std::array<unsigned, 3> block{}; ///< threads of a block
   unsigned sharedBytes = 0; ///< dynamic shared memory of a block (static memory is not counted)
   bool startsEarly = false; ///< reads weights, then waits for the kernels before it
+  std::string tactic;       ///< for people: "MmaTile<128, 256, 2, 4, 4, 1>", "rows", "elements"
   /// Of a kernel in a scan, if it can be part of a larger one; all of one outermost scan have
   /// equally many threads.
   std::optional<CudaPhase> phase;

@@ -6,6 +6,8 @@
 //===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/Schedule.h"
 
+#include <fmt/format.h>
+
 using namespace mlir;
 
 namespace nnc::codegen {
@@ -86,6 +88,9 @@ Result<Scheduled> PointwiseWriter::write() {
   if (evaluator.error())
     return *evaluator.error();
   Scheduled scheduled{out.take(), blocks, threads, {}};
+  bool areVectors = llvm::all_of(groups, [&](const Group &group) { return isVector(group); });
+  scheduled.tactic =
+      areVectors ? fmt::format("{} elements a thread", vectorWidth) : "1 element a thread";
   scheduled.reads = reads;
   return scheduled;
 }

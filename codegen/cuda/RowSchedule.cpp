@@ -8,6 +8,7 @@
 #include "codegen/cuda/Schedule.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include <fmt/format.h>
 
 using namespace mlir;
 
@@ -156,8 +157,12 @@ Result<Scheduled> RowWriter::write() {
   evaluator.closeScope();
   if (evaluator.error())
     return *evaluator.error();
-  return Scheduled{
+  Scheduled scheduled{
       out.take(), rows.ceilDiv(sharing.rows), sharing.threads * sharing.rows, {"reduce.cuh"}};
+  scheduled.tactic =
+      fmt::format("{} thread{} a row, {} row{} a block", sharing.threads,
+                  sharing.threads == 1 ? "" : "s", sharing.rows, sharing.rows == 1 ? "" : "s");
+  return scheduled;
 }
 
 /// Which row the thread works on, and as which of the row's threads.

@@ -24,7 +24,8 @@ struct Scheduled {
   bool isAlone = false;             ///< whether a block may have all of a multiprocessor
   std::optional<ResidentProduct> resident = {};
   std::optional<ElementReads> reads = {};
-  bool waits = false; ///< for the kernels before it, having begun to read weights
+  bool waits = false;      ///< for the kernels before it, having begun to read weights
+  std::string tactic = {}; ///< for people: the template and its parameters
 };
 
 /// Each thread computes one element of the results, or four neighbours. Takes every kernel:

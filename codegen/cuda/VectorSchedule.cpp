@@ -183,6 +183,7 @@ Result<Scheduled> VectorWriter::write() {
       out.take(), tiles * count, tile.threads(), {"reduce.cuh", "tensorcore.cuh", "gemv.cuh"}};
   scheduled.staticShared = tile.sumBytes() + (isStatic ? tile.sharedBytes() : 0);
   scheduled.waits = startsEarly;
+  scheduled.tactic = tile.text();
   scheduled.sharedBytes = isCopied && !isStatic ? tile.sharedBytes() : 0;
   return scheduled;
 }

@@ -1,6 +1,7 @@
 #include "codegen/plan/PlanBuilder.h"
 
 #include "codegen/plan/Bounds.h"
+#include "codegen/plan/KernelWork.h"
 #include "codegen/plan/MemoryPlanner.h"
 #include "codegen/plan/SizeExpr.h"
 #include "codegen/plan/StatePlan.h"
@@ -74,7 +75,8 @@ public:
                LoopLaunches &launches)
       : function(function), context(context), model(model), launches(launches),
         entry(std::make_unique<format::EntryT>()), steps(&entry->steps),
-        pool(entry->exprs, function.getContext()), states(function.getBody().front()) {}
+        pool(entry->exprs, function.getContext()), figures(entry->figures, function.getContext()),
+        states(function.getBody().front()) {}
 
   Result<std::unique_ptr<format::EntryT>> build() {
     auto name = function->getAttrOfType<StringAttr>("nn.entry");
@@ -345,9 +347,24 @@ private:
     launch.grid = pool.addAll(info->second.grid.getResults());
     launch.block.assign(info->second.block.begin(), info->second.block.end());
     launch.shared_bytes = info->second.sharedBytes;
+    launch.work = describeWork(kernel);
     finish(std::move(launch), kernel.getKernelName(), kernel.getLoc());
     if (AffineMap grid = info->second.phaseGrid; depth > 0 && grid)
       launches[steps->back().get()] = {kernel, pool.add(grid.getResult(0))};
+  }
+
+  std::unique_ptr<format::WorkT> describeWork(nn::KernelOp kernel) {
+    KernelWork work = workOf(kernel);
+    auto add = [&](AffineExpr figure) { // 0 where nobody can count so far
+      return boundsOf(figure, ranges) ? figures.add(figure) : figures.constant(0);
+    };
+    auto stored = std::make_unique<format::WorkT>();
+    llvm::append_range(stored->reads, llvm::map_range(work.reads, add));
+    llvm::append_range(stored->writes, llvm::map_range(work.writes, add));
+    stored->products = add(work.products);
+    stored->operations = add(work.operations);
+    stored->precision = work.isHalf ? format::Precision::Half : format::Precision::F32;
+    return stored;
   }
 
   /// Gives the result of an update its operand's memory, or else a copy of that.
@@ -392,7 +409,7 @@ private:
   std::vector<std::unique_ptr<format::StepT>> *steps; ///< of the entry, or of the loop being built
   int64_t now = 0;                                    ///< counts steps in the order of the text
   unsigned depth = 0;                                 ///< of loops
-  ExprPool pool;
+  ExprPool pool, figures;
   StatePlan states;
   llvm::SmallVector<SizeRange> ranges;
   llvm::DenseMap<Value, uint32_t> buffers;

@@ -61,6 +61,7 @@ public:
 
   Result<void> prepare();
   Device device() const override { return Device::cpu(); }
+  std::string deviceName() const override { return "cpu"; }
   Result<void> run(const Call &call) override;
   /// There are no streams: it runs at once.
   Result<void> enqueue(const Call &call, void *) override { return run(call); }

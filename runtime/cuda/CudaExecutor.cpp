@@ -30,6 +30,7 @@ public:
 
   Result<void> prepare();
   Device device() const override { return Device::cuda(gpu->index()); }
+  std::string deviceName() const override { return gpu->name(); }
   Result<void> run(const Call &call) override;
   Result<void> enqueue(const Call &call, void *stream) override;
   Result<void> profile(const Call &call, std::span<double> milliseconds) override;

@@ -125,6 +125,7 @@ public:
   Result<void> verify() {
     NNC_TRY(verifyDims());
     NNC_TRY(verifyExprs());
+    NNC_TRY(requireAll(entry.figures));
     NNC_TRY(verifyGuards());
     NNC_TRY(verifyPorts(entry.inputs));
     NNC_TRY(verifyPorts(entry.outputs));
@@ -350,7 +351,20 @@ private:
                     "the plan has an update of nothing"));
     for (uint32_t expr : launch.grid)
       NNC_TRY(requireSize(expr));
+    if (launch.work)
+      NNC_TRY(verifyWork(*launch.work, launch.buffers.size()));
     return require(!cuda || launch.block.size() == 3, "the plan has a malformed block");
+  }
+
+  Result<void> verifyWork(const WorkT &work, size_t numBuffers) {
+    NNC_TRY(require(work.reads.size() + work.writes.size() == numBuffers &&
+                        work.precision <= Precision::MAX,
+                    "the plan has a kernel that does malformed work"));
+    auto isThere = [&](uint32_t figure) { return figure < entry.figures.size(); };
+    return require(std::ranges::all_of(work.reads, isThere) &&
+                       std::ranges::all_of(work.writes, isThere) && isThere(work.products) &&
+                       isThere(work.operations),
+                   "the plan lacks a figure");
   }
 
   Result<void> verifyGemm(const GemmT &gemm) {

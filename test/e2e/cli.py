@@ -2,6 +2,7 @@
 
     cli.py BIN
 """
+import json
 import math
 import re
 import struct
@@ -154,12 +155,41 @@ def runs(tools):
     tools.expect("--bench with --output", read_npy(tools.at / "z.npy"), (shape, values))
     text = tools.passes("nnc-run", "two.bin", "--random", "0", "--bench", out=None)
     tools.expect(f"--bench: {text!r}", bool(re.fullmatch(bench, text)), True)
-    profile = (rf" +ms +share +step +kernel +source\n +{number} +100\.0%  fc +k0_fc +two\.nn:3:83\n"
-               rf" +{number}  total of 1 steps, mean of \d+ calls without a graph\n")
-    text = tools.passes("nnc-run", "two.bin", "--random", "0", "--profile", out=None)
-    tools.expect(f"--profile: {text!r}", bool(re.fullmatch(profile, text)), True)
+    profiles(tools)
     version = tools.passes("nnc", "--version", out=None)
     tools.expect("nnc --version", version.splitlines()[0], "nnc 0.1.0")
+
+
+def profiles(tools):
+    """--profile: beside the time of a step what it has to do, and the least time of a GPU for that where its rates are known."""
+    number = r"\d+\.\d+"
+    heads = r" +read +written +operations  step  kernel  source\n"
+    figures = r" +\d+ B +16 B +\d+  fc +k0_fc +two\.nn:3:83\n"
+    end = rf" +{number}  total of 1 steps, mean of 20 calls without a graph\n"
+    run = ("nnc-run", "two.bin", "--random", "0", "--dim", "B=2", "--profile")
+    text = tools.passes(*run, out=None)
+    tools.expect(f"--profile: {text!r}", bool(re.fullmatch(rf" +ms +share{heads} +{number} +100\.0%{figures}{end}", text)), True)
+    text = tools.passes(*run, "--gpu", "h200", out=None)
+    known = rf" +ms +share +floor, ms +of floor{heads} +{number} +100\.0% +0\.0010 +{number}%{figures}{end} +0\.0010  floor of all on H200 \(measured rates\)\n"
+    tools.expect(f"--gpu: {text!r}", bool(re.fullmatch(known, text)), True)
+
+    data = json.loads(tools.passes(*run, "--gpu", "h200", "--json", "--trace", "trace.json", out=None))
+    step = data["steps"][0]
+    tools.expect("--json", (data["entry"], data["device"], data["calls"], data["gpu"], len(data["steps"])), ("forward", "cpu", 20, "H200", 1))
+    tools.expect("a step", (step["step"], step["kernel"], step["source"], step["bytes_written"], step["bound"]),
+                 ("fc", "k0_fc", "two.nn:3:83", 16.0, "launch"))
+    tools.expect("a step's share", abs(step["share_of_floor"] * step["milliseconds"] - step["floor_milliseconds"]) < 1e-12, True)
+    events = json.loads((tools.at / "trace.json").read_text())["traceEvents"]
+    tools.expect("threads", [e["args"]["name"] for e in events if e["ph"] == "M"], ["forward on cpu", "steps", "floor on H200"])
+    spans = [e for e in events if e["ph"] == "X"]
+    tools.expect("spans", [(e["name"], e["cat"], e["tid"], e["ts"]) for e in spans], [("fc", "k0_fc", 1, 0.0), ("fc", "k0_fc", 2, 0.0)])
+    tools.expect("a span", spans[0]["dur"], step["milliseconds"] * 1000)
+    data = json.loads(tools.passes(*run, "--json", out=None))
+    tools.expect("without rates", ("gpu" in data, "bound" in data["steps"][0]), (False, False))
+
+    unknown = "nnc-run: error: the rates of the GPU `T4` are not known: there are those of `H200`, `H100`, `A100`\n"
+    tools.fails(*run, "--gpu", "T4", error=unknown)
+    tools.fails(*run, "--trace", "none/trace.json", error="nnc-run: error: cannot write none/trace.json: No such file or directory\n")
 
 
 def narrow(tools):

@@ -266,6 +266,7 @@ private:
   void addModule(uint32_t number, codegen::CudaKernel kernel) {
     plan().kernels[number]->cuda_module = plan().cuda->modules.size();
     plan().kernels[number]->early = kernel.startsEarly;
+    plan().kernels[number]->tactic = kernel.tactic;
     sources.push_back(kernel.source);
     auto cudaModule = std::make_unique<format::CudaModuleT>();
     cudaModule->symbol = kernel.symbol;

@@ -6,6 +6,7 @@
 #include "ir/NNOps.h"
 #include "ir/Unsupported.h"
 #include "runtime/SessionState.h"
+#include "runtime/format/MappedFile.h"
 #include "runtime/format/Plan.h"
 #include "tools/compiler/Checkpoint.h"
 #include "tools/compiler/LocalGpu.h"
@@ -58,7 +59,7 @@ bool Compilation::run(syntax::FileId file, Phase last) {
   for (Phase phase : {Phase::Check, Phase::Weights, Phase::Optimize, Phase::Prepare, Phase::Kernels,
                       Phase::Assemble}) {
     auto start = std::chrono::steady_clock::now();
-    bool done = runPhase(phase, file);
+    bool done = runPhase(phase, file) && (!afterPhase || afterPhase(phase));
     std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start;
     phaseTimes.push_back({phase, time.count()});
     if (!done)
@@ -152,6 +153,8 @@ bool Compilation::check(syntax::FileId file) {
 /// The checkpoint is --weights, else the model's own @weights beside its source; without either the
 /// weights are fresh.
 bool Compilation::loadWeights(syntax::FileId file) {
+  if (withoutData)
+    return true;
   std::string path = options.weights;
   if (path.empty() && modelInfo.weights) {
     llvm::SmallString<128> beside(llvm::sys::path::parent_path(sources.name(file)));
@@ -181,6 +184,8 @@ bool Compilation::loadWeights(syntax::FileId file) {
 bool Compilation::optimize() {
   if (!runPasses(*moduleRef, chosenTarget, buildNNPipeline))
     return false;
+  if (withoutData)
+    return true;
   Result<void> done = codegen::quantizeWeights(*moduleRef, weights);
   if (done) // constants that passes have added
     done = codegen::initializeWeights(*moduleRef, options.seed, weights);
@@ -257,6 +262,10 @@ bool Compilation::prepare() {
       function = candidate;
   if (!function)
     return true;
+  if (withoutData) {
+    function.erase();
+    return true;
+  }
 
   OwningOpRef<ModuleOp> program = ModuleOp::create(function.getLoc());
   for (Operation &op : *moduleRef->getBody())
@@ -311,7 +320,38 @@ void Compilation::adoptPrepared(const TensorMap &outputs) {
   }
 }
 
+/// Gives every weight memory that nobody touches.
+bool Compilation::addZeros() {
+  size_t most = 0;
+  std::vector<std::pair<std::string, codegen::WeightTensor>> tensors;
+  for (auto global : moduleRef->getOps<nn::GlobalOp>()) {
+    RankedTensorType type = global.getTensorType();
+    std::optional<DType> dtype = codegen::dtypeOf(type.getElementType());
+    if (global.getKind() == "state" || !dtype || !type.hasStaticShape())
+      continue;
+    codegen::WeightTensor tensor{*dtype, type.getShape().vec(), {}};
+    most = std::max(most, size_t(type.getNumElements()) * dtypeBytes(*dtype));
+    tensors.emplace_back(global.getSymName().str(), std::move(tensor));
+  }
+  Result<format::MappedFile> zeros = format::MappedFile::anonymous(most);
+  if (!zeros)
+    return fail(zeros.error());
+  auto memory = std::make_shared<format::MappedFile>(std::move(*zeros));
+  for (auto &[name, tensor] : tensors) {
+    int64_t elements = 1;
+    for (int64_t size : tensor.shape)
+      elements *= size;
+    tensor.bytes = memory->bytes().first(size_t(elements) * dtypeBytes(tensor.dtype));
+    weights.addView(name, std::move(tensor));
+  }
+  weights.keepAlive(std::move(memory));
+  options.archs.clear();
+  return true;
+}
+
 bool Compilation::assemble() {
+  if (withoutData && !addZeros())
+    return false;
   Result<Assembly> built =
       assembleModule(*moduleRef, modelInfo.name, chosenTarget, weights, options,
                      options.externalWeights ? WeightPlace::External : WeightPlace::Section);

@@ -91,6 +91,11 @@ public:
 
   /// Called on every pass manager before it runs (timing, dumps).
   std::function<void(mlir::PassManager &)> configurePasses;
+  /// Called behind every phase that succeeded; false ends the compilation as an error does.
+  std::function<bool(Phase)> afterPhase;
+  /// For what asks about code alone: weights are zeros, nothing is computed from them, and CUDA
+  /// code is not compiled.
+  bool withoutData = false;
 
 private:
   bool runPhase(Phase phase, syntax::FileId file);
@@ -106,6 +111,7 @@ private:
   bool runPasses(mlir::ModuleOp module, Target target,
                  void (*build)(mlir::OpPassManager &, const PipelineOptions &));
   void adoptPrepared(const TensorMap &outputs);
+  bool addZeros();
   bool fail(const Error &error);
 
   syntax::SourceManager &sources;

@@ -102,21 +102,3 @@ Result<void> run::bench(Session &session, const format::EntryT &entry, const Ten
   }
   return benchWhere(session, entry.name, onDevice, session.device());
 }
-
-Result<void> run::profile(Session &session, const std::string &entry, const TensorMap &inputs) {
-  constexpr unsigned Iterations = 20;
-  Result<std::vector<StepTime>> steps = session.profile(entry, inputs, Iterations);
-  if (!steps)
-    return steps.error();
-  double total = 0;
-  for (const StepTime &step : *steps)
-    total += step.milliseconds;
-  std::ranges::sort(*steps, std::greater(), &StepTime::milliseconds);
-  say("{:>10}  {:>6}  {:<28} {:<28} {}\n", "ms", "share", "step", "kernel", "source");
-  for (const StepTime &step : *steps)
-    say("{:>10.4f}  {:>5.1f}%  {:<28} {:<28} {}\n", step.milliseconds,
-        total > 0 ? 100 * step.milliseconds / total : 0, step.name, step.what, step.location);
-  say("{:>10.4f}  total of {} steps, mean of {} calls without a graph\n", total, steps->size(),
-      Iterations);
-  return {};
-}

@@ -1,4 +1,4 @@
-// --bench and --profile.
+// --bench.
 #ifndef NNC_TOOLS_NNCRUN_MEASURE_H
 #define NNC_TOOLS_NNCRUN_MEASURE_H
 
@@ -10,9 +10,6 @@ namespace nnc::run {
 /// Prints the times of calls with host tensors of the entry's own types (others are converted
 /// before) and, on a GPU, with tensors that stay there.
 Result<void> bench(Session &session, const format::EntryT &entry, const TensorMap &inputs);
-
-/// Prints the time of every step, the slowest first.
-Result<void> profile(Session &session, const std::string &entry, const TensorMap &inputs);
 
 } // namespace nnc::run
 

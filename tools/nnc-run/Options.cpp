@@ -75,7 +75,14 @@ void declare(CLI::App &app, Options &options, Texts &texts) {
   app.add_option("--atol", options.atol, "absolute tolerance of --compare")->capture_default_str();
   app.add_flag("--info", options.info, "print entry points, ranges, memory and steps");
   app.add_flag("--bench", options.bench, "measure the time of a call");
-  app.add_flag("--profile", options.profile, "measure the time of every step");
+  CLI::Option *profile =
+      app.add_flag("--profile", options.profile, "measure the time of every step");
+  app.add_flag("--json", options.json, "print the profile as JSON")->needs(profile);
+  app.add_option("--trace", options.trace, "write the profile as a trace for Perfetto")
+      ->needs(profile);
+  app.add_option("--gpu", options.gpu,
+                 "GPU of whose rates the profile's floors are (default: the one that runs it)")
+      ->needs(profile);
 }
 
 Result<void> convert(const Texts &texts, Options &options) {

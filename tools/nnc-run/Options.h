@@ -27,6 +27,9 @@ struct Options {
   uint64_t seed = 0;                   ///< of the numbers that the model draws
   double rtol = 1e-5, atol = 1e-6;
   bool info = false, bench = false, profile = false;
+  bool json = false; ///< of the profile
+  std::string trace; ///< of the profile: where a trace goes
+  std::string gpu;   ///< whose rates the profile's floors are of; empty: the one that it ran on
 };
 
 /// Parses the command line. Nothing: there is nothing to do but to exit with `status` (--help, or a

@@ -6,6 +6,7 @@
 #include "tools/nnc-run/Compare.h"
 #include "tools/nnc-run/Measure.h"
 #include "tools/nnc-run/Options.h"
+#include "tools/nnc-run/Profile.h"
 #include "tools/nnc-run/TensorFiles.h"
 
 #include <algorithm>
@@ -128,7 +129,7 @@ static Result<void> runModel(const Options &options) {
       return done;
   if (options.bench)
     return bench(*session, **entry, *inputs);
-  return profile(*session, (*entry)->name, *inputs);
+  return profile(*session, options, (*entry)->name, *inputs);
 }
 
 int main(int argc, char **argv) {

@@ -7,6 +7,7 @@
 #include "tools/Say.h"
 #include "tools/compiler/Checkpoint.h"
 #include "tools/compiler/Compilation.h"
+#include "tools/explain/Explanation.h"
 
 #include <filesystem>
 #include <fmt/format.h>
@@ -170,6 +171,30 @@ bool explainCodeText(const std::string &code, syntax::Diagnostics &diags) {
   }
   say("{}: {}\n\n{}\n", explanation->code, explanation->title, explanation->text);
   return true;
+}
+
+bool explainModelFile(syntax::SourceManager &sources, syntax::Diagnostics &diags,
+                      const std::string &path, const CompileOptions &options,
+                      const ExplainStyle &style) {
+  const format::GpuRates *rates = format::findGpuRates(style.gpu);
+  if (!rates) {
+    diags.error(fmt::format("the rates of the GPU `{}` are not known: there are those of {}",
+                            style.gpu, format::knownGpus()));
+    return false;
+  }
+  std::optional<syntax::FileId> file = sources.load(path, diags);
+  std::optional<explain::Explanation> explanation =
+      file ? explain::explainModel(sources, diags, *file, options, *rates) : std::nullopt;
+  if (!explanation)
+    return false;
+  if (style.json || style.html.empty())
+    say("{}", style.json ? explain::toJson(*explanation) : explain::toText(*explanation));
+  if (style.html.empty())
+    return true;
+  Result<void> written = format::writeFile(style.html, explain::toHtml(*explanation));
+  if (!written)
+    diags.error(written.error().message);
+  return bool(written);
 }
 
 } // namespace nnc

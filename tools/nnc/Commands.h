@@ -29,4 +29,15 @@ bool documentSource(syntax::SourceManager &, syntax::Diagnostics &, const std::s
 /// `nnc explain CODE`.
 bool explainCodeText(const std::string &code, syntax::Diagnostics &);
 
+/// How `nnc explain model.nn` shows it.
+struct ExplainStyle {
+  bool json = false;
+  std::string html; ///< a file; empty: text or JSON on standard output
+  std::string gpu;
+};
+
+/// `nnc explain model.nn`.
+bool explainModelFile(syntax::SourceManager &, syntax::Diagnostics &, const std::string &path,
+                      const CompileOptions &options, const ExplainStyle &style);
+
 } // namespace nnc

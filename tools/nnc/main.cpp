@@ -28,12 +28,16 @@ namespace {
 
 cl::OptionCategory category("nnc options");
 
+cl::SubCommand explainCommand("explain", "Explain an error code, or what becomes of a model");
+/// What chooses the code of a model, for compiling and explaining it.
+cl::sub always(cl::SubCommand::getTopLevel()), explaining(explainCommand);
+
 cl::opt<std::string> input(cl::Positional, cl::desc("model.nn"), cl::cat(category));
 cl::opt<std::string> output("o", cl::desc("Output file (default: the model's name with .bin)"),
                             cl::value_desc("file"), cl::cat(category));
 cl::opt<std::string> target("target", cl::desc("cuda or cpu (default: cuda where a GPU is)"),
-                            cl::cat(category));
-cl::list<std::string> archs("arch", cl::CommaSeparated, cl::cat(category),
+                            always, explaining, cl::cat(category));
+cl::list<std::string> archs("arch", cl::CommaSeparated, always, explaining, cl::cat(category),
                             cl::desc("GPU architectures, e.g. sm_90a,sm_80"));
 cl::opt<std::string> cpu("cpu", cl::init("native"), cl::cat(category),
                          cl::desc("Processor for the target cpu, e.g. x86-64-v3"));
@@ -42,20 +46,23 @@ cl::opt<std::string> weights("weights", cl::value_desc("file.safetensors"), cl::
 cl::opt<bool>
     externalWeights("external-weights", cl::cat(category),
                     cl::desc("Leave weights in the checkpoint, which model.bin refers to"));
-cl::opt<std::string> model("model", cl::desc("Which model of the file"), cl::cat(category));
-cl::list<std::string> entries("entry", cl::CommaSeparated, cl::cat(category),
+cl::opt<std::string> model("model", cl::desc("Which model of the file"), always, explaining,
+                           cl::cat(category));
+cl::list<std::string> entries("entry", cl::CommaSeparated, always, explaining, cl::cat(category),
                               cl::desc("Entry points to compile (default: all)"));
-cl::list<std::string> dims("dim", cl::cat(category),
+cl::list<std::string> dims("dim", always, explaining, cl::cat(category),
                            cl::desc("Fix a dimension: B=64; or specialise for several: B=1,8,32"));
-cl::list<std::string> sets("set", cl::desc("Set a hyperparameter: classes=10"), cl::cat(category));
-cl::opt<std::string> config("config", cl::value_desc("config.json"), cl::cat(category),
+cl::list<std::string> sets("set", cl::desc("Set a hyperparameter: classes=10"), always, explaining,
+                           cl::cat(category));
+cl::opt<std::string> config("config", cl::value_desc("config.json"), always, explaining,
+                            cl::cat(category),
                             cl::desc("Hyperparameters from a JSON file, by name or `as` name"));
 cl::opt<bool> noCache("no-cache", cl::cat(category),
                       cl::desc("Compile everything anew and keep nothing (see NNC_CACHE_DIR)"));
-cl::list<std::string> allow("allow", cl::CommaSeparated, cl::cat(category),
+cl::list<std::string> allow("allow", cl::CommaSeparated, always, explaining, cl::cat(category),
                             cl::desc("What may be less exact: tf32 (f32 products on cuda)"));
 cl::opt<std::string>
-    precision("precision", cl::cat(category),
+    precision("precision", always, explaining, cl::cat(category),
               cl::desc("What `float` is without @precision: f32 (default), tf32, f16 or bf16"));
 cl::opt<uint64_t> seed("seed", cl::desc("Seed of fresh weights"), cl::cat(category));
 cl::opt<EmitKind>
@@ -84,7 +91,6 @@ cl::SubCommand shapesCommand("shapes", "Show every intermediate value with its s
 cl::SubCommand lspCommand("lsp",
                           "Serve an editor: the Language Server Protocol on stdin and stdout");
 cl::SubCommand docCommand("doc", "Write the reference of a file as Markdown");
-cl::SubCommand explainCommand("explain", "Explain an error code");
 cl::list<std::string> checkFiles(cl::Positional, cl::OneOrMore, cl::desc("files"),
                                  cl::sub(checkCommand));
 cl::list<std::string> fmtFiles(cl::Positional, cl::OneOrMore, cl::desc("files"),
@@ -107,8 +113,14 @@ cl::opt<bool> shapesLibrary("library", cl::desc("Show the functions of the libra
 cl::opt<std::string> docFile(cl::Positional, cl::Required,
                              cl::desc("model.nn, or std, std.vision... for the library"),
                              cl::sub(docCommand));
-cl::opt<std::string> explainCode(cl::Positional, cl::Required, cl::desc("code"),
-                                 cl::sub(explainCommand));
+cl::opt<std::string> explained(cl::Positional, cl::Required, cl::desc("E0301, or model.nn"),
+                               cl::sub(explainCommand));
+cl::opt<bool> explainJson("json", cl::desc("Explain a model as JSON"), cl::sub(explainCommand));
+cl::opt<std::string>
+    explainHtml("html", cl::value_desc("file"), cl::sub(explainCommand),
+                cl::desc("Write a page that shows the model before and after fusion"));
+cl::opt<std::string> explainGpu("gpu", cl::init("H200"), cl::sub(explainCommand),
+                                cl::desc("GPU of whose rates the floors are (default: H200)"));
 
 /// "B=64" in two; none without a name and a value.
 std::optional<std::pair<std::string, std::string>> splitPair(const std::string &text) {
@@ -275,6 +287,15 @@ bool compileModel(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
   return report(writeText(outputPath(), *text));
 }
 
+/// `nnc explain`: of a code, or of a model with the options that it is compiled with.
+bool explainEither(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
+  if (!explained.ends_with(".nn"))
+    return explainCodeText(explained, diags);
+  std::optional<CompileOptions> options = readOptions(diags);
+  return options && explainModelFile(sources, diags, explained, *options,
+                                     {explainJson, explainHtml, explainGpu});
+}
+
 bool runCommand(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
   if (diagnosticsStyle != "text" && diagnosticsStyle != "json") {
     diags.error(fmt::format("unknown style `{}` of --diagnostics: expected `text` or `json`",
@@ -286,7 +307,7 @@ bool runCommand(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
   if (fmtCommand)
     return formatSources(sources, diags, {fmtFiles.begin(), fmtFiles.end()}, fmtInPlace, fmtCheck);
   if (explainCommand)
-    return explainCodeText(explainCode, diags);
+    return explainEither(sources, diags);
   if (docCommand)
     return documentSource(sources, diags, docFile);
   if (keysCommand || shapesCommand) {
