@@ -8,7 +8,10 @@
 //===------------------------------------------------------------------------------------------===//
 #include "passes/TacticRules.h"
 
+#include "ir/Dims.h"
+#include "ir/EntryAttrs.h"
 #include "ir/NNOps.h"
+#include "ir/TacticAttr.h"
 
 using namespace mlir;
 
@@ -232,14 +235,53 @@ bool needsMemory(OpOperand &use) {
   }
 }
 
+bool hasTwoTactics(nn::MatmulOp product) {
+  return isa<FloatType>(product.getType().getElementType()) && !isDequantized(product.getLhs()) &&
+         !isDequantized(product.getRhs()) && !product->getParentOfType<nn::ScanOp>();
+}
+
+std::string productKey(nn::MatmulOp product) {
+  Operation *entry = product->getParentOp();
+  while (entry && !entry->hasAttr(nn::kDimsAttr))
+    entry = entry->getParentOp();
+  SmallVector<AffineExpr> typical; // as code generation takes them
+  for (const nn::EntrySymbol &symbol :
+       entry ? nn::getEntrySymbols(entry) : SmallVector<nn::EntrySymbol>())
+    typical.push_back(getAffineConstantExpr(
+        std::min(symbol.high, std::max<int64_t>(symbol.low, 64)), product.getContext()));
+  auto sizesOf = [&](Value value) {
+    SmallVector<int64_t> sizes;
+    for (AffineExpr dim : nn::getDims(cast<RankedTensorType>(value.getType())))
+      sizes.push_back(nn::getConstant(dim.replaceSymbols(typical)).value_or(64));
+    return sizes;
+  };
+  SmallVector<int64_t> lhs = sizesOf(product.getLhs()), result = sizesOf(product.getResult());
+  bool isShared = cast<RankedTensorType>(product.getRhs().getType()).getRank() == 2;
+  int64_t depth = lhs[lhs.size() - (product.getTransposeA() ? 2 : 1)], batch = 1;
+  for (int64_t size : ArrayRef(result).drop_back(2))
+    batch *= size;
+  int64_t rows = result[result.size() - 2] * (isShared ? batch : 1);
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  out << "product " << (product->hasAttr(nn::kTf32Attr) ? "tf32" : "");
+  if (!product->hasAttr(nn::kTf32Attr))
+    out << product.getType().getElementType();
+  out << " " << rows << "x" << result.back() << "x" << depth;
+  if (!isShared && batch != 1)
+    out << " x" << batch;
+  out << " " << (product.getTransposeA() ? "t" : "n") << (product.getTransposeB() ? "t" : "n");
+  return text;
+}
+
 ProductTactic chooseProduct(nn::MatmulOp product, Target target,
                             llvm::function_ref<bool(Operation *)> isTaken) {
   ProductTactic tactic;
   auto type = cast<RankedTensorType>(product.getType());
   if (target != Target::Cuda || !isa<FloatType>(type.getElementType()) ||
-      isDequantized(product.getLhs()) || isDequantized(product.getRhs()) || hasFewRows(product))
+      isDequantized(product.getLhs()) || isDequantized(product.getRhs()))
     return tactic;
-  if (isRagged(product))
+  auto given = product->getAttrOfType<StringAttr>(nn::kTacticAttr);
+  if (given ? given == "kernel" : hasFewRows(product) || isRagged(product))
     return tactic;
   tactic.library = true;
   Value value = product.getResult();
@@ -251,7 +293,7 @@ ProductTactic chooseProduct(nn::MatmulOp product, Target target,
     activated = absorbGelu(value, tactic);
   bool moreFollows = llvm::all_of(
       activated.getUsers(), [&](Operation *user) { return isPointwise(user) && !isTaken(user); });
-  if (moreFollows && isSmall(product))
+  if (moreFollows && !given && isSmall(product))
     return ProductTactic();
   return tactic;
 }

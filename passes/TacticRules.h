@@ -16,6 +16,7 @@
 #include "llvm/ADT/StringRef.h"
 
 #include <optional>
+#include <string>
 
 namespace nnc {
 namespace nn {
@@ -59,6 +60,11 @@ struct ProductTactic {
 /// The tactic of `product`. Ops for which `isTaken` holds are in the epilogue of another product.
 ProductTactic chooseProduct(nn::MatmulOp product, Target target,
                             llvm::function_ref<bool(mlir::Operation *)> isTaken);
+
+/// Whether the library and a kernel of our own may both do `product`, and what the choice depends
+/// on: "product bf16 4096x768x768 nt" (rows, columns, depth).
+bool hasTwoTactics(nn::MatmulOp product);
+std::string productKey(nn::MatmulOp product);
 
 /// The ops that compute `0.5 * x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 * x**3)))` of `x`, however
 /// written, and use up all uses of `x` and of what lies between; in order. Nothing if `x` is used

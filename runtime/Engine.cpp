@@ -63,7 +63,7 @@ Result<Tensor> Session::toHost(const Tensor &onDevice) { return self->toHost(onD
 
 Device Session::device() const { return self->device(); }
 
-std::string Session::deviceName() const { return state->deviceName(); }
+std::string Session::deviceName() const { return self->deviceName(); }
 
 static Result<std::shared_ptr<rt::EngineState>> makeState(Result<format::Container> container,
                                                           const std::string &name) {

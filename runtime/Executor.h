@@ -36,6 +36,11 @@ public:
   virtual Result<void> profile(const Call &call, std::span<double> milliseconds) = 0;
   /// Runs the steps one by one, until one has left something that is no number: its position.
   virtual Result<std::optional<size_t>> findNan(const Call &call) = 0;
+  /// Runs the call, then its kernels and products alone `samples` times; the milliseconds of each,
+  /// with nothing in the caches of a GPU. Only on a GPU.
+  virtual Result<std::vector<double>> measure(const Call &call, unsigned samples) {
+    return Error{"only what runs on a GPU is measured"};
+  }
   /// Gives a state memory for so many bytes, with its initial value in them.
   virtual Result<void> startState(size_t state, uint64_t bytes) = 0;
   /// The value of a state of rank 0, i32 or i64, after the last call.

@@ -420,6 +420,16 @@ Result<std::vector<StepTime>> SessionState::profile(std::string_view entry, cons
   return times;
 }
 
+Result<std::vector<double>> SessionState::measure(std::string_view entry, const TensorMap &inputs,
+                                                  const TensorMap &outputs, unsigned samples) {
+  Result<size_t> index = prepare(entry, inputs, outputs);
+  if (!index)
+    return index.error();
+  Result<std::vector<double>> times = executor->measure(nextCall(*index), samples);
+  entries[*index].release();
+  return times;
+}
+
 Result<Tensor> SessionState::toDevice(const Tensor &host) {
   if (host.device() == device())
     return host;

@@ -38,6 +38,9 @@ public:
   Result<std::vector<StepTime>> profile(std::string_view entry, const TensorMap &inputs,
                                         unsigned iterations);
   Result<std::optional<NanSource>> findNan(std::string_view entry, const TensorMap &inputs);
+  /// Milliseconds of `samples` runs of the call's kernels; see Executor.
+  Result<std::vector<double>> measure(std::string_view entry, const TensorMap &inputs,
+                                      const TensorMap &outputs, unsigned samples);
   Result<void> reset();
   Generator generator() const { return drawn; }
   void setGenerator(const Generator &generator) { drawn = generator; }

@@ -2,7 +2,7 @@
 """nnc beside PyTorch and JAX on the sixteen inference cases: same weights, shapes, precision and work, one machine, one run.
 
     python3 bench/peers [--bin build/release/bin] [--case mlp_b1_f32,..] [--peers eager,inductor,autotune,jax]
-                        [--json rows.json] [--markdown] [--nnc=--arch=sm_90a] [--timeout 300]
+                        [--json rows.json] [--markdown] [--nnc=--arch=sm_90a] [--locks bench/locks] [--timeout 300]
     python3 bench/peers --dry        # on the cpu, tiny: compares outputs, times nothing
 
 Needs torch, torchvision, transformers and safetensors (PyPI); JAX is measured where it is installed. PyTorch draws weights and
@@ -30,6 +30,7 @@ def parse(arguments):
     parser.add_argument("--case", help="names with commas (default: all)")
     parser.add_argument("--peers", default="eager,inductor,jax", help="of eager, inductor, autotune, jax")
     parser.add_argument("--nnc", action="append", default=[], help="a further option of nnc")
+    parser.add_argument("--locks", type=pathlib.Path, default=ROOT / "bench/locks", help="folder with lock files of bench/tune.py")
     parser.add_argument("--json", type=pathlib.Path, help="write all that was measured")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--timeout", type=float, default=300, help="seconds that one case may take")

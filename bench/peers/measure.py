@@ -91,7 +91,7 @@ class Measurement:
 
     def measure_nnc(self, precision, own):
         path = self.folder / "model.bin"
-        found = {"compile_s": nnc.compile_model(self.args, self.work, precision, self.folder / "weights.safetensors", path)}
+        found = {"compile_s": nnc.compile_model(self.args, self.case.name, self.work, precision, self.folder / "weights.safetensors", path)}
         found["launches"] = nnc.launches(self.args, path, self.work)
         program = nnc.Program(self.args, self.work, path, self.inputs, own)
         found |= {"load_ms": program.load_seconds * 1e3, "memory_mib": program.memory / 2**20}

@@ -15,11 +15,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOLERANCES = json.loads((ROOT / "test" / "tolerances.json").read_text())
 
 
-def compile_model(args, work, precision, weights, out):
+def compile_model(args, name, work, precision, weights, out):
     """Seconds of the whole process with an empty cache of compiled code."""
     source, *options = work.options
     command = [args.bin / "nnc", ROOT / "examples" / source, *options, "--precision", precision, "--weights", weights]
     command += ["--entry", work.entry, "--target", args.target, "-o", out, *args.nnc]
+    lock = args.locks / f"{name}.tune"
+    if args.target == "cuda" and lock.exists():
+        command += ["--lock", lock]
     with tempfile.TemporaryDirectory() as cache:
         start = time.perf_counter()
         done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=args.timeout,

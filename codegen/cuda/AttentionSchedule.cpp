@@ -205,6 +205,12 @@ void AttentionWriter::writeEither(const AttentionTile &tile, const FewTile &few)
   out.close();
 }
 
+/// "AttentionTile<16, 64, 64, 4, 256>": the function's template argument.
+static std::string tacticOf(const AttentionTile &tile) {
+  size_t begin = tile.function.find('<') + 1;
+  return tile.function.substr(begin, tile.function.rfind('>') + 1 - begin);
+}
+
 Result<Scheduled> AttentionWriter::write() {
   if (access.headSize > LargestHead)
     return nnc::Error{
@@ -246,8 +252,8 @@ Result<Scheduled> AttentionWriter::write() {
     scheduled.isAlone = tile.persists;
   }
   scheduled.tactic = isAlwaysFew ? few.text()
-                     : isEverFew ? tile.text + " or " + few.text()
-                                 : tile.text;
+                     : isEverFew ? tacticOf(tile) + " or " + few.text()
+                                 : tacticOf(tile);
   scheduled.statements = out.take();
   scheduled.blocks = math.simplify(heads * tiles);
   std::optional<int64_t> count = math.constantOf(scheduled.blocks);

@@ -9,6 +9,7 @@
 #include "codegen/cuda/ScalarOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/TypeUtilities.h"
+#include <fmt/format.h>
 
 using namespace mlir;
 
@@ -32,6 +33,9 @@ private:
     return extent && *extent < 4;
   }
   Type tensorCoreType();
+  std::string key(Type type);
+  template <typename Tile>
+  Tile choose(Type type, const char *name, const std::vector<Tile> &ranked);
   std::string corner() const;
   AffineExpr tilesOf(unsigned rows, unsigned columns) const;
   Scheduled writeOnCores();
@@ -90,6 +94,28 @@ void ContractionWriter::writeTiling(const std::string &tile, unsigned split,
   }
 }
 
+/// What the choice of a tile depends on: "convolution bf16 100352x64x576 kk" has operands that both
+/// run along the depth.
+std::string ContractionWriter::key(Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << body.anchor << " ";
+  if (type.isF32() && tensorCoreType())
+    text += "tf32";
+  else
+    llvm::raw_string_ostream(text) << type;
+  std::string batches = typical(Batch) == 1 ? "" : fmt::format(" x{}", typical(Batch));
+  return fmt::format("{} {}x{}x{}{} {}{}", text, typical(Rows), typical(Columns), typical(Depth),
+                     batches, left.alongDepth ? "k" : "m", right.alongDepth ? "k" : "n");
+}
+
+template <typename Tile>
+Tile ContractionWriter::choose(Type type, const char *name, const std::vector<Tile> &ranked) {
+  std::vector<std::string> texts;
+  for (const Tile &tile : ranked)
+    texts.push_back(fmt::format("{}<{}>", name, tile.text()));
+  return ranked[chooseTactic(body, key(type), std::move(texts))];
+}
+
 /// The corner of the block's tile. Neighbouring blocks take tiles along the shorter side, so that
 /// they read the same part of the other operand, which is the larger one.
 std::string ContractionWriter::corner() const {
@@ -112,8 +138,13 @@ void ContractionWriter::writeOperand(const std::string &name, const Factor &fact
 
 Scheduled ContractionWriter::writeOnTensorCores(Type type) {
   unsigned bytes = type.getIntOrFloatBitWidth() / 8;
+  bool mayGroup = bytes == 2;
   MmaTile tile = chooseMmaTile(typical(Rows), typical(Columns), typical(Depth) * bytes,
-                               typical(Batch), body.threads, /*mayGroup=*/bytes == 2);
+                               typical(Batch), body.threads, mayGroup);
+  if (body.tactics)
+    tile = choose(type, "MmaTile",
+                  rankMmaTiles(typical(Rows), typical(Columns), typical(Depth) * bytes,
+                               typical(Batch), mayGroup));
   writeTiling("MmaTile<" + tile.text(), tile.split, tile.mayGroup ? "" : ", false");
   writeOperand("a", left, "m", type);
   writeOperand("b", right, "n", type);
@@ -192,6 +223,9 @@ Result<Scheduled> ContractionWriter::writeResident(Type type) {
 /// f32 and integers.
 Scheduled ContractionWriter::writeOnCores() {
   GemmTile tile = chooseGemmTile(typical(Rows), typical(Columns), typical(Batch), body.threads);
+  if (body.tactics)
+    tile =
+        choose(element, "GemmTile", rankGemmTiles(typical(Rows), typical(Columns), typical(Batch)));
   writeTiling("GemmTile<" + tile.text(), 1);
   writeFactor("a", left, "m");
   writeFactor("b", right, "n");

@@ -296,13 +296,16 @@ KernelBody describePhase(nn::KernelOp kernel, const LoopShare &share) {
 
 } // namespace
 
-Result<std::vector<CudaKernel>> emitCuda(ArrayRef<nn::KernelOp> kernels, const CudaOptions &) {
+Result<std::vector<CudaKernel>> emitCuda(ArrayRef<nn::KernelOp> kernels,
+                                         const CudaOptions &options) {
   std::vector<CudaKernel> result;
   llvm::StringMap<CudaKernel> known; // by text without comments and without the symbol
   llvm::StringSet<> taken;
   std::vector<Scheduled> all;
   for (nn::KernelOp kernel : kernels) {
-    Result<Scheduled> scheduled = schedule(describeKernel(kernel));
+    KernelBody body = describeKernel(kernel);
+    body.tactics = loopOf(kernel) ? nullptr : options.tactics; // those of a loop suit each other
+    Result<Scheduled> scheduled = schedule(body);
     if (!scheduled)
       return scheduled.error();
     all.push_back(std::move(*scheduled));

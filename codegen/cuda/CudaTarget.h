@@ -24,7 +24,11 @@ class KernelOp;
 
 namespace nnc::codegen {
 
-struct CudaOptions {};
+class TacticBook;
+
+struct CudaOptions {
+  TacticBook *tactics = nullptr; ///< who chooses tiles; null: the cost model
+};
 
 /// A kernel as one step of a loop that runs as one kernel: what a device function needs.
 struct CudaPhase {

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <limits>
+#include <numeric>
 
 namespace nnc::codegen {
 
@@ -168,39 +169,58 @@ std::optional<ResidentTile> chooseResidentTile(int64_t rows, int64_t columns, in
   return best;
 }
 
-/// The first of the tiles that no other beats.
-GemmTile chooseGemmTile(int64_t rows, int64_t columns, int64_t batch, unsigned threads) {
-  GemmTile best = Tiles[0];
-  double least = std::numeric_limits<double>::max();
-  for (const GemmTile &tile : Tiles) {
-    double time = estimate(tile, static_cast<double>(rows), static_cast<double>(columns),
-                           static_cast<double>(batch));
-    if ((threads == 0 || tile.threads() == threads) && time < least) {
-      least = time;
-      best = tile;
-    }
-  }
-  return best;
+/// The tiles in the order of their times; of equal ones the first stays first.
+template <typename Tile>
+static std::vector<Tile> sortedByTime(std::vector<std::pair<double, Tile>> timed) {
+  std::vector<size_t> order(timed.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::sort(order, {}, [&](size_t i) { return std::pair(timed[i].first, i); });
+  std::vector<Tile> tiles;
+  for (size_t i : order)
+    tiles.push_back(timed[i].second);
+  return tiles;
 }
 
-MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t bytes, int64_t batch, unsigned threads,
-                      bool mayGroup) {
-  MmaTile best = MmaTiles[0];
-  double least = std::numeric_limits<double>::max();
+std::vector<GemmTile> rankGemmTiles(int64_t rows, int64_t columns, int64_t batch) {
+  std::vector<std::pair<double, GemmTile>> timed;
+  for (const GemmTile &tile : Tiles)
+    timed.emplace_back(estimate(tile, static_cast<double>(rows), static_cast<double>(columns),
+                                static_cast<double>(batch)),
+                       tile);
+  return sortedByTime(std::move(timed));
+}
+
+std::vector<MmaTile> rankMmaTiles(int64_t rows, int64_t columns, int64_t bytes, int64_t batch,
+                                  bool mayGroup) {
+  std::vector<std::pair<double, MmaTile>> timed;
   for (MmaTile tile : MmaTiles)
     for (unsigned split : Splits) {
       tile.split = split;
       tile.mayGroup = mayGroup;
-      bool suits = threads == 0 || (tile.threads() == threads && split == 1 &&
-                                    tile.sharedBytes() <= MostSharedInLoop);
-      double time = estimate(tile, static_cast<double>(rows), static_cast<double>(columns),
-                             static_cast<double>(bytes), static_cast<double>(batch));
-      if (suits && tile.rows % split == 0 && time < least) {
-        least = time;
-        best = tile;
-      }
+      if (tile.rows % split == 0)
+        timed.emplace_back(estimate(tile, static_cast<double>(rows), static_cast<double>(columns),
+                                    static_cast<double>(bytes), static_cast<double>(batch)),
+                           tile);
     }
-  return best;
+  return sortedByTime(std::move(timed));
+}
+
+GemmTile chooseGemmTile(int64_t rows, int64_t columns, int64_t batch, unsigned threads) {
+  std::vector<GemmTile> ranked = rankGemmTiles(rows, columns, batch);
+  auto suits = [&](const GemmTile &tile) { return threads == 0 || tile.threads() == threads; };
+  auto found = std::ranges::find_if(ranked, suits);
+  return found == ranked.end() ? Tiles[0] : *found;
+}
+
+MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t bytes, int64_t batch, unsigned threads,
+                      bool mayGroup) {
+  std::vector<MmaTile> ranked = rankMmaTiles(rows, columns, bytes, batch, mayGroup);
+  auto suits = [&](const MmaTile &tile) {
+    return threads == 0 ||
+           (tile.threads() == threads && tile.split == 1 && tile.sharedBytes() <= MostSharedInLoop);
+  };
+  auto found = std::ranges::find_if(ranked, suits);
+  return found == ranked.end() ? MmaTiles[0] : *found;
 }
 
 } // namespace nnc::codegen

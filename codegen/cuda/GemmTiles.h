@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace nnc::codegen {
 
@@ -53,6 +54,12 @@ std::optional<ResidentTile> chooseResidentTile(int64_t rows, int64_t columns, in
 
 /// Shared memory that one product in a loop may declare: all kernels of the loop share 48 KiB.
 constexpr unsigned MostSharedInLoop = 24 << 10;
+
+/// All tiles and splits for a product on tensor cores, `bytes` of depth per row of an operand, and
+/// all for `batch` other products, that of least estimated time first.
+std::vector<MmaTile> rankMmaTiles(int64_t rows, int64_t columns, int64_t bytes, int64_t batch,
+                                  bool mayGroup);
+std::vector<GemmTile> rankGemmTiles(int64_t rows, int64_t columns, int64_t batch);
 
 /// The tile of least estimated time for products on tensor cores, `bytes` of depth per row of an
 /// operand. With `threads`, for a kernel that is part of a loop: so many threads, little shared

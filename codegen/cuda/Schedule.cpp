@@ -2,6 +2,7 @@
 #include "codegen/cuda/Schedule.h"
 
 #include "codegen/cuda/ScalarOps.h"
+#include "codegen/cuda/Tactics.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
 
@@ -81,6 +82,11 @@ bool sameDims(const IndexMath &math, const IndexList &a, const IndexList &b) {
   return a.size() == b.size() && llvm::all_of(llvm::zip(a, b), [&](auto pair) {
            return math.isEqual(std::get<0>(pair), std::get<1>(pair));
          });
+}
+
+size_t chooseTactic(const KernelBody &body, const std::string &key,
+                    std::vector<std::string> candidates) {
+  return body.tactics ? body.tactics->choose(body.op, key, std::move(candidates)) : 0;
 }
 
 int64_t typicalValue(const KernelBody &body, const IndexMath &math, AffineExpr expr) {

@@ -96,6 +96,10 @@ bool areNarrow(llvm::ArrayRef<Output> outputs);
 /// Whether two lists of sizes are provably the same.
 bool sameDims(const IndexMath &math, const IndexList &a, const IndexList &b);
 
+/// The number of the one of `candidates`, the best by the cost model first, that the build uses.
+size_t chooseTactic(const KernelBody &body, const std::string &key,
+                    std::vector<std::string> candidates);
+
 /// A plausible value of an expression over symbols, for choices that do not change results.
 int64_t typicalValue(const KernelBody &body, const IndexMath &math, mlir::AffineExpr expr);
 

@@ -48,6 +48,8 @@ private:
   int64_t chooseWidth(Type type) const;
   VectorTile chooseTile(int64_t width) const;
   bool isWeight(const Factor &factor);
+  std::vector<VectorTile> otherTiles(const VectorTile &first) const;
+  std::optional<VectorTile> choose(Type type, const VectorTile &first) const;
   /// Writes both operands; whether the matrix is copied.
   bool writeOperands(Type type, int64_t width);
 };
@@ -128,6 +130,40 @@ VectorTile VectorWriter::chooseTile(int64_t width) const {
   return tile;
 }
 
+/// What there is besides the tile that was timed best in general.
+std::vector<VectorTile> VectorWriter::otherTiles(const VectorTile &first) const {
+  std::vector<VectorTile> tiles;
+  int64_t reads = typical(Depth) / (32 * first.width);
+  for (unsigned columns : {2U, 4U})
+    for (unsigned warps : {4U, 8U})
+      for (unsigned split : {1U, 2U})
+        for (unsigned stages : {1U, 2U, 4U}) {
+          VectorTile tile{first.rows, columns, warps, split, first.width, stages};
+          bool fits = reads >= int64_t(split * stages) && tile.sharedBytes() <= (96 << 10);
+          if (fits && tile.text() != first.text())
+            tiles.push_back(tile);
+        }
+  return tiles;
+}
+
+/// None: tiles of a product are faster.
+std::optional<VectorTile> VectorWriter::choose(Type type, const VectorTile &first) const {
+  std::vector<VectorTile> tiles = otherTiles(first);
+  tiles.insert(tiles.begin(), first);
+  std::vector<std::string> texts;
+  for (const VectorTile &tile : tiles)
+    texts.push_back(tile.text());
+  texts.push_back("tiles");
+  std::string name;
+  llvm::raw_string_ostream(name) << type;
+  std::string key =
+      fmt::format("vectors {} {}x{}x{}", name, first.rows, typical(Columns), typical(Depth));
+  if (typical(Batch) != 1)
+    key += fmt::format(" x{}", typical(Batch));
+  size_t chosen = chooseTactic(body, key, std::move(texts));
+  return chosen < tiles.size() ? std::optional(tiles[chosen]) : std::nullopt;
+}
+
 bool VectorWriter::writeOperands(Type type, int64_t width) {
   bool isWhole = width * type.getIntOrFloatBitWidth() == 128 && !type.isInteger();
   bool isCopied = isWhole && writeAddress("b", right, "n", type);
@@ -154,6 +190,12 @@ Result<Scheduled> VectorWriter::write() {
   VectorTile tile = chooseTile(chooseWidth(type));
   if (body.threads % 32 != 0 || (body.threads && tile.sharedBytes() > MostSharedInLoop))
     return nnc::Error{"a block of the loop has not the threads or the memory"};
+  if (body.tactics) {
+    std::optional<VectorTile> chosen = choose(type, tile);
+    if (!chosen)
+      return nnc::Error{"tiles of a product are faster"};
+    tile = *chosen;
+  }
   out.line("using Tile = " + tile.text() + ";");
   out.line("const Index N = " + math.text(extentOf(Columns)) +
            ", K = " + math.text(extentOf(Depth)) + ";");

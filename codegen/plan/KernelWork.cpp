@@ -53,6 +53,7 @@ public:
 
   KernelWork count() {
     work.products = work.operations = math.constant(0);
+    work.isTf32 = body.allowsTf32;
     if (kernel.getAnchor() == "attention")
       countAttention();
     for (auto op : body.block->getOps<linalg::LinalgOp>())

@@ -19,6 +19,7 @@ struct KernelWork {
   mlir::AffineExpr products;   ///< operations of products and convolutions, two per multiplication
   mlir::AffineExpr operations; ///< all other arithmetic, one each
   bool isHalf = false;         ///< whether the factors have 16 bits
+  bool isTf32 = false;         ///< whether they may be rounded to TF32
 };
 
 /// Of a kernel whose body is lowered. An operand of which only slices or gathered elements are used

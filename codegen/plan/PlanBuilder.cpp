@@ -363,7 +363,9 @@ private:
     llvm::append_range(stored->writes, llvm::map_range(work.writes, add));
     stored->products = add(work.products);
     stored->operations = add(work.operations);
-    stored->precision = work.isHalf ? format::Precision::Half : format::Precision::F32;
+    stored->precision = work.isHalf   ? format::Precision::Half
+                        : work.isTf32 ? format::Precision::Tf32
+                                      : format::Precision::F32;
     return stored;
   }
 

@@ -39,6 +39,7 @@ Result<void> CudaDevice::initialize() {
                device);
   NNC_CUDA_TRY(driver, cuDeviceGetAttribute, &cooperative, CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH,
                device);
+  NNC_CUDA_TRY(driver, cuDeviceGetAttribute, &cache, CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE, device);
   NNC_CUDA_TRY(driver, cuDriverGetVersion, &driverVersion);
   NNC_CUDA_TRY(driver, cuDevicePrimaryCtxRetain, &primary, device);
   return {};

@@ -30,6 +30,8 @@ public:
   /// The compute capability, e.g. 90.
   int capability() const { return sm; }
   int multiprocessors() const { return processors; }
+  /// Of the cache that all multiprocessors share.
+  size_t cacheBytes() const { return static_cast<size_t>(cache); }
   /// Whether all blocks of a grid can wait for each other.
   bool canCooperate() const { return cooperative; }
 
@@ -48,7 +50,7 @@ private:
   CUdevice device = 0;
   CUcontext primary = nullptr;
   std::string title;
-  int sm = 0, processors = 0, cooperative = 0, driverVersion = 0;
+  int sm = 0, processors = 0, cache = 0, cooperative = 0, driverVersion = 0;
 };
 
 /// Makes the device current for the calling thread as long as it lives.

@@ -35,6 +35,7 @@ public:
   Result<void> enqueue(const Call &call, void *stream) override;
   Result<void> profile(const Call &call, std::span<double> milliseconds) override;
   Result<std::optional<size_t>> findNan(const Call &call) override;
+  Result<std::vector<double>> measure(const Call &call, unsigned samples) override;
   Result<void> startState(size_t state, uint64_t bytes) override;
   Result<int64_t> stateScalar(size_t state) override;
   Result<void> readState(size_t state, const Tensor &host) override;
@@ -66,6 +67,7 @@ private:
   Result<void> synchronize(const Call &call);
   Result<void> timeSteps(PreparedCall &prepared, std::span<double> milliseconds);
   Result<void> reserveEvents(size_t count);
+  Result<void> sample(PreparedCall &prepared, const EntryT &entry, CUevent before, CUevent after);
 
   const EntryT &entryOf(const Call &call) const { return *engine->model().entries[call.entry]; }
 
@@ -84,10 +86,12 @@ private:
   std::vector<std::unique_ptr<PreparedCall>> cache;
   uint64_t useCount = 0;
   std::vector<EventOwner> events; // of profiles
-  EventOwner queued;              // after the last call on a stream of the caller's
-  CUstream queue = nullptr;       // that stream
-  bool isPending = false;         // nobody has waited for it
-  StreamOwner owner;              // last: destroyed first
+  DeviceMemory flushed;           // of measurements: takes the place of all else in the caches
+  size_t flushedBytes = 0;
+  EventOwner queued;        // after the last call on a stream of the caller's
+  CUstream queue = nullptr; // that stream
+  bool isPending = false;   // nobody has waited for it
+  StreamOwner owner;        // last: destroyed first
   CUstream stream = nullptr;
 };
 
@@ -493,6 +497,52 @@ Result<std::optional<size_t>> CudaExecutor::findNan(const Call &call) {
     }
   }
   return std::optional<size_t>();
+}
+
+/// One run between two events. The memory that is written before it takes so long that all of it is
+/// queued when it begins.
+Result<void> CudaExecutor::sample(PreparedCall &prepared, const EntryT &entry, CUevent before,
+                                  CUevent after) {
+  NNC_CUDA_TRY(gpu->api(), cuMemsetD8Async, flushed.get(), 0, flushedBytes, stream);
+  NNC_CUDA_TRY(gpu->api(), cuEventRecord, before, stream);
+  for (size_t step = 0; step < entry.steps.size(); ++step)
+    if (!entry.steps[step]->what.AsCopy())
+      if (Result<void> ran = prepared.runStep(step, stream); !ran)
+        return ran;
+  NNC_CUDA_TRY(gpu->api(), cuEventRecord, after, stream);
+  return {};
+}
+
+Result<std::vector<double>> CudaExecutor::measure(const Call &call, unsigned samples) {
+  if (Result<void> ran = run(call); !ran)
+    return ran.error();
+  ContextScope scope(*gpu);
+  if (!flushed.get()) {
+    flushedBytes = 2 * std::max<size_t>(gpu->cacheBytes(), size_t{1} << 20);
+    Result<DeviceMemory> memory = gpu->allocate(flushedBytes, "what caches are filled with");
+    if (!memory)
+      return memory.error();
+    flushed = std::move(*memory);
+  }
+  Result<PreparedCall *> prepared = prepareCall(call);
+  if (!prepared)
+    return prepared.error();
+  if (Result<void> reserved = reserveEvents(size_t{2} * samples); !reserved)
+    return reserved.error();
+  for (unsigned i = 0; i < samples; ++i)
+    if (Result<void> ran =
+            sample(**prepared, entryOf(call), events[2 * i].get(), events[2 * i + 1].get());
+        !ran)
+      return ran.error();
+  NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, stream);
+  std::vector<double> times;
+  for (unsigned i = 0; i < samples; ++i) {
+    float elapsed = 0;
+    NNC_CUDA_TRY(gpu->api(), cuEventElapsedTime, &elapsed, events[2 * i].get(),
+                 events[2 * i + 1].get());
+    times.push_back(elapsed);
+  }
+  return times;
 }
 
 Result<Tensor> CudaExecutor::allocate(DType type, std::span<const int64_t> shape) {

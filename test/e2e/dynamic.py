@@ -73,9 +73,10 @@ def variants(tools):
         """The kernels that run; the outputs are those of the general code."""
         sizes = ("--random", "3", "--entry", "forward", "--dim", f"B={b}", "--dim", f"T={t}")
         tools.passes("nnc-run", "general.bin", *sizes, "--output", "y.npy")
-        text = tools.passes("nnc-run", "special.bin", *sizes, "--compare", "y.npy", "--profile", out=None)
+        text = tools.passes("nnc-run", "special.bin", *sizes, "--compare", "y.npy", "--profile", "--json", out=None)
         tools.expect(f"agrees at {b}, {t}", text.startswith("output `y` agrees"), True)
-        return sorted(line.split()[3] for line in text.splitlines() if "sums.nn" in line)
+        steps = json.loads(text[text.index("{"):])["steps"]
+        return sorted(step["kernel"] for step in steps if "sums.nn" in step["source"])
 
     kernels = {size: profiled(*size) for size in ((1, 8), (1, 32), (4, 8), (4, 32), (2, 8), (1, 9), (16, 64))}
     tools.expect("sizes without a variant", kernels[2, 8] == kernels[1, 9] == kernels[16, 64], True)

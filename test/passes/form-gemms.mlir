@@ -186,3 +186,26 @@ func.func @few_rows(%x: tensor<2x2x64xbf16>, %y: tensor<5x64xbf16>, %r: tensor<2
   %4 = nn.matmul %y, %w {transpose_b} : tensor<5x64xbf16>, tensor<64x64xbf16> -> tensor<5x64xbf16>
   return %1, %2, %3, %4 : tensor<2x2x64xbf16>, tensor<2x2x64xbf16>, tensor<2x2x64xbf16>, tensor<5x64xbf16>
 }
+
+// Who is asked for does it, whatever the rules say: the same large product in one kernel, and a small one by the library.
+// CHECK-LABEL: func.func @asked_kernel
+// CHECK-NOT: nn.gemm
+// CHECK: nn.kernel "matmul{{.*}}anchor = "contraction"
+// CHECK: nn.matmul {{.*}}nn.tactic = "kernel", transpose_b
+// CHECK: nn.tanh
+func.func @asked_kernel(%x: tensor<?x64xf32, #x>) -> tensor<?x4096xf32, #l> attributes {nn.entry, nn.dims = ["B"]} {
+  %w = nn.get @wide : tensor<4096x64xf32>
+  %0 = nn.matmul %x, %w {transpose_b, nn.tactic = "kernel"} : tensor<?x64xf32, #x>, tensor<4096x64xf32> -> tensor<?x4096xf32, #l>
+  %1 = nn.tanh %0 : tensor<?x4096xf32, #l>
+  return %1 : tensor<?x4096xf32, #l>
+}
+
+// CHECK-LABEL: func.func @asked_library
+// CHECK: nn.gemm
+// CHECK: nn.kernel {{.*}}anchor = "pointwise"
+func.func @asked_library(%x: tensor<?x64xf32, #x>) -> tensor<?x64xf32, #x> attributes {nn.entry, nn.dims = ["B"]} {
+  %w = nn.get @w : tensor<64x64xf32>
+  %0 = nn.matmul %x, %w {transpose_b, nn.tactic = "library"} : tensor<?x64xf32, #x>, tensor<64x64xf32> -> tensor<?x64xf32, #x>
+  %1 = nn.tanh %0 : tensor<?x64xf32, #x>
+  return %1 : tensor<?x64xf32, #x>
+}

@@ -105,6 +105,9 @@ NNC_TWIN_API CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attrib
   case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT:
     *value = 1;
     return CUDA_SUCCESS;
+  case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE:
+    *value = 1 << 16;
+    return CUDA_SUCCESS;
   case CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH:
     *value = 1;
     return CUDA_SUCCESS;

@@ -37,9 +37,9 @@ template <typename Bytes> uint64_t append(std::vector<std::byte> &section, const
 class Assembler {
 public:
   Assembler(ModuleOp module, std::string name, Target target, codegen::WeightStore &store,
-            const CompileOptions &options, WeightPlace place)
+            const CompileOptions &options, WeightPlace place, codegen::TacticBook *tactics)
       : module(module), name(std::move(name)), target(target), store(store), options(options),
-        place(place) {}
+        place(place), tactics(tactics) {}
 
   Result<Assembly> run() {
     assembly.plan = std::make_unique<format::ModelT>();
@@ -206,7 +206,7 @@ private:
   }
 
   Result<void> addCudaCode() {
-    Result<std::vector<codegen::CudaKernel>> code = codegen::emitCuda(kernels, {});
+    Result<std::vector<codegen::CudaKernel>> code = codegen::emitCuda(kernels, {tactics});
     if (!code)
       return code.error();
     plan().cuda = std::make_unique<format::CudaT>();
@@ -299,6 +299,7 @@ private:
   codegen::WeightStore &store;
   const CompileOptions &options;
   WeightPlace place;
+  codegen::TacticBook *tactics;
   Assembly assembly;
   std::vector<nn::KernelOp> kernels;
   codegen::PlanContext context;
@@ -314,8 +315,8 @@ private:
 
 Result<Assembly> assembleModule(ModuleOp module, const std::string &name, Target target,
                                 codegen::WeightStore &store, const CompileOptions &options,
-                                WeightPlace place) {
-  return Assembler(module, name, target, store, options, place).run();
+                                WeightPlace place, codegen::TacticBook *tactics) {
+  return Assembler(module, name, target, store, options, place, tactics).run();
 }
 
 format::ContainerWriter Assembly::writer(std::span<const std::byte> planBytes) const {

@@ -73,7 +73,7 @@ bool Compilation::run(syntax::FileId file, Phase last) {
 bool Compilation::runPhase(Phase phase, syntax::FileId file) {
   switch (phase) {
   case Phase::Check:
-    return chooseTarget() && check(file);
+    return chooseTarget() && loadLock(file) && check(file);
   case Phase::Weights:
     return loadWeights(file);
   case Phase::Optimize:
@@ -117,6 +117,22 @@ bool Compilation::chooseTarget() {
     options.archs =
         local ? std::vector<std::string>{*local} : std::vector<std::string>{"sm_90a", "sm_80"};
   return true;
+}
+
+/// `--lock`, or the file beside the model. Only code for GPUs has choices.
+bool Compilation::loadLock(syntax::FileId file) {
+  if (chosenTarget != Target::Cuda)
+    return options.lock.empty() ? true : fail({"`--lock` is for the target cuda"});
+  std::string path = options.lock;
+  if (ignoresLock)
+    return true;
+  if (path.empty()) {
+    std::error_code error;
+    path = BuildTactics::pathBeside(sources.name(file));
+    if (!std::filesystem::is_regular_file(path, error))
+      return true;
+  }
+  return tactics.load(sources, diags, path, options.archs.front());
 }
 
 /// `--precision`, `--allow`.
@@ -192,7 +208,11 @@ bool Compilation::optimize() {
   return done ? true : fail(done.error());
 }
 
-bool Compilation::formKernels() { return runPasses(*moduleRef, chosenTarget, buildKernelPipeline); }
+bool Compilation::formKernels() {
+  if (chosenTarget == Target::Cuda)
+    tactics.chooseProducts(*moduleRef);
+  return runPasses(*moduleRef, chosenTarget, buildKernelPipeline);
+}
 
 /// The user's place that `location` names; invalid if that is in no file that was read.
 static syntax::Span placeOf(syntax::SourceManager &sources, Location location) {
@@ -345,18 +365,22 @@ bool Compilation::addZeros() {
     weights.addView(name, std::move(tensor));
   }
   weights.keepAlive(std::move(memory));
-  options.archs.clear();
   return true;
 }
 
 bool Compilation::assemble() {
   if (withoutData && !addZeros())
     return false;
+  CompileOptions how = options;
+  if (withoutData)
+    how.archs.clear();
   Result<Assembly> built =
-      assembleModule(*moduleRef, modelInfo.name, chosenTarget, weights, options,
-                     options.externalWeights ? WeightPlace::External : WeightPlace::Section);
+      assembleModule(*moduleRef, modelInfo.name, chosenTarget, weights, how,
+                     options.externalWeights ? WeightPlace::External : WeightPlace::Section,
+                     chosenTarget == Target::Cuda ? &tactics.book : nullptr);
   if (!built)
     return fail(built.error());
+  tactics.reportUnused(sources, diags);
   product = std::move(*built);
   return true;
 }

@@ -10,6 +10,7 @@
 #include "frontend/syntax/Source.h"
 #include "passes/Pipelines.h"
 #include "runtime/format/Container.h"
+#include "tools/compiler/BuildTactics.h"
 #include "tools/compiler/Compile.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -61,10 +62,11 @@ enum class WeightPlace {
 };
 
 /// Generates code for every kernel of a module at level 2 and plans its entry points. `store` holds
-/// the data of every global that is read; `name` is the model's.
+/// the data of every global that is read; `name` is the model's; `tactics` chooses tiles, without
+/// it the cost model.
 Result<Assembly> assembleModule(mlir::ModuleOp module, const std::string &name, Target target,
                                 codegen::WeightStore &store, const CompileOptions &options,
-                                WeightPlace place);
+                                WeightPlace place, codegen::TacticBook *tactics = nullptr);
 
 class Compilation {
 public:
@@ -79,6 +81,10 @@ public:
   const frontend::ModelInfo &info() const { return modelInfo; }
   const Assembly &assembly() const { return product; }
   Target target() const { return chosenTarget; }
+  /// What there was to choose.
+  const codegen::TacticBook &tacticBook() const { return tactics.book; }
+  /// With what was found out: the architectures, for example.
+  const CompileOptions &chosenOptions() const { return options; }
   /// After Phase::Assemble.
   Result<void> write(const std::string &path) const;
   std::vector<std::byte> toMemory() const { return product.toMemory(); }
@@ -96,6 +102,13 @@ public:
   /// For what asks about code alone: weights are zeros, nothing is computed from them, and CUDA
   /// code is not compiled.
   bool withoutData = false;
+  /// Choices are the cost model's, even if there is a lock file,
+  bool ignoresLock = false;
+  /// or those of `lock` for an architecture.
+  void useLock(codegen::LockFile lock, const std::string &arch) {
+    ignoresLock = true;
+    tactics.book = codegen::TacticBook(std::move(lock), arch);
+  }
 
 private:
   bool runPhase(Phase phase, syntax::FileId file);
@@ -108,6 +121,7 @@ private:
   bool assemble();
 
   bool chooseTarget();
+  bool loadLock(syntax::FileId file);
   bool runPasses(mlir::ModuleOp module, Target target,
                  void (*build)(mlir::OpPassManager &, const PipelineOptions &));
   void adoptPrepared(const TensorMap &outputs);
@@ -122,6 +136,7 @@ private:
   frontend::ModelInfo modelInfo;
   codegen::WeightStore weights;
   Target chosenTarget = Target::Cpu;
+  BuildTactics tactics;
   Assembly product;
   std::vector<PhaseTime> phaseTimes;
 };

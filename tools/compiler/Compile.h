@@ -54,6 +54,9 @@ struct CompileOptions {
   std::string precision;
   /// cuda: products of f32 may use TF32 where no `@precision` says otherwise.
   bool allowTf32 = false;
+  /// cuda: the file of `nnc --tune` whose choices are made again; empty: the one beside the source,
+  /// `lenet.tune` for `lenet.nn`, if it is there.
+  std::string lock;
   /// Seed of fresh weights.
   uint64_t seed = 0;
 };

@@ -4,14 +4,14 @@
 #include "runtime/format/PlanText.h"
 #include "runtime/format/Work.h"
 #include "tools/Say.h"
+#include "tools/nnc-run/JsonText.h"
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 using namespace nnc;
-using Json = nlohmann::ordered_json;
+using namespace nnc::run;
 
 namespace {
 
@@ -63,12 +63,16 @@ std::string kernelText(const StepTime &step) {
 }
 
 void printTable(const Profile &profile) {
-  std::vector<Row> rows = profile.rows;
-  std::ranges::sort(rows, std::greater(), [](const Row &row) { return row.step.milliseconds; });
+  std::vector<const Row *> rows;
+  for (const Row &row : profile.rows)
+    rows.push_back(&row);
+  std::ranges::sort(rows, [](const Row *a, const Row *b) {
+    return std::pair(-a->step.milliseconds, a) < std::pair(-b->step.milliseconds, b);
+  });
   size_t names = 4, kernels = 6;
-  for (const Row &row : rows) {
-    names = std::max(names, row.step.name.size());
-    kernels = std::max(kernels, kernelText(row.step).size());
+  for (const Row *row : rows) {
+    names = std::max(names, row->step.name.size());
+    kernels = std::max(kernels, kernelText(row->step).size());
   }
   double total = profile.milliseconds();
   auto floorText = [&](double floor, double time) {
@@ -77,13 +81,13 @@ void printTable(const Profile &profile) {
   std::string heads = profile.rates ? fmt::format("  {:>9}  {:>9}", "floor, ms", "of floor") : "";
   say("{:>10}  {:>6}{}  {:>10}  {:>10}  {:>10}  {:<{}}  {:<{}}  {}\n", "ms", "share", heads, "read",
       "written", "operations", "step", names, "kernel", kernels, "source");
-  for (const Row &row : rows)
+  for (const Row *row : rows)
     say("{:>10.4f}  {:>5.1f}%{}  {:>10}  {:>10}  {:>10}  {:<{}}  {:<{}}  {}\n",
-        row.step.milliseconds, total > 0 ? 100 * row.step.milliseconds / total : 0,
-        row.floor ? "  " + floorText(row.floor->milliseconds, row.step.milliseconds) : "",
-        bytesText(row.step.cost.bytesRead), bytesText(row.step.cost.bytesWritten),
-        format::countText(row.operations()), row.step.name, names, kernelText(row.step), kernels,
-        row.step.location);
+        row->step.milliseconds, total > 0 ? 100 * row->step.milliseconds / total : 0,
+        row->floor ? "  " + floorText(row->floor->milliseconds, row->step.milliseconds) : "",
+        bytesText(row->step.cost.bytesRead), bytesText(row->step.cost.bytesWritten),
+        format::countText(row->operations()), row->step.name, names, kernelText(row->step), kernels,
+        row->step.location);
   say("{:>10.4f}  total of {} steps, mean of {} calls without a graph\n", total, rows.size(),
       Iterations);
   if (profile.rates)
@@ -91,77 +95,71 @@ void printTable(const Profile &profile) {
         profile.rates->isMeasured ? "measured rates" : "rates of its data sheet");
 }
 
-Json jsonOf(const Row &row) {
+std::string jsonOf(const Row &row) {
   const StepTime &step = row.step;
-  Json json = {{"step", step.name},
-               {"kernel", step.what},
-               {"tactic", step.tactic},
-               {"source", step.location},
-               {"milliseconds", step.milliseconds},
-               {"bytes_read", step.cost.bytesRead},
-               {"bytes_written", step.cost.bytesWritten},
-               {"products", step.cost.products},
-               {"operations", step.cost.operations},
-               {"launches", step.cost.launches}};
-  if (row.floor) {
-    json["floor_milliseconds"] = row.floor->milliseconds;
-    json["share_of_floor"] = row.share();
-    json["bound"] = format::boundName(row.floor->bound);
-  }
-  return json;
+  JsonObject json;
+  json.add("step", step.name).add("kernel", step.what).add("tactic", step.tactic);
+  json.add("source", step.location).add("milliseconds", step.milliseconds);
+  json.add("bytes_read", step.cost.bytesRead).add("bytes_written", step.cost.bytesWritten);
+  json.add("products", step.cost.products).add("operations", step.cost.operations);
+  json.add("launches", step.cost.launches);
+  if (row.floor)
+    json.add("floor_milliseconds", row.floor->milliseconds)
+        .add("share_of_floor", row.share())
+        .add("bound", std::string_view(format::boundName(row.floor->bound)));
+  return json.text();
 }
 
-Json jsonOf(const Profile &profile) {
-  Json steps = Json::array();
+std::string jsonOf(const Profile &profile) {
+  JsonArray steps;
   for (const Row &row : profile.rows)
-    steps.push_back(jsonOf(row));
-  Json json = {{"entry", profile.entry},
-               {"device", profile.device},
-               {"calls", Iterations},
-               {"milliseconds", profile.milliseconds()}};
-  if (profile.rates) {
-    json["gpu"] = profile.rates->name;
-    json["floor_milliseconds"] = profile.floor();
-  }
-  json["steps"] = std::move(steps);
+    steps.add(jsonOf(row));
+  JsonObject json;
+  json.add("entry", profile.entry).add("device", profile.device).add("calls", Iterations);
+  json.add("milliseconds", profile.milliseconds());
+  if (profile.rates)
+    json.add("gpu", std::string_view(profile.rates->name))
+        .add("floor_milliseconds", profile.floor());
+  return json.addJson("steps", steps.text()).text() + "\n";
+}
+
+JsonObject event(std::string_view name, std::string_view kind, unsigned thread) {
+  JsonObject json;
+  json.add("name", name).add("ph", kind).add("pid", 1.0).add("tid", thread);
   return json;
 }
 
-Json metadata(const char *what, int thread, const std::string &name) {
-  return {{"name", what}, {"ph", "M"}, {"pid", 1}, {"tid", thread}, {"args", {{"name", name}}}};
+std::string metadata(std::string_view what, unsigned thread, std::string_view name) {
+  return event(what, "M", thread).addJson("args", JsonObject().add("name", name).text()).text();
+}
+
+std::string span(const Row &row, unsigned thread, double start, double duration) {
+  return event(row.step.name, "X", thread)
+      .add("cat", row.step.what)
+      .add("ts", start)
+      .add("dur", duration)
+      .addJson("args", jsonOf(row))
+      .text();
 }
 
 /// The trace event format: steps one behind the other, and their floors below them.
-Json traceOf(const Profile &profile) {
-  Json events = Json::array();
-  events.push_back(metadata("process_name", 1, profile.entry + " on " + profile.device));
-  events.push_back(metadata("thread_name", 1, "steps"));
+std::string traceOf(const Profile &profile) {
+  JsonArray events;
+  events.add(metadata("process_name", 1, profile.entry + " on " + profile.device));
+  events.add(metadata("thread_name", 1, "steps"));
   if (profile.rates)
-    events.push_back(metadata("thread_name", 2, fmt::format("floor on {}", profile.rates->name)));
+    events.add(metadata("thread_name", 2, fmt::format("floor on {}", profile.rates->name)));
   double now = 0; // microseconds
   for (const Row &row : profile.rows) {
     double time = row.step.milliseconds * 1e3;
-    Json event = {{"name", row.step.name},
-                  {"cat", row.step.what},
-                  {"ph", "X"},
-                  {"pid", 1},
-                  {"tid", 1},
-                  {"ts", now},
-                  {"dur", time}};
-    event["args"] = jsonOf(row);
-    events.push_back(event);
-    if (row.floor) {
-      event["tid"] = 2;
-      event["dur"] = std::min(row.floor->milliseconds * 1e3, time);
-      events.push_back(std::move(event));
-    }
+    events.add(span(row, 1, now, time));
+    if (row.floor)
+      events.add(span(row, 2, now, std::min(row.floor->milliseconds * 1e3, time)));
     now += time;
   }
-  return {{"displayTimeUnit", "ns"}, {"traceEvents", std::move(events)}};
-}
-
-std::string textOf(const Json &json, int indent) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+  std::string_view unit = "ns";
+  return JsonObject().add("displayTimeUnit", unit).addJson("traceEvents", events.text()).text() +
+         "\n";
 }
 
 } // namespace
@@ -183,11 +181,10 @@ Result<void> run::profile(Session &session, const Options &options, const std::s
     profile.rows.push_back({std::move(step), floor});
   }
   if (!options.trace.empty())
-    if (Result<void> written = format::writeFile(options.trace, textOf(traceOf(profile), -1));
-        !written)
+    if (Result<void> written = format::writeFile(options.trace, traceOf(profile)); !written)
       return written;
   if (options.json)
-    say("{}", textOf(jsonOf(profile), 2));
+    say("{}", jsonOf(profile));
   else
     printTable(profile);
   return {};

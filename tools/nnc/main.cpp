@@ -5,6 +5,7 @@
 #include "tools/nnc/Commands.h"
 #include "tools/nnc/Dump.h"
 #include "tools/nnc/Shapes.h"
+#include "tools/tune/Tuner.h"
 
 #include "frontend/syntax/Syntax.h"
 
@@ -64,6 +65,12 @@ cl::list<std::string> allow("allow", cl::CommaSeparated, always, explaining, cl:
 cl::opt<std::string>
     precision("precision", always, explaining, cl::cat(category),
               cl::desc("What `float` is without @precision: f32 (default), tf32, f16 or bf16"));
+cl::opt<std::string>
+    lock("lock", cl::value_desc("file.tune"), cl::cat(category), always, explaining,
+         cl::desc("Tactics that --tune chose (default: model.tune beside model.nn)"));
+cl::opt<std::string>
+    tuning("tune", cl::ValueOptional, cl::value_desc("seconds"), cl::cat(category),
+           cl::desc("Measure tactics on this machine's GPU first (default: 60 s)"));
 cl::opt<uint64_t> seed("seed", cl::desc("Seed of fresh weights"), cl::cat(category));
 cl::opt<EmitKind>
     emit("emit", cl::init(EmitKind::Bin), cl::desc("Print a level instead of writing model.bin"),
@@ -200,6 +207,7 @@ std::optional<CompileOptions> readOptions(syntax::Diagnostics &diags) {
   options.config = config;
   options.cache = !noCache;
   options.precision = precision;
+  options.lock = lock;
   options.seed = seed;
   for (const std::string &what : allow) {
     if (what != "tf32") {
@@ -246,6 +254,23 @@ void configurePasses(mlir::PassManager &passes) {
   }
 }
 
+/// `--tune`: writes the lock file that the build then takes its choices from.
+bool tuneFirst(syntax::SourceManager &sources, syntax::Diagnostics &diags, syntax::FileId file,
+               CompileOptions &options) {
+  tune::TuneOptions how;
+  llvm::StringRef seconds(tuning);
+  if (!seconds.empty() && (seconds.getAsDouble(how.seconds) || !(how.seconds > 0))) {
+    diags.error(fmt::format("`--tune={}` is not a number of seconds", tuning.getValue()));
+    return false;
+  }
+  how.lock = options.lock.empty() ? BuildTactics::pathBeside(input) : options.lock;
+  if (!tune::tuneModel(sources, diags, file, options, how))
+    return false;
+  options.target = "cuda";
+  options.lock = how.lock;
+  return true;
+}
+
 /// Compiles and writes what was asked for; false after errors, which are in `diags`.
 bool compileModel(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
   std::optional<CompileOptions> options = readOptions(diags);
@@ -259,6 +284,8 @@ bool compileModel(syntax::SourceManager &sources, syntax::Diagnostics &diags) {
       diags.error(done.error().message);
     return bool(done);
   };
+  if (tuning.getNumOccurrences() && !tuneFirst(sources, diags, *file, *options))
+    return false;
   std::optional<Phase> last = phaseOf(emit);
   if (!last) {
     std::optional<std::string> text = syntaxText(sources, *file, diags);
