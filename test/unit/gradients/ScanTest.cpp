@@ -125,3 +125,25 @@ TEST(Scans, StopsAndUpdates) {
   return %last : tensor<4x2xf32>
 })");
 }
+
+/// Two calls that are computed again, one of which reads the other's results and has a loop, and
+/// values of both that are read outside.
+TEST(Remat, Calls) {
+  checkGradients(R"(func.func @f(%x: tensor<2x3xf32>, %w: tensor<3x3xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>) {
+  %a = nn.exp %x {nn.remat = "a"} : tensor<2x3xf32>
+  %b = nn.matmul %a, %w {nn.remat = "a"} : tensor<2x3xf32>, tensor<3x3xf32> -> tensor<2x3xf32>
+  %c = nn.sin %b {nn.remat = "a"} : tensor<2x3xf32>
+  %o = nn.mul %c, %a : tensor<2x3xf32>
+  %d = nn.matmul %o, %w {nn.remat = "b"} : tensor<2x3xf32>, tensor<3x3xf32> -> tensor<2x3xf32>
+  %e = nn.scan 0 length affine_map<() -> (3)> init(%d : tensor<2x3xf32>) -> (tensor<2x3xf32>) attributes {nn.remat = "b"} {
+  ^bb0(%h: tensor<2x3xf32>):
+    %s = nn.sin %h {nn.remat = "b"} : tensor<2x3xf32>
+    %m = nn.mul %s, %c {nn.remat = "b"} : tensor<2x3xf32>
+    nn.yield %m : tensor<2x3xf32>
+  }
+  %g = nn.tanh %e {nn.remat = "b"} : tensor<2x3xf32>
+  %y = nn.mul %g, %d {nn.remat = "b"} : tensor<2x3xf32>
+  return %y, %b : tensor<2x3xf32>, tensor<2x3xf32>
+})",
+                 {-1, 1});
+}
