@@ -93,7 +93,7 @@ public:
       if (auto *module = stmt->as<syntax::ModuleStmt>())
         check(module->body, false);
       else if (auto *train = stmt->as<syntax::TrainStmt>())
-        check(train->body, false);
+        check(train->block->body, false);
     }
   }
 

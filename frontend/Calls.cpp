@@ -132,10 +132,15 @@ std::optional<Value> Evaluator::callInstance(const InstanceRef &instance,
         .note("the module is declared", instance->cls->decl->name.span);
     return std::nullopt;
   }
+  return callMethod(instance, *forward, std::move(arguments), std::move(site));
+}
+
+std::optional<Value> Evaluator::callMethod(const InstanceRef &instance, const syntax::FnStmt &fn,
+                                           std::vector<Argument> arguments, CallSite site) {
   FunctionData data;
   data.kind = FunctionData::Kind::User;
-  data.name = forward->name.text;
-  data.decl = forward;
+  data.name = fn.name.text;
+  data.decl = &fn;
   data.home = instance->cls->home;
   data.self = instance;
   return callUser(data, std::move(arguments), std::move(site));

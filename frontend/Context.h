@@ -44,6 +44,8 @@ public:
   bool emitting = false;
   /// What `float` is in the function being emitted, and in the modules being made.
   Precision precision;
+  /// Whether the entry point being emitted trains: `training` in its functions.
+  bool training = false;
 
   /// The symbols of the entry point by the user's names, in order: symbol s_i is the i-th. Its
   /// dimensions come first; the others follow as they are needed.

@@ -77,7 +77,9 @@ std::string Evaluator::callName(const FunctionData &function, const Instance *ca
   std::string outer = caller ? caller->path() : "";
   if (!outer.empty() && path.starts_with(outer + "."))
     path = path.substr(outer.size() + 1);
-  if (function.name != "forward" || path.empty())
+  // The model of a train block is placed, but without a step.
+  bool isPlaced = !path.empty() || !function.self->placements.empty();
+  if (function.name != "forward" || !isPlaced)
     path += (path.empty() ? "" : ".") + std::string(function.name);
   return path;
 }

@@ -5,6 +5,7 @@
 #include "frontend/Evaluator.h"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -14,6 +15,18 @@ namespace nnc::frontend {
 
 /// The range of a dimension for which the source states none.
 inline constexpr DimInterval kDefaultRange{1, 1024};
+
+/// What an entry point is beside what its function says: `loss` of a train block is two.
+struct EntryRole {
+  std::string name = {}; ///< empty: that of the function
+  bool isTraining = false;
+  /// What a single result without a name is called.
+  std::string result = "output";
+  /// Whether dimensions without a range have those that called functions require.
+  bool adoptsRanges = false;
+  /// Emits what comes after the body, which gave `result`. False after an error.
+  std::function<bool(const Value &result)> finish = {};
+};
 
 class EntryEmitter {
 public:
@@ -28,6 +41,8 @@ public:
 
   /// The dimensions that are numbers, as `--dim` says, in what is emitted next.
   void setFixed(std::map<std::string, int64_t> dims) { fixed = std::move(dims); }
+  /// Of what is emitted next.
+  void setRole(EntryRole next) { role = std::move(next); }
   /// Emits one function of the model; `variant` is "B=1, T=8" for one that serves these sizes only,
   /// after the general one. False after an error.
   bool emit(Instance &root, const syntax::FnStmt &fn, const std::string &variant = "");
@@ -46,6 +61,7 @@ private:
   bool isAbsent(const syntax::Formal &formal) const;
   bool takeAbsent(const syntax::Formal &formal);
   bool isAboutAbsent(const syntax::Guard &guard);
+  std::string nameOf(const syntax::FnStmt &fn) const;
   std::string symbolOf(const syntax::FnStmt &fn) const;
   bool takeFormals(const syntax::FnStmt &fn);
   bool takeBuildTimeFormal(const syntax::Formal &formal);
@@ -60,6 +76,9 @@ private:
   void narrowRange(const RuntimeGuard &condition);
   void substitute(const DimSubstitution &known);
   bool checkRanges(const syntax::FnStmt &fn);
+  void warnAssumed(const syntax::FnStmt &fn, const std::string &dim, syntax::Span named);
+  void adoptRanges(const syntax::FnStmt &fn);
+  bool emitBody(Frame &body, const syntax::FnStmt &fn, FunctionEmission &emission);
   void noteGuardPlace(const syntax::FnStmt &fn);
   bool makeArguments(const syntax::FnStmt &fn, mlir::func::FuncOp func);
   void setSymbols(mlir::func::FuncOp func);
@@ -70,6 +89,7 @@ private:
   Context &context;
   std::map<std::string, int64_t> fixed;
   std::vector<std::string> open;
+  EntryRole role;
   bool quiet;
   bool packsAreOpen = false;
   bool isVariant = false; ///< of what is emitted now
@@ -81,6 +101,8 @@ private:
   std::vector<const syntax::Formal *> absent;
   /// Where each dimension after the open ones is named first.
   std::vector<syntax::Span> namedAt;
+  /// Those without a range so far, if others may give one.
+  std::vector<std::pair<std::string, syntax::Span>> assumed;
 };
 
 } // namespace nnc::frontend

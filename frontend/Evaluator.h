@@ -141,6 +141,9 @@ public:
   std::optional<Value> evalCall(const syntax::CallExpr &expr, const Argument *piped);
   std::optional<Value> evalPipe(const syntax::PipeExpr &expr);
   std::optional<Value> call(const Value &callee, std::vector<Argument> arguments, CallSite site);
+  /// `instance.fn(...)`.
+  std::optional<Value> callMethod(const InstanceRef &instance, const syntax::FnStmt &fn,
+                                  std::vector<Argument> arguments, CallSite site);
   std::optional<Value> callFunction(const FunctionRef &function, std::vector<Argument> arguments,
                                     CallSite site);
   std::optional<Value> callSequence(const ListValue &list, std::vector<Argument> arguments,
@@ -216,8 +219,11 @@ public:
   void runYield(const syntax::YieldStmt &stmt);
 
   //===- Instantiate.cpp: modules -------------------------------------------------------------===//
+  /// `packs` is what `...S` in the shapes of its states stands for.
   std::optional<Value> instantiate(const ModuleClass &cls, std::vector<Argument> arguments,
-                                   CallSite site);
+                                   CallSite site, Packs packs = {});
+  /// Evaluates the members of an instance, in the frame of its body.
+  void runModuleBody(Instance &instance);
   void declareSlot(Instance &instance, const syntax::SlotStmt &decl); // Slots.cpp
   void applyTie(Instance &instance, const syntax::TieStmt &tie);      // Slots.cpp
   /// A member of a module named by itself: `block.expansion`.
@@ -340,6 +346,7 @@ private:
                      std::vector<TensorMatch> &tensors);
   std::optional<Value> evalBody(Frame &body, const syntax::FnStmt &fn);
   std::optional<Value> placeholderResult(const syntax::FnStmt &fn);
+  std::optional<std::vector<Dim>> openShape(const Slot &slot, syntax::Span span);
   Slot *evalPlace(const syntax::Expr &place, syntax::Span op);
   std::optional<Value> asGuardValue(const TensorValue &tensor);
   void emitFunction(EmittedFunction &made, Frame &callee, const FunctionData &function,
@@ -354,6 +361,7 @@ private:
   std::optional<Value> instantiateAlias(const ModuleClass &cls, std::vector<Argument> arguments,
                                         const CallSite &site);
   void applyOverrides(const ModuleClass &cls, std::vector<Argument> &arguments);
+  Value asSchedule(const syntax::TypeExpr &type, Value value);
   bool takeHyperparameters(Instance &instance, std::vector<BoundArgument> &bound,
                            const CallSite &site);
   bool choosePrecision(Instance &instance, const std::optional<Precision> &ofBinding);
@@ -361,12 +369,11 @@ private:
   void bindMember(Instance &instance, const syntax::BindStmt &bind);
   static void collectNames(const std::vector<syntax::Target> &targets,
                            std::vector<syntax::Ident> &names);
-  void runModuleBody(Instance &instance);
   void checkFunctionName(Instance &instance, const syntax::FnStmt &fn);
   bool initializerNumbers(const syntax::CallExpr &call,
                           std::initializer_list<std::string_view> names, double *values);
   bool evalInit(const syntax::Expr &expr, Slot &slot);
-  bool bindStateVariables(const syntax::TensorType &type, Slot &slot);
+  void bindStateVariables(const syntax::TensorType &type, Slot &slot);
   bool evalSlotType(const syntax::SlotStmt &decl, Slot &slot);
   std::string substituteNames(const syntax::Expr &expr);
   std::string explainFalse(const syntax::Expr &condition);

@@ -112,6 +112,16 @@ FileScope *Files::openPath(const syntax::ImportStmt &import, const FileScope &fr
   return nullptr;
 }
 
+FileScope *Files::package(const Package &package) {
+  FileScope *&scope = packageScopes[&package];
+  if (!scope)
+    scope = open(*sources.addText(std::string(package.file), std::string(package.text), diags));
+  scope->isLibrary = true;
+  return scope;
+}
+
+static bool isPrivate(const Package &package) { return package.name.starts_with('_'); }
+
 /// `std.vision`.
 FileScope *Files::openPackage(const syntax::ImportStmt &import) {
   const syntax::Ident &first = import.package.front(), &last = import.package.back();
@@ -119,17 +129,12 @@ FileScope *Files::openPackage(const syntax::ImportStmt &import) {
   const Package *package = isInLibrary ? findPackage(last.text) : nullptr;
   if (package && package->name == "std")
     return prelude();
-  if (package) {
-    FileScope *&scope = packageScopes[package];
-    if (!scope)
-      scope = open(*sources.addText(std::string(package->file), std::string(package->text), diags));
-    scope->isLibrary = true;
-    return scope;
-  }
+  if (package && !isPrivate(*package))
+    return this->package(*package);
   std::vector<std::string_view> names;
   std::string list;
   for (const Package &known : packages())
-    if (known.name != "std") {
+    if (known.name != "std" && !isPrivate(known)) {
       names.push_back(known.name);
       list += fmt::format("{}`std.{}`", list.empty() ? "" : ", ", known.name);
     }

@@ -24,6 +24,8 @@ public:
   FileScope *open(syntax::FileId file);
   /// The prelude: in scope everywhere.
   FileScope *prelude();
+  /// A package of the library; one whose name starts with `_` is the compiler's own.
+  FileScope *package(const Package &package);
   /// What an `import` names; null after an error (reported once).
   FileScope *resolve(const syntax::ImportStmt &import, const FileScope &from);
   /// Follows all imports of a file, and theirs. Reports files and names that are not there, private

@@ -35,37 +35,60 @@ static std::vector<const syntax::ModuleStmt *> modelsOf(const FileScope &file) {
   return models;
 }
 
-std::vector<std::string> modelNames(syntax::SourceManager &sources, syntax::FileId file,
-                                    syntax::Diagnostics &diags) {
-  Files files(sources, diags);
-  std::vector<std::string> names;
-  for (const syntax::ModuleStmt *model : modelsOf(*files.open(file)))
-    names.emplace_back(model->name.text);
-  return names;
+static std::vector<const syntax::TrainStmt *> trainsOf(const FileScope &file) {
+  std::vector<const syntax::TrainStmt *> trains;
+  for (const syntax::StmtPtr &item : file.tree->items)
+    if (auto *train = item->as<syntax::TrainStmt>())
+      trains.push_back(train);
+  return trains;
 }
 
-static std::string joinNames(const std::vector<const syntax::ModuleStmt *> &models) {
+static std::string joinNames(const std::vector<std::string_view> &names) {
   std::string text;
-  for (const syntax::ModuleStmt *model : models)
-    text += fmt::format("{}`{}`", text.empty() ? "" : ", ", model->name.text);
+  for (std::string_view name : names)
+    text += fmt::format("{}`{}`", text.empty() ? "" : ", ", name);
   return text;
 }
 
-static const syntax::ModuleStmt *pickModel(const FileScope &file, const std::string &fileName,
-                                           const std::string &wanted, syntax::Diagnostics &diags) {
+/// The model of that name that a file imports; `home` becomes the file that declares it. Null if
+/// there is none.
+static const syntax::Stmt *importedModel(Files &files, FileScope *&home, std::string_view wanted) {
+  FileScope *scope = home;
+  const Global *global = scope->find(wanted);
+  std::set<const FileScope *> seen;
+  while (global && global->decl->is<syntax::ImportStmt>() && seen.insert(scope).second) {
+    scope = files.resolve(global->decl->get<syntax::ImportStmt>(), *scope);
+    global = scope ? scope->find(wanted) : nullptr;
+  }
+  auto *module = global ? global->decl->as<syntax::ModuleStmt>() : nullptr;
+  if (!module || !module->isModel)
+    return nullptr;
+  home = scope;
+  return module;
+}
+
+/// The model or train block to compile: the one of that name, else the only train block, else the
+/// only model. Null after an error.
+static const syntax::Stmt *pickModel(const FileScope &file, const std::string &fileName,
+                                     const std::string &wanted, syntax::Diagnostics &diags) {
   std::vector<const syntax::ModuleStmt *> models = modelsOf(file);
+  std::vector<const syntax::TrainStmt *> trains = trainsOf(file);
+  if (wanted.empty() && trains.size() == 1)
+    return trains.front();
+  if (wanted.empty() && trains.empty() && models.size() == 1)
+    return models.front();
   std::vector<std::string_view> names;
+  for (const syntax::TrainStmt *train : trains) {
+    if (train->name.text == wanted)
+      return train;
+    names.push_back(train->name.text);
+  }
   for (const syntax::ModuleStmt *model : models) {
-    if (model->name.text == wanted || (wanted.empty() && models.size() == 1))
+    if (model->name.text == wanted)
       return model;
     names.push_back(model->name.text);
   }
-  const Global *other = file.find(wanted);
-  if (other && other->decl->is<syntax::TrainStmt>()) {
-    diags.error("E0590", other->name.span, "`train` blocks cannot be compiled yet");
-    return nullptr;
-  }
-  if (models.empty()) {
+  if (names.empty()) {
     syntax::Diagnostic &diag = diags.error(fmt::format("{} declares no model", fileName));
     for (const syntax::StmtPtr &item : file.tree->items)
       if (auto *module = item->as<syntax::ModuleStmt>(); module && diag.notes.empty())
@@ -75,14 +98,14 @@ static const syntax::ModuleStmt *pickModel(const FileScope &file, const std::str
     return nullptr;
   }
   if (wanted.empty()) {
-    diags.error(fmt::format("{} declares several models, choose one with `--model`: {}", fileName,
-                            joinNames(models)));
+    diags.error(fmt::format("{} declares several {}, choose one with `--model`: {}", fileName,
+                            trains.empty() ? "models" : "train blocks", joinNames(names)));
     return nullptr;
   }
   auto similar = closestName(wanted, names);
   diags.error(fmt::format("{} declares no model `{}`{}", fileName, wanted,
                           similar ? fmt::format(", did you mean `{}`?", *similar)
-                                  : fmt::format("; it has {}", joinNames(models))));
+                                  : fmt::format("; it has {}", joinNames(names))));
   return nullptr;
 }
 
@@ -125,13 +148,19 @@ mlir::OwningOpRef<mlir::ModuleOp> emitModel(syntax::SourceManager &sources, synt
   files.checkImports(*scope);
   if (diags.hasErrors())
     return nullptr;
-  const syntax::ModuleStmt *model = pickModel(*scope, sources.name(file), options.model, diags);
+  const syntax::Stmt *model = importedModel(files, scope, options.model);
+  if (!model)
+    model = pickModel(*scope, sources.name(file), options.model, diags);
   if (!model)
     return nullptr;
   ModelInfo unwanted;
   InstanceKeeper keeper;
   ModelBuilder builder(sources, diags, context, files, *scope, options, /*quiet=*/false);
-  mlir::OwningOpRef<mlir::ModuleOp> module = builder.build(*model, info ? *info : unwanted);
+  ModelInfo &told = info ? *info : unwanted;
+  auto *train = model->as<syntax::TrainStmt>();
+  mlir::OwningOpRef<mlir::ModuleOp> module =
+      train ? builder.buildTrain(*train, told)
+            : builder.build(model->get<syntax::ModuleStmt>(), told);
   keeper.keep(builder);
   return module;
 }
@@ -142,6 +171,16 @@ static bool hasDefaults(const syntax::ModuleStmt &module) {
     if (!formal.defaultValue)
       return false;
   return true;
+}
+
+/// Whether the shape of a state depends on what its module is made for: that of an optimizer.
+static bool hasOpenStates(const syntax::ModuleStmt &module) {
+  for (const syntax::StmtPtr &stmt : module.body)
+    if (auto *slot = stmt->as<syntax::SlotStmt>(); slot && slot->slot == syntax::SlotKind::State)
+      if (auto *type = slot->type->as<syntax::TensorType>())
+        if (std::ranges::any_of(type->dims, &syntax::Dim::isPack))
+          return true;
+  return false;
 }
 
 namespace {
@@ -231,9 +270,21 @@ void FileChecker::build(const syntax::ModuleStmt &decl) {
 }
 
 void FileChecker::checkModels() {
+  auto isWanted = [&](const syntax::Ident &name) {
+    return options.model.empty() || name.text == options.model;
+  };
   for (const syntax::ModuleStmt *model : modelsOf(file))
-    if (options.model.empty() || model->name.text == options.model)
+    if (isWanted(model->name))
       build(*model);
+  for (const syntax::TrainStmt *train : trainsOf(file)) {
+    if (!isWanted(train->name))
+      continue;
+    ModelInfo info;
+    ModelBuilder builder(sources, diags, context, files, file, options, /*quiet=*/false);
+    builder.buildTrain(*train, info);
+    checked.merge(builder.usedModules());
+    keeper.keep(builder);
+  }
 }
 
 /// Errors that do not depend on the sizes that were left open.
@@ -269,7 +320,7 @@ void FileChecker::checkModules() {
     auto *module = item->as<syntax::ModuleStmt>();
     if (!module || module->isModel || checked.count(module))
       continue;
-    if (hasDefaults(*module))
+    if (hasDefaults(*module) && !hasOpenStates(*module))
       build(*module);
     else
       checkOpen(*module);

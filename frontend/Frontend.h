@@ -20,7 +20,8 @@ class Observer;
 
 /// What the command line says about the model.
 struct FrontendOptions {
-  /// `--model`; may stay empty where the file has one model only.
+  /// `--model`, of a model or a train block; may stay empty where the file has one train block, or
+  /// no train block and one model. A model may also be one that the file imports.
   std::string model;
   /// `--set depth=6`: a hyperparameter and an expression.
   std::vector<std::pair<std::string, std::string>> sets;
@@ -79,20 +80,17 @@ struct ModelInfo {
   int64_t parameterCount() const;
 };
 
-/// Parses, checks and emits one model of the file; null after errors in `diags`. The result is
-/// verified. Files that it imports are read through `sources`. Loads the dialects it needs.
+/// Parses, checks and emits one model or train block of the file; null after errors in `diags`. The
+/// result is verified. Files that it imports are read through `sources`. Loads the dialects it
+/// needs.
 mlir::OwningOpRef<mlir::ModuleOp> emitModel(syntax::SourceManager &sources, syntax::FileId file,
                                             const FrontendOptions &options,
                                             syntax::Diagnostics &diags, mlir::MLIRContext &context,
                                             ModelInfo *info = nullptr);
 
-/// `nnc check`: every model of the file, and every module whose hyperparameters have defaults.
-/// False after errors.
+/// `nnc check`: every model and train block of the file, and every module whose hyperparameters
+/// have defaults. False after errors.
 bool checkFile(syntax::SourceManager &sources, syntax::FileId file, const FrontendOptions &options,
                syntax::Diagnostics &diags, mlir::MLIRContext &context);
-
-/// The models of a file in order, without checking them; empty if it does not parse.
-std::vector<std::string> modelNames(syntax::SourceManager &sources, syntax::FileId file,
-                                    syntax::Diagnostics &diags);
 
 } // namespace nnc::frontend

@@ -165,7 +165,7 @@ std::optional<Value> Evaluator::placeholderResult(const syntax::FnStmt &fn) {
     for (const syntax::Dim &dim : type->dims)
       if (dim.isPack ? !frame->packs.count(dim.packName.text) : !knowsNames(*dim.expr))
         return std::nullopt;
-    values.push_back(Value::integer(0));
+    values.push_back(type->elem == Element::Bool ? Value::boolean(false) : Value::integer(0));
     if (isStorageOnly(type->elem) || !adaptNumber(*type, values.back(), result.span))
       return std::nullopt;
   }

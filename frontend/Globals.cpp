@@ -206,6 +206,13 @@ bool emitGlobals(Context &context, const Instance &root, const std::vector<Quant
         return false;
       }
     }
+    if (ok && slot->isOpen) {
+      context
+          .error("E0590", slot->decl->type->span,
+                 "states with a pack of dimensions are not supported yet")
+          .note("an optimizer may have them, of which a train block makes one for every param");
+      ok = false;
+    }
     if (!ok)
       continue;
     emitGlobal(context, *slot, keys[slot], rules.find(*slot, keys[slot]));

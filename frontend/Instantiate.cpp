@@ -59,7 +59,7 @@ void Evaluator::applyOverrides(const ModuleClass &cls, std::vector<Argument> &ar
 }
 
 std::optional<Value> Evaluator::instantiate(const ModuleClass &cls, std::vector<Argument> arguments,
-                                            CallSite site) {
+                                            CallSite site, Packs packs) {
   if (frame->emission) {
     std::string function(frame->function ? frame->function->name.text : "forward");
     error("E0503", site.callee, fmt::format("`{}` is made inside a tensor function", cls.name()))
@@ -91,6 +91,10 @@ std::optional<Value> Evaluator::instantiate(const ModuleClass &cls, std::vector<
   body.home = cls.home;
   body.self = instance.get();
   body.caller = frame->self;
+  if (packs.empty() && frame->self)
+    packs = frame->self->packs; // of an optimizer that is made of others
+  body.packs = packs;
+  instance->packs = std::move(packs);
   EnterFrame enter(*this, body);
   BindingPrecision own(*this, std::nullopt); // inside, bindings have their own
   if (!takeHyperparameters(*instance, *bound, site) || !choosePrecision(*instance, own.outer()) ||
@@ -103,6 +107,21 @@ std::optional<Value> Evaluator::instantiate(const ModuleClass &cls, std::vector<
   return Value(instance);
 }
 
+/// A number given to an optimizer for a function (`lr=0.1`) is the schedule that stays there.
+Value Evaluator::asSchedule(const syntax::TypeExpr &type, Value value) {
+  auto *scalar = type.as<syntax::ScalarType>();
+  if (!scalar || scalar->scalar != syntax::ScalarKind::Fn || !value.asFloat())
+    return value;
+  FileScope *prelude = files.prelude();
+  Global *constant = prelude->find("constant");
+  std::optional<Value> function = globalValue(*prelude, *constant, constant->name.span);
+  FunctionData stage = **function->as<FunctionRef>();
+  stage.isStage = true;
+  stage.weight += 1;
+  stage.bound = {{"lr", Value::floating(*value.asFloat()), {}}};
+  return Value(std::make_shared<const FunctionData>(std::move(stage)));
+}
+
 bool Evaluator::takeHyperparameters(Instance &instance, std::vector<BoundArgument> &bound,
                                     const CallSite &site) {
   Taker taker{Taker::Kind::Argument, std::string(instance.cls->name()), site};
@@ -112,6 +131,8 @@ bool Evaluator::takeHyperparameters(Instance &instance, std::vector<BoundArgumen
     std::optional<Value> value = isDefault ? eval(*formal.defaultValue) : std::move(argument.value);
     syntax::Span span = isDefault ? formal.defaultValue->span : argument.span;
     std::vector<TensorMatch> tensors;
+    if (value && instance.cls->isOptimizer())
+      value = asSchedule(*formal.type, std::move(*value));
     if (!value || !conform(*formal.type, *value, taker, formal.name.text, span, tensors))
       return false;
     if (formal.type->is<syntax::TensorType>()) {
@@ -167,6 +188,12 @@ void Evaluator::bindMember(Instance &instance, const syntax::BindStmt &bind) {
   BindingPrecision own(*this, readPrecision(*this, bind, context.precision, ok));
   std::optional<Value> value = ok ? evalWithKey(bind.value, key) : std::nullopt;
   instance.failed |= !value;
+  if (value && bind.attribute("frozen")) {
+    std::vector<Slot *> slots;
+    appendSlots(*value, slots);
+    for (Slot *slot : slots)
+      slot->isFrozen = true;
+  }
   size_t mark = frame->locals.enterBlock();
   bindTargets(bind.targets, value, bind.value.span, /*define=*/true);
   std::vector<syntax::Ident> names;

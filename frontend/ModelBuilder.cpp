@@ -89,14 +89,13 @@ bool ModelBuilder::emitEntry(EntryEmitter &emitter, Instance &root, const syntax
 }
 
 /// Whether `--entry` names it, or is not given.
-bool ModelBuilder::isWanted(const syntax::FnStmt &fn) const {
+bool ModelBuilder::isWanted(std::string_view entry) const {
   return options.entries.empty() ||
-         std::ranges::find(options.entries, fn.name.text) != options.entries.end();
+         std::ranges::find(options.entries, entry) != options.entries.end();
 }
 
-/// Every name after `--entry` is that of an entry point.
-bool ModelBuilder::checkWanted(const ModuleClass &cls) {
-  std::vector<std::string_view> names;
+/// Every name after `--entry` is that of an entry point of the model, or among `names`.
+bool ModelBuilder::checkWanted(const ModuleClass &cls, std::vector<std::string_view> names) {
   for (const syntax::StmtPtr &stmt : cls.decl->body)
     if (auto *fn = stmt->as<syntax::FnStmt>(); fn && EntryEmitter::isEntry(*fn))
       names.push_back(fn->name.text);
@@ -120,21 +119,20 @@ std::vector<const syntax::FnStmt *> ModelBuilder::entriesOf(const ModuleClass &c
   std::vector<const syntax::FnStmt *> entries;
   for (const syntax::StmtPtr &stmt : cls.decl->body)
     if (auto *fn = stmt->as<syntax::FnStmt>())
-      if (quiet ? EntryEmitter::canStandAlone(*fn) : EntryEmitter::isEntry(*fn) && isWanted(*fn))
+      if (quiet ? EntryEmitter::canStandAlone(*fn)
+                : EntryEmitter::isEntry(*fn) && isWanted(fn->name.text))
         entries.push_back(fn);
   return entries;
 }
 
 /// Entry points and slots have their names in the IR; other functions get what is left.
-bool ModelBuilder::reserveSymbols(const Instance &root, const std::vector<SlotInfo> &slots) {
-  std::set<std::string> entries;
-  for (const syntax::FnStmt *fn : entriesOf(*root.cls)) {
-    entries.emplace(fn->name.text);
-    evaluator.uniqueSymbol(std::string(fn->name.text));
-  }
+bool ModelBuilder::reserveSymbols(std::vector<std::string_view> entries,
+                                  const std::vector<SlotInfo> &slots) {
+  for (std::string_view entry : entries)
+    evaluator.uniqueSymbol(std::string(entry));
   for (const SlotInfo &slot : slots) {
     evaluator.uniqueSymbol(slot.key);
-    if (!entries.count(slot.key))
+    if (std::ranges::find(entries, slot.key) == entries.end())
       continue;
     diags.error("E0704", slot.location,
                 fmt::format("the key `{}` is also the name of an entry point", slot.key));
@@ -145,7 +143,7 @@ bool ModelBuilder::reserveSymbols(const Instance &root, const std::vector<SlotIn
 
 bool ModelBuilder::emitEntries(Instance &root) {
   EntryEmitter emitter(evaluator, quiet);
-  if (!checkWanted(*root.cls))
+  if (!checkWanted(*root.cls, {}))
     return false;
   bool ok = true, any = false;
   for (const syntax::FnStmt *fn : entriesOf(*root.cls)) {
@@ -160,10 +158,9 @@ bool ModelBuilder::emitEntries(Instance &root) {
   return ok && (any || quiet) && (quiet || checkDims(emitter));
 }
 
-mlir::OwningOpRef<mlir::ModuleOp> ModelBuilder::startModule(const syntax::ModuleStmt &decl) {
+mlir::OwningOpRef<mlir::ModuleOp> ModelBuilder::startModule(const syntax::Ident &name) {
   Context &context = evaluator.context;
-  mlir::OwningOpRef<mlir::ModuleOp> module =
-      mlir::ModuleOp::create(context.location(decl.name.span));
+  mlir::OwningOpRef<mlir::ModuleOp> module = mlir::ModuleOp::create(context.location(name.span));
   evaluator.module = *module;
   context.builder.setInsertionPointToEnd(module->getBody());
   return module;
@@ -175,8 +172,9 @@ mlir::OwningOpRef<mlir::ModuleOp> ModelBuilder::build(const syntax::ModuleStmt &
   Evaluator::EnterFrame enter(evaluator, top);
   Context &context = evaluator.context;
   info.name = decl.name.text;
-  mlir::OwningOpRef<mlir::ModuleOp> module = startModule(decl);
-  if (!readWeights(evaluator, decl, info.weights) || !takeOptions(decl))
+  mlir::OwningOpRef<mlir::ModuleOp> module = startModule(decl.name);
+  if (!readWeights(evaluator, decl, info.weights) ||
+      !takeOptions(file.moduleClass(decl), decl.name.text, decl.instance.get()))
     return nullptr;
   InstanceRef root = makeRoot(decl, {});
   std::vector<QuantRule> quants;
@@ -186,15 +184,23 @@ mlir::OwningOpRef<mlir::ModuleOp> ModelBuilder::build(const syntax::ModuleStmt &
   if (quants.empty() && root->cls->decl != &decl &&
       !readQuants(evaluator, *root->cls->decl, quants))
     return nullptr;
-  bool ok = emitGlobals(context, *root, quants, info.slots) && reserveSymbols(*root, info.slots);
+  std::vector<std::string_view> entries;
+  for (const syntax::FnStmt *fn : entriesOf(*root->cls))
+    entries.push_back(fn->name.text);
+  bool ok = emitGlobals(context, *root, quants, info.slots) && reserveSymbols(entries, info.slots);
   if (ok && evaluator.observer)
     evaluator.observer->built(*root, info);
   // An error that was reported for another model already, of a constant, is not reported again.
   if (!ok || !emitEntries(*root) || diags.numErrors() != before)
     return nullptr;
+  return finishModule(std::move(module), info.name);
+}
+
+mlir::OwningOpRef<mlir::ModuleOp>
+ModelBuilder::finishModule(mlir::OwningOpRef<mlir::ModuleOp> module, std::string_view name) {
   if (mlir::succeeded(mlir::verify(*module)))
     return module;
-  diags.error(fmt::format("internal error: the IR of `{}` does not verify", info.name));
+  diags.error(fmt::format("internal error: the IR of `{}` does not verify", name));
   return nullptr;
 }
 
@@ -239,7 +245,7 @@ void ModelBuilder::checkOpen(const syntax::ModuleStmt &decl) {
   std::optional<std::vector<Argument>> arguments = openArguments(decl);
   if (!arguments)
     return;
-  mlir::OwningOpRef<mlir::ModuleOp> module = startModule(decl);
+  mlir::OwningOpRef<mlir::ModuleOp> module = startModule(decl.name);
   std::vector<std::string> open = evaluator.context.dimNames;
   InstanceRef root = makeRoot(decl, std::move(*arguments));
   if (!root)
@@ -259,7 +265,7 @@ void ModelBuilder::checkFunction(const syntax::FnStmt &fn) {
   auto root = std::make_shared<Instance>();
   root->cls = &cls;
   Evaluator::EnterFrame enter(evaluator, top);
-  mlir::OwningOpRef<mlir::ModuleOp> module = startModule(decl);
+  mlir::OwningOpRef<mlir::ModuleOp> module = startModule(decl.name);
   EntryEmitter(evaluator, std::vector<std::string>()).emit(*root, fn);
 }
 

@@ -6,6 +6,7 @@
 #include "frontend/Entries.h"
 #include "frontend/Evaluator.h"
 #include "frontend/Frontend.h"
+#include "frontend/TrainStep.h"
 
 #include <optional>
 #include <set>
@@ -38,6 +39,9 @@ public:
 
   /// Null after errors.
   mlir::OwningOpRef<mlir::ModuleOp> build(const syntax::ModuleStmt &decl, ModelInfo &info);
+  /// A train block: `train_step`, `eval_step`, and the entry points of its model, on the same
+  /// slots.
+  mlir::OwningOpRef<mlir::ModuleOp> buildTrain(const syntax::TrainStmt &decl, ModelInfo &info);
   /// Checks a module that cannot be made without arguments, with ints and packs left open. What
   /// depends on sizes is not judged: only errors of names and of elements are meaningful.
   void checkOpen(const syntax::ModuleStmt &decl);
@@ -51,7 +55,9 @@ public:
   const std::vector<InstanceRef> &madeInstances() const { return evaluator.instances; }
 
 private:
-  mlir::OwningOpRef<mlir::ModuleOp> startModule(const syntax::ModuleStmt &decl);
+  mlir::OwningOpRef<mlir::ModuleOp> startModule(const syntax::Ident &name);
+  mlir::OwningOpRef<mlir::ModuleOp> finishModule(mlir::OwningOpRef<mlir::ModuleOp> module,
+                                                 std::string_view name);
   std::optional<std::vector<Argument>> openArguments(const syntax::ModuleStmt &decl);
   //===- ConfigOptions.cpp: --config ------------------------------------------------------===//
   bool takeConfig(const ModuleClass &cls);
@@ -61,7 +67,9 @@ private:
   std::optional<Value> configValue(const ConfigValue &value, const syntax::TypeExpr &type);
   std::optional<Value> configName(std::string_view text, const syntax::TypeExpr &type);
   //===- Options.cpp: --set, and which model options are for ------------------------------===//
-  bool takeOptions(const syntax::ModuleStmt &decl);
+  /// `cls` is what the options are for, null where that is unclear from `made`.
+  bool takeOptions(const ModuleClass *cls, std::string_view name, const syntax::Expr *made);
+  const ModuleClass *calledClass(const syntax::Expr &made);
   bool takeSets(const ModuleClass &cls, std::string_view model);
   std::optional<Value> evalOption(const syntax::Formal &formal, const std::string &text,
                                   syntax::Span &span);
@@ -69,9 +77,12 @@ private:
 
   InstanceRef makeRoot(const syntax::ModuleStmt &decl, std::vector<Argument> arguments);
   std::vector<const syntax::FnStmt *> entriesOf(const ModuleClass &cls);
-  bool isWanted(const syntax::FnStmt &fn) const;
-  bool checkWanted(const ModuleClass &cls);
-  bool reserveSymbols(const Instance &root, const std::vector<SlotInfo> &slots);
+  bool isWanted(std::string_view entry) const;
+  bool checkWanted(const ModuleClass &cls, std::vector<std::string_view> names);
+  bool reserveSymbols(std::vector<std::string_view> entries, const std::vector<SlotInfo> &slots);
+  //===- TrainBuilder.cpp: train blocks ---------------------------------------------------===//
+  bool reserveTrainSymbols(const TrainBlock &block, const std::vector<SlotInfo> &slots);
+  bool emitTrainEntries(const TrainBlock &block, TrainStep &step);
   bool emitEntries(Instance &root);
   bool emitEntry(EntryEmitter &emitter, Instance &root, const syntax::FnStmt &fn);
   std::vector<std::map<std::string, int64_t>> variantsOf(const std::set<std::string> &dims) const;

@@ -187,6 +187,11 @@ unsigned Structures::intern(const Instance &instance) {
     text += ',';
     append(hyper.value, text);
   }
+  for (const auto &[name, dims] : instance.packs) {
+    fmt::format_to(std::back_inserter(text), ";{}", name);
+    for (const Dim &dim : dims)
+      text += ',' + dim.str();
+  }
   return ids.try_emplace(std::move(text), ids.size() + 1).first->second;
 }
 

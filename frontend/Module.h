@@ -6,6 +6,7 @@
 #include "frontend/Value.h"
 #include "frontend/syntax/AST.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,6 +34,8 @@ struct ModuleClass {
   const syntax::FnStmt *function(std::string_view name) const;
   /// The formal of that name, or null.
   const syntax::Formal *hyperparameter(std::string_view name) const;
+  /// Whether a train block takes its instances for optimizers: it has a function `update`.
+  bool isOptimizer() const { return function("update") != nullptr; }
 };
 
 /// How a slot is made where there is no checkpoint.
@@ -55,9 +58,13 @@ struct Slot {
   std::vector<std::string> variables;
   KeyRef key; ///< of its `as`
   SlotInit init;
-  Slot *tied = nullptr; ///< the slot whose tensor this one shares
-  bool isTied = false;  ///< whether any slot shares this one's tensor, or the reverse
-  std::string symbol;   ///< of its nn.global, once that is made
+  /// Of a state whose shape has a pack that nothing says the meaning of: its module is an
+  /// optimizer, of which a train block makes one for every param. The pack is one axis in `shape`.
+  bool isOpen = false;
+  bool isFrozen = false; ///< `@frozen`, here or on a binding around it
+  Slot *tied = nullptr;  ///< the slot whose tensor this one shares
+  bool isTied = false;   ///< whether any slot shares this one's tensor, or the reverse
+  std::string symbol;    ///< of its nn.global, once that is made
 
   /// Follows ties.
   Slot *canonical();
@@ -95,6 +102,9 @@ struct Member {
   KeyRef key;
 };
 
+/// What `...S` stands for.
+using Packs = std::map<std::string_view, std::vector<Dim>>;
+
 struct Instance : std::enable_shared_from_this<Instance> {
   const ModuleClass *cls;
   syntax::Span made;         ///< the call that made it
@@ -104,11 +114,13 @@ struct Instance : std::enable_shared_from_this<Instance> {
   std::vector<Placement> placements; ///< the first is its own; more when it is shared
   /// What `float` is in it.
   Precision precision;
+  /// Of an optimizer: the shape of its param.
+  Packs packs;
   /// Equal for instances of one class with equal hyperparameters and precision: their bodies are
   /// alike.
   unsigned structure = 0;
-  size_t weight = 1;   ///< as SequenceData::weight
-  bool failed = false; ///< an error was reported in its body
+  size_t weight = 1;    ///< as SequenceData::weight
+  bool failed = false;  ///< an error was reported in its body
 
   const Member *member(std::string_view name) const;
   const Hyperparameter *hyperparameter(std::string_view name) const;

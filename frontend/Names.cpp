@@ -17,13 +17,13 @@ namespace nnc::frontend {
 
 //===- Names that need no scope ---------------------------------------------------------------===//
 
-static std::optional<Value> predeclared(std::string_view name) {
+static std::optional<Value> predeclared(std::string_view name, const Context &context) {
   if (name == "inf")
     return Value::floating(std::numeric_limits<double>::infinity());
   if (name == "pi")
     return Value::floating(std::numbers::pi);
   if (name == "training")
-    return Value::boolean(false);
+    return Value::boolean(context.training && context.emitting);
   return std::nullopt;
 }
 
@@ -92,7 +92,7 @@ std::optional<Value> Evaluator::evalName(const syntax::NameExpr &expr) {
   FileScope *prelude = files.prelude();
   if (Global *global = prelude->find(expr.name))
     return globalValue(*prelude, *global, expr.span);
-  if (std::optional<Value> value = predeclared(expr.name))
+  if (std::optional<Value> value = predeclared(expr.name, context))
     return value;
   if (std::optional<Value> value = knownFunction(expr.name))
     return value;
@@ -105,7 +105,7 @@ bool Evaluator::isKnown(std::string_view name) {
   if (Instance *self = frame->self)
     if (self->hyperparameter(name) || self->member(name) || self->cls->function(name))
       return true;
-  return frame->home->find(name) || files.prelude()->find(name) || predeclared(name) ||
+  return frame->home->find(name) || files.prelude()->find(name) || predeclared(name, context) ||
          knownFunction(name);
 }
 
@@ -123,7 +123,7 @@ std::optional<Value> Evaluator::quietLookup(std::string_view name) {
   Global *global = frame->home->find(name);
   if (global && global->state != Global::State::InProgress && global->decl->is<syntax::BindStmt>())
     return globalValue(*frame->home, *global, global->name.span);
-  return std::nullopt;
+  return predeclared(name, context);
 }
 
 bool Evaluator::requirePlace(const Instance &instance, std::string_view name, syntax::Span use) {
@@ -269,8 +269,11 @@ std::optional<Value> Evaluator::globalValue(const FileScope &file, Global &globa
     return functionValue(*fn, &file);
   if (auto *module = global.decl->as<syntax::ModuleStmt>())
     return Value(file.moduleClass(*module));
-  if (global.decl->is<syntax::TrainStmt>())
-    return refuse(use, "`train` blocks are not supported yet");
+  if (global.decl->is<syntax::TrainStmt>()) {
+    error("E0620", use, fmt::format("`{}` is a train block, which is no value", global.name.text))
+        .note("it is declared", global.name.span);
+    return std::nullopt;
+  }
   switch (global.state) {
   case Global::State::Done:
     return global.value;

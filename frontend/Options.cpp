@@ -10,19 +10,21 @@
 
 namespace nnc::frontend {
 
+/// The class of `M(...)`; null if that is unclear.
+const ModuleClass *ModelBuilder::calledClass(const syntax::Expr &made) {
+  auto *call = made.as<syntax::CallExpr>();
+  std::optional<Value> callee;
+  if (call && (call->callee->is<syntax::NameExpr>() || call->callee->is<syntax::MemberExpr>()))
+    callee = evaluator.eval(*call->callee);
+  auto *target = callee ? callee->as<const ModuleClass *>() : nullptr;
+  return target ? *target : nullptr;
+}
+
 /// The class that `model A = M(...)` makes an instance of; null if that is unclear.
 const ModuleClass *ModelBuilder::resolveAlias(const ModuleClass &cls) {
   const ModuleClass *current = &cls;
-  for (unsigned depth = 0; current->decl->instance && depth < kMaxCallDepth; ++depth) {
-    auto *call = current->decl->instance->as<syntax::CallExpr>();
-    std::optional<Value> callee;
-    if (call && (call->callee->is<syntax::NameExpr>() || call->callee->is<syntax::MemberExpr>()))
-      callee = evaluator.eval(*call->callee);
-    auto *target = callee ? callee->as<const ModuleClass *>() : nullptr;
-    if (!target)
-      return nullptr;
-    current = *target;
-  }
+  for (unsigned depth = 0; current && current->decl->instance && depth < kMaxCallDepth; ++depth)
+    current = calledClass(*current->decl->instance);
   return current;
 }
 
@@ -48,21 +50,21 @@ bool isScalarType(const syntax::TypeExpr &type, syntax::ScalarKind kind) {
   return scalar && scalar->scalar == kind;
 }
 
-bool ModelBuilder::takeOptions(const syntax::ModuleStmt &decl) {
+bool ModelBuilder::takeOptions(const ModuleClass *cls, std::string_view name,
+                               const syntax::Expr *made) {
   if (options.sets.empty() && options.config.empty())
     return true;
-  const ModuleClass *cls = file.moduleClass(decl);
-  const ModuleClass *target = resolveAlias(*cls);
+  const ModuleClass *target = cls ? resolveAlias(*cls) : nullptr;
   if (!target) {
     if (!diags.hasErrors())
       diags
-          .error("E0205", decl.instance->span,
-                 fmt::format("the hyperparameters of `{}` cannot be set", decl.name.text))
+          .error("E0205", made->span,
+                 fmt::format("the hyperparameters of `{}` cannot be set", name))
           .primaryLabel("this is not a call of a module by its name");
     return false;
   }
   evaluator.overridden = cls;
-  return (options.config.empty() || takeConfig(*target)) && takeSets(*target, decl.name.text);
+  return (options.config.empty() || takeConfig(*target)) && takeSets(*target, name);
 }
 
 //===- --set ----------------------------------------------------------------------------------===//

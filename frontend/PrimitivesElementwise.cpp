@@ -95,10 +95,9 @@ std::optional<Value> where(PrimitiveCall &call) {
   return Value::tensor(call.emit.select(call.emit.broadcast(*condition, *shape), *a, *b));
 }
 
-/// Without effect when not training.
 std::optional<Value> stopGradient(PrimitiveCall &call) {
   std::optional<TensorValue> x = call.tensor("x");
-  return x ? std::optional(Value::tensor(*x)) : std::nullopt;
+  return x ? std::optional(Value::tensor(call.emit.stopGradient(*x))) : std::nullopt;
 }
 
 //===- Stored numbers ------------------------------------------------------------------------===//

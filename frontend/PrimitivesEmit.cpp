@@ -99,6 +99,14 @@ TensorValue Emitter::cast(const TensorValue &x, Element element) {
   return result;
 }
 
+TensorValue Emitter::stopGradient(const TensorValue &x) {
+  if (!context.training || !isFloating(x.element))
+    return x;
+  return wrapLike(
+      x, x.element,
+      context.builder.create<nn::StopGradientOp>(location(), x.value.getType(), x.value));
+}
+
 //===- Sources -------------------------------------------------------------------------------===//
 
 TensorValue Emitter::full(double value, Element element, const Shape &shape) {

@@ -31,6 +31,9 @@ public:
   /// Emits nothing where the IR's type stays the same.
   TensorValue cast(const TensorValue &x, Element element);
 
+  /// x itself where nothing is trained, or x is no float.
+  TensorValue stopGradient(const TensorValue &x);
+
   TensorValue full(double value, Element element, const Shape &shape);
   /// Exact, for integer elements.
   TensorValue fullInt(int64_t value, Element element, const Shape &shape);

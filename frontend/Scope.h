@@ -109,7 +109,7 @@ struct Frame {
   /// The innermost `scan` around what is being evaluated.
   ScanBody *scan = nullptr;
   /// `...` and `...S` of the signature.
-  std::map<std::string_view, std::vector<Dim>> packs;
+  Packs packs;
   /// Whose argument fixed a dimension variable of the signature.
   std::map<std::string_view, syntax::Span> boundAt;
   /// Set by `return`, with the place of each value.

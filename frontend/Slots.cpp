@@ -84,12 +84,16 @@ bool Evaluator::evalInit(const syntax::Expr &expr, Slot &slot) {
 //===- Declarations ---------------------------------------------------------------------------===//
 
 /// Binds the capitalised names without a meaning in the shape of a state: they are fixed when a
-/// session opens. False after an error.
-bool Evaluator::bindStateVariables(const syntax::TensorType &type, Slot &slot) {
+/// session opens. A pack without one leaves the state open.
+void Evaluator::bindStateVariables(const syntax::TensorType &type, Slot &slot) {
   for (const syntax::Dim &dim : type.dims) {
     if (dim.isPack) {
-      refuse(dim.span, "states with a pack of dimensions are not supported yet");
-      return false;
+      std::string_view pack = dim.packName.text;
+      slot.isOpen |=
+          frame->packs
+              .try_emplace(pack, std::vector<Dim>{Dim::variable(fmt::format("...{}", pack))})
+              .second;
+      continue;
     }
     auto *name = dim.expr->as<syntax::NameExpr>();
     if (!name || !isCapitalised(name->name) || isKnown(name->name))
@@ -97,7 +101,6 @@ bool Evaluator::bindStateVariables(const syntax::TensorType &type, Slot &slot) {
     slot.variables.emplace_back(name->name);
     frame->locals.define(name->name, Value::integer(Dim::variable(slot.variables.back())));
   }
-  return true;
 }
 
 bool Evaluator::evalSlotType(const syntax::SlotStmt &decl, Slot &slot) {
@@ -117,10 +120,12 @@ bool Evaluator::evalSlotType(const syntax::SlotStmt &decl, Slot &slot) {
     return false;
   }
   size_t mark = frame->locals.enterBlock();
-  std::optional<std::vector<Dim>> shape;
-  if (decl.slot != syntax::SlotKind::State || bindStateVariables(*type, slot))
-    shape = evalShape(*type);
+  Packs packs = frame->packs;
+  if (decl.slot == syntax::SlotKind::State)
+    bindStateVariables(*type, slot);
+  std::optional<std::vector<Dim>> shape = evalShape(*type);
   frame->locals.leaveBlock(mark);
+  frame->packs = std::move(packs);
   if (!shape)
     return false;
   int64_t elements = 1;
@@ -145,6 +150,7 @@ void Evaluator::declareSlot(Instance &instance, const syntax::SlotStmt &decl) {
   auto slot = std::make_unique<Slot>();
   slot->decl = &decl;
   slot->owner = &instance;
+  slot->isFrozen = decl.attribute("frozen") != nullptr;
   bool ok = true;
   if (decl.condition) {
     std::optional<bool> condition = evalCondition(*decl.condition, "if");

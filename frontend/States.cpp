@@ -2,6 +2,7 @@
 // that positions and guards may be made of.
 #include "frontend/Evaluator.h"
 
+#include "frontend/PrimitivesEmit.h"
 #include "ir/NNOps.h"
 #include "llvm/Support/SaveAndRestore.h"
 
@@ -35,7 +36,20 @@ std::optional<Value> Evaluator::asGuardValue(const TensorValue &tensor) {
 
 //===- The sizes of states --------------------------------------------------------------------===//
 
+/// Of an optimizer that is checked by itself: as the function that uses it says.
+std::optional<std::vector<Dim>> Evaluator::openShape(const Slot &slot, syntax::Span span) {
+  auto &type = slot.decl->type->get<syntax::TensorType>();
+  auto isKnownHere = [&](const syntax::Dim &dim) {
+    return !dim.isPack || frame->packs.count(dim.packName.text);
+  };
+  if (frame->self == slot.owner && std::ranges::all_of(type.dims, isKnownHere))
+    return evalShape(type);
+  return refuse(span, "states with a pack of dimensions are not supported yet");
+}
+
 std::optional<std::vector<Dim>> Evaluator::slotShape(Slot &slot, syntax::Span span) {
+  if (slot.isOpen)
+    return openShape(slot, span);
   if (slot.variables.empty())
     return slot.shape;
   auto known = stateShapes.find(slot.canonical());
@@ -227,11 +241,11 @@ void Evaluator::runUpdate(const syntax::UpdateStmt &stmt) {
     TensorValue target = targetOf(*slot, {{}, *shape}, place.span);
     result = exactTensor(context, stmt.opSpan, {Value::tensor(target), place.span, &place}, stored);
   }
-  if (result)
-    writeSlot(*slot,
-              {result->value, *shape, slot->isScalarState() ? result->scalar : std::nullopt});
-  else
-    frame->failed = true;
+  frame->failed |= !result;
+  if (!result)
+    return;
+  TensorValue kept = Emitter(context, stmt.opSpan).stopGradient(*result);
+  writeSlot(*slot, {kept.value, *shape, slot->isScalarState() ? result->scalar : std::nullopt});
 }
 
 } // namespace nnc::frontend

@@ -460,8 +460,8 @@ public:
   using StmtNode::StmtNode;
   Ident name;
   ExprPtr instance;
-  std::vector<StmtPtr> body;
-  Span bodySpan;
+  /// The part in braces, as a module of that name without hyperparameters.
+  std::unique_ptr<ModuleStmt> block;
 };
 
 /// What a function declares to return: one unnamed result, or named ones.

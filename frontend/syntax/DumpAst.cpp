@@ -329,7 +329,7 @@ void Dumper::children(const ModuleStmt &module) {
 
 void Dumper::children(const TrainStmt &train) {
   dump("=", train.instance);
-  children(train.body);
+  children(train.block->body);
 }
 
 void Dumper::children(const FnStmt &fn) {

@@ -244,7 +244,8 @@ Doc Formatter::train(const TrainStmt &train) {
   Doc name = take();
   Doc assign = takeWord();
   Doc instance = expr(*train.instance);
-  return b.concat({word, name, b.text(" "), assign, instance, b.text(" "), body(train.body)});
+  return b.concat(
+      {word, name, b.text(" "), assign, instance, b.text(" "), body(train.block->body)});
 }
 
 Doc Formatter::results(const std::vector<Result> &results) {

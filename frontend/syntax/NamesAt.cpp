@@ -138,7 +138,7 @@ public:
       for (const StmtPtr &member : module->body)
         visit(*member);
     } else if (auto *train = stmt.as<TrainStmt>()) {
-      for (const StmtPtr &member : train->body)
+      for (const StmtPtr &member : train->block->body)
         visit(*member);
     } else if (auto *fn = stmt.as<FnStmt>()) {
       visit(fn->expr.get());
@@ -219,7 +219,9 @@ std::vector<VisibleName> namesAt(const File &file, uint32_t offset) {
       names.insert(names.end(), members.begin(), members.end());
       addMembers(module->body, offset, names);
     } else if (auto *train = item->as<TrainStmt>()) {
-      addMembers(train->body, offset, names);
+      Names members = memberNames(*train->block);
+      names.insert(names.end(), members.begin(), members.end());
+      addMembers(train->block->body, offset, names);
     } else if (auto *fn = item->as<FnStmt>()) {
       addFunction(*fn, offset, names);
     }

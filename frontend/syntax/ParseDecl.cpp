@@ -242,14 +242,17 @@ StmtPtr Parser::parseModule() {
 /// `train net = Model(...) { optimizer = ...; fn loss ... }`.
 StmtPtr Parser::parseTrain() {
   auto node = std::make_unique<TrainStmt>(here());
+  node->block = std::make_unique<ModuleStmt>(here());
   advance();
   bool good = expectName(node->name, "the name of the trained model") && expect(Tok::Assign) &&
               (node->instance = parseExpr());
   if (!good && !skipToBody())
     return nullptr;
-  if (!parseMembers(node->bodySpan, node->span, node->body) || !good)
+  ModuleStmt &block = *node->block;
+  block.name = node->name;
+  if (!parseMembers(block.bodySpan, node->span, block.body) || !good)
     return nullptr;
-  node->span = since(node->span);
+  node->span = block.span = since(node->span);
   return node;
 }
 

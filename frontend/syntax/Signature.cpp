@@ -42,7 +42,7 @@ uint32_t headEnd(const Stmt &decl) {
   if (auto *module = decl.as<ModuleStmt>())
     return module->instance ? module->span.end : module->bodySpan.begin;
   if (auto *train = decl.as<TrainStmt>())
-    return train->bodySpan.begin;
+    return train->block->bodySpan.begin;
   auto *fn = decl.as<FnStmt>();
   if (!fn)
     return decl.span.end;

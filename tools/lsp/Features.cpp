@@ -186,7 +186,7 @@ static void addSymbols(const Analysis &analysis, const std::vector<syntax::StmtP
     } else if (auto *train = stmt->as<syntax::TrainStmt>()) {
       Json item = symbol(analysis, train->name, kModuleSymbol, train->span);
       item["children"] = Json::array();
-      addSymbols(analysis, train->body, item["children"]);
+      addSymbols(analysis, train->block->body, item["children"]);
       list.push_back(std::move(item));
     }
   }

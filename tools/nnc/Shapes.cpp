@@ -13,6 +13,7 @@
 #include <deque>
 #include <fmt/format.h>
 #include <map>
+#include <set>
 #include <vector>
 
 namespace nnc {
@@ -207,9 +208,11 @@ std::string bodyText(const Body &body) {
 
 std::string ShapeRecorder::text(bool library) const {
   std::string text;
+  std::set<std::string> shown; // what trains and what evaluates are mostly alike
   for (const Body &body : bodies)
     if (library || !body.inLibrary)
-      text += (text.empty() ? "" : "\n") + bodyText(body);
+      if (auto [it, isNew] = shown.insert(bodyText(body)); isNew)
+        text += (text.empty() ? "" : "\n") + *it;
   return text;
 }
 

@@ -188,17 +188,4 @@ TEST(BuildTime, DesignedModelsCompile) {
   EXPECT_EQ(compiled(Compilation::read("test/unit/frontend/models/llama.nn")), "");
 }
 
-TEST(BuildTime, ATrainBlockDoesNotKeepTheRestFromBeingChecked) {
-  std::string text = model("", "    return x\n") + "train net = M() {\n  clip_norm = 1.0\n}\n";
-  EXPECT_EQ(checked(text), "");
-  FrontendOptions options;
-  options.model = "net";
-  EXPECT_EQ(compiled(text, options), R"(error[E0590]: `train` blocks cannot be compiled yet
- --> model.nn:6:7
-  |
-6 | train net = M() {
-  |       ^^^
-)");
-}
-
 } // namespace nnc::frontend::testing
