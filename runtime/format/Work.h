@@ -18,7 +18,8 @@ struct StepWork {
 };
 
 /// Of a step at the sizes `dims`, by symbol; counters of loops are 0 there. A loop that runs as one
-/// kernel reads what it does not change once, and what its steps leave each other stays on the chip.
+/// kernel reads what it does not change once, and what its steps leave each other stays on the
+/// chip.
 StepWork workOf(const StepT &step, const EntryT &entry, std::span<const int64_t> dims);
 
 /// By index of Entry.buffers: bytes that a launch, a product or a copy reads (first) or writes.
