@@ -166,6 +166,8 @@ private:
   /// least half of the missing keys are is better than what was asked for.
   void findPrefix() {
     constexpr size_t Tried = 4;
+    if (missingKeys.size() * 2 < report.numSlots)
+      return; // most keys are right as they are
     llvm::StringSet<> tried;
     for (const Keys &keys : ArrayRef(missingKeys).take_front(Tried))
       for (const std::string &key : keys)

@@ -4,6 +4,7 @@
 #include "frontend/DimNormal.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace nnc::frontend {
 namespace {
@@ -178,13 +179,30 @@ bool provablyDifferent(const Dim &a, const Dim &b, const DimFacts &facts) {
   return difference.isValid() && !difference.bounds(facts).contains(0);
 }
 
+/// The least common multiple of the divisors in a sum: times that, every quotient is its dividend
+/// less a remainder, which has closer bounds than the quotient beside it.
+static int64_t commonDivisor(const Dim &value) {
+  constexpr int64_t most = 1 << 20;
+  int64_t result = 1;
+  for (const Dim::Term &term : value.getTerms())
+    for (const Dim::Factor &factor : term.factors)
+      if (std::optional<int64_t> divisor =
+              factor.atom->variable ? std::nullopt : factor.atom->denominator.getConstant();
+          divisor && *divisor > 0 && *divisor <= most)
+        if (int64_t multiple = std::lcm(result, *divisor); multiple <= most)
+          result = multiple;
+  return result;
+}
+
 bool provablyNonNegative(const Dim &value, const DimFacts &facts) {
-  if (value.isValid() && value.bounds(facts).low >= 0)
-    return true;
-  return std::any_of(facts.nonNegative.begin(), facts.nonNegative.end(), [&](const Dim &fact) {
-    Dim more = value - fact;
-    return more.isValid() && more.bounds(facts).low >= 0;
-  });
+  auto holds = [&](const Dim &number) {
+    if (!number.isValid())
+      return false;
+    Dim scaled = number * commonDivisor(number);
+    return number.bounds(facts).low >= 0 || (scaled.isValid() && scaled.bounds(facts).low >= 0);
+  };
+  return holds(value) || std::any_of(facts.nonNegative.begin(), facts.nonNegative.end(),
+                                     [&](const Dim &fact) { return holds(value - fact); });
 }
 
 } // namespace nnc::frontend

@@ -147,6 +147,8 @@ void EntryEmitter::openPack(std::string_view name) {
 }
 
 bool EntryEmitter::takeFormals(const syntax::FnStmt &fn) {
+  if (!evaluator.mayBindFormals(fn))
+    return false;
   bool ok = true;
   for (const syntax::Formal &formal : fn.params) {
     auto *type = formal.type->as<syntax::TensorType>();

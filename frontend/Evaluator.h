@@ -315,13 +315,15 @@ public:
 
   /// What a name is, without reporting anything; nothing for slots and after errors.
   std::optional<Value> quietLookup(std::string_view name);
+  /// Whether no parameter hides a member. Reports otherwise.
+  bool mayBindFormals(const syntax::FnStmt &fn);
 
 private:
   std::optional<Value> evalKind(const syntax::Expr &expr);
   std::optional<Value> evalTuple(const std::vector<syntax::ExprPtr> &exprs);
   bool bindTarget(const syntax::Target &target, std::optional<Value> value, syntax::Span span,
                   bool define);
-  bool mayBind(const syntax::Ident &name);
+  bool mayBind(const syntax::Ident &name, std::string_view what = "local");
   bool checkAnnotation(const syntax::Target &target, Value &value, syntax::Span span);
   bool wrongKind(const syntax::TypeExpr &type, const Value &value, const Taker &taker,
                  std::string_view name, syntax::Span span);

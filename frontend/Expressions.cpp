@@ -260,7 +260,14 @@ bool Evaluator::bindTarget(const syntax::Target &target, std::optional<Value> va
   return ok;
 }
 
-bool Evaluator::mayBind(const syntax::Ident &name) {
+bool Evaluator::mayBindFormals(const syntax::FnStmt &fn) {
+  bool ok = true;
+  for (const syntax::Formal &formal : fn.params)
+    ok &= mayBind(formal.name, "parameter");
+  return ok;
+}
+
+bool Evaluator::mayBind(const syntax::Ident &name, std::string_view what) {
   if (!frame->function || !frame->self)
     return true;
   const ModuleClass &cls = *frame->self->cls;
@@ -277,7 +284,7 @@ bool Evaluator::mayBind(const syntax::Ident &name) {
     return true;
   syntax::Diagnostic &diag = error(
       "E0203", name.span, fmt::format("`{}` is a member of `{}` already", name.text, cls.name()));
-  diag.primaryLabel("a local may not hide it").label(first, "the member");
+  diag.primaryLabel(fmt::format("a {} may not hide it", what)).label(first, "the member");
   if (slot && slot->decl->slot != syntax::SlotKind::Param)
     diag.help(fmt::format("a {} is written by `<-`: `{} <- ...`",
                           syntax::spelling(slot->decl->slot), name.text));

@@ -64,8 +64,12 @@ std::optional<Value> Evaluator::callBound(Frame &callee, const FunctionData &fun
                                           std::vector<BoundArgument> &bound, const CallSite &site) {
   const syntax::FnStmt &fn = *function.decl;
   callee.precision = function.self ? function.self->precision : context.precision;
+  bool entersLibrary = callee.home->isLibrary && !files.isLibrary(site.callee.file);
+  size_t firstError = diags.all().size();
   EnterFrame enter(*this, callee);
-  bool ok = true;
+  bool ok = mayBindFormals(fn);
+  if (!ok)
+    return placeholderResult(fn);
   if (std::optional<Precision> own = readPrecision(*this, fn, *callee.precision, ok)) {
     callee.precision = own;
     context.precision = *own;
@@ -85,10 +89,13 @@ std::optional<Value> Evaluator::callBound(Frame &callee, const FunctionData &fun
   if (!ok)
     return placeholderResult(fn);
   bool isTensorFunction = takesTensors(fn) || function.self;
-  if (!callee.emission || !isTensorFunction)
-    return runBody(callee, fn);
-  std::optional<Value> result = callEmitted(callee, function, values, site);
-  return result ? result : placeholderResult(fn);
+  bool isEmitted = callee.emission && isTensorFunction;
+  std::optional<Value> result =
+      isEmitted ? callEmitted(callee, function, values, site) : runBody(callee, fn);
+  if (entersLibrary)
+    diags.moveSince(firstError, site.callee,
+                    [&](syntax::FileId file) { return files.isLibrary(file); });
+  return result || !isEmitted ? result : placeholderResult(fn);
 }
 
 //===- Bodies ---------------------------------------------------------------------------------===//

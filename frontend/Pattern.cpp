@@ -179,6 +179,17 @@ bool PatternBinder::bindGroup(const PatternAxis &axis, const Dim &size,
   return true;
 }
 
+/// Of a side such as `bhtd`, one letter per axis as NumPy and PyTorch write it.
+static void helpWithLetters(syntax::Diagnostic &diag, const PatternSide &side, size_t rank) {
+  if (side.axes.size() != 1 || side.axes.front().kind != PatternAxis::Single)
+    return;
+  std::string text;
+  for (char letter : side.axes.front().atoms.front().name.text)
+    text += (text.empty() ? "" : " ") + std::string(1, letter);
+  if (text.size() == 2 * rank - 1 && rank > 1)
+    diag.help(fmt::format("spaces stand between axes: `{}`", text));
+}
+
 /// As many axes as the tensor has, `...` standing for any number, the same on all left sides.
 bool PatternBinder::checkRank(const PatternSide &side, const TensorValue &x) {
   size_t packs = 0;
@@ -186,11 +197,12 @@ bool PatternBinder::checkRank(const PatternSide &side, const TensorValue &x) {
     packs += axis.kind == PatternAxis::Ellipsis;
   size_t named = side.axes.size() - packs;
   if (packs > 1 || x.rank() < named || (packs == 0 && x.rank() != named)) {
-    context
-        .error("E0306", side.span,
-               fmt::format("this side of the pattern has {}{} axes, the value has {}", named,
-                           packs ? " or more" : "", x.rank()))
-        .primaryLabel("found " + formatTensorType(x));
+    syntax::Diagnostic &diag = context.error(
+        "E0306", side.span,
+        fmt::format("this side of the pattern has {}{} {}, the value has {}", named,
+                    packs ? " or more" : "", named == 1 && !packs ? "axis" : "axes", x.rank()));
+    diag.primaryLabel("found " + formatTensorType(x));
+    helpWithLetters(diag, side, x.rank());
     return false;
   }
   size_t packed = x.rank() - named;

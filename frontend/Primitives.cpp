@@ -32,9 +32,10 @@ std::vector<PrimitiveParameter> parseFormals(std::string_view text) {
 const std::map<std::string_view, Entry> &table() {
   static const std::map<std::string_view, Entry> entries = [] {
     std::map<std::string_view, Entry> result;
-    for (auto rows : {elementwisePrimitives(), reducePrimitives(), shapePrimitives(),
-                      createPrimitives(), convPrimitives(), poolPrimitives(), resizePrimitives(),
-                      orderPrimitives(), patternPrimitives(), randomPrimitives()})
+    for (auto rows :
+         {elementwisePrimitives(), reducePrimitives(), shapePrimitives(), padPrimitives(),
+          createPrimitives(), convPrimitives(), poolPrimitives(), adaptivePrimitives(),
+          resizePrimitives(), orderPrimitives(), patternPrimitives(), randomPrimitives()})
       for (const PrimitiveRow &row : rows)
         result.emplace(row.name, Entry{&row, parseFormals(row.formals)});
     return result;

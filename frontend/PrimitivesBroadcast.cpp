@@ -86,6 +86,22 @@ void reportBothStretch(Context &context, syntax::Span at, std::string_view what,
         postfixEdits(low, writeOutIndex(highShape.size() - lowShape.size(), lowShape.size())));
 }
 
+/// `[:, none]` behind what has the first axes of the other operand, where it was meant to have
+/// them.
+void offerAxesBehind(SizeCheck &check, const Pair &pair) {
+  bool leftIsHigh = pair.a().rank() > pair.b().rank();
+  const Operand &low = leftIsHigh ? pair.right : pair.left;
+  const Shape &high = leftIsHigh ? pair.a().shape : pair.b().shape;
+  const Shape &few = leftIsHigh ? pair.b().shape : pair.a().shape;
+  if (few.empty() || few.size() == high.size() || !low.span.isValid() ||
+      !std::equal(few.begin(), few.end(), high.begin()))
+    return;
+  std::string index = "[";
+  for (size_t i = 0; i < high.size(); ++i)
+    index += std::string(i ? ", " : "") + (i < few.size() ? ":" : "none");
+  check.setFix({"write the missing axes out", postfixEdits(low, index + "]")});
+}
+
 std::optional<Shape> broadcastPair(Context &context, syntax::Span at, std::string_view what,
                                    const Pair &pair) {
   const Shape &a = pair.a().shape, &b = pair.b().shape;
@@ -105,6 +121,7 @@ std::optional<Shape> broadcastPair(Context &context, syntax::Span at, std::strin
     if (!(a[axisOfA] == one) && !(b[axisOfB] == one))
       check.expectEqual(pair.left, axisOfA, pair.right, axisOfB);
   }
+  offerAxesBehind(check, pair);
   check.finish(/*withLabels=*/true);
   return std::nullopt;
 }

@@ -26,9 +26,11 @@ struct PrimitiveRow {
 std::span<const PrimitiveRow> elementwisePrimitives();
 std::span<const PrimitiveRow> reducePrimitives();
 std::span<const PrimitiveRow> shapePrimitives();
+std::span<const PrimitiveRow> padPrimitives();
 std::span<const PrimitiveRow> createPrimitives();
 std::span<const PrimitiveRow> convPrimitives();
 std::span<const PrimitiveRow> poolPrimitives();
+std::span<const PrimitiveRow> adaptivePrimitives();
 std::span<const PrimitiveRow> resizePrimitives();
 std::span<const PrimitiveRow> orderPrimitives();
 std::span<const PrimitiveRow> patternPrimitives();

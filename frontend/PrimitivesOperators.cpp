@@ -47,6 +47,9 @@ bool requireOperand(Context &context, BinaryOp op, syntax::Span opSpan, const Op
       "E0403", opSpan,
       fmt::format("{} needs tensors or numbers, found {}", quote(op), describeKind(operand.value)));
   labelTypes(diag, {operand});
+  if (operand.value.isNone() && operand.expr && operand.expr->as<syntax::NameExpr>())
+    diag.help(fmt::format("an optional argument may be missing: ask `if {0} != none` first",
+                          operand.expr->as<syntax::NameExpr>()->name));
   return false;
 }
 

@@ -194,56 +194,7 @@ std::optional<Value> split(PrimitiveCall &call) {
   return Value::tuple(std::move(parts));
 }
 
-//===- pad, flip, gather ---------------------------------------------------------------------===//
-
-/// One width per axis: an int for both sides, or a pair (before, after).
-struct Widths {
-  std::vector<int64_t> low, high;
-};
-
-std::optional<Widths> getWidths(PrimitiveCall &call, size_t rank) {
-  const Operand &given = call.operand("widths");
-  if (!given.value.isSequence() || given.value.elements().size() != rank) {
-    call.error("E0403", given.span,
-               fmt::format("`pad` needs one width, or pair of widths, for each of {} axes", rank));
-    return std::nullopt;
-  }
-  Widths widths;
-  for (const Operand &part : call.elementsOf(given)) {
-    std::vector<Operand> sides = {part, part};
-    if (part.value.isSequence())
-      sides = call.elementsOf(part);
-    if (sides.size() != 2)
-      return call.wrongKind(part, "an int or a pair (before, after)");
-    for (size_t i = 0; i < 2; ++i) {
-      std::optional<int64_t> width = sides[i].value.asInt();
-      if (!width || *width < 0 || *width > INT32_MAX)
-        return call.wrongKind(sides[i], "a width of at least 0");
-      (i == 0 ? widths.low : widths.high).push_back(*width);
-    }
-  }
-  return widths;
-}
-
-std::optional<Value> pad(PrimitiveCall &call) {
-  std::optional<TensorValue> x = call.tensor("x", Elements::Numbers);
-  if (!x)
-    return std::nullopt;
-  std::optional<Widths> widths = getWidths(call, x->rank());
-  std::optional<double> value = call.numberOr("value", 0);
-  if (!widths || !value)
-    return std::nullopt;
-  // What the border is made of must fit the elements, as any number beside a tensor.
-  if (call.has("value") && !isFloating(x->element) &&
-      !numberToTensor(call.context, call.operand("value"), x->element, {}))
-    return std::nullopt;
-  Shape shape = x->shape;
-  for (size_t i = 0; i < shape.size(); ++i)
-    shape[i] += widths->low[i] + widths->high[i];
-  if (!requireValidShape(call.context, call.span, shape))
-    return std::nullopt;
-  return Value::tensor(call.emit.pad(*x, widths->low, widths->high, *value));
-}
+//===- flip, roll, gather --------------------------------------------------------------===//
 
 std::optional<Value> flip(PrimitiveCall &call) {
   std::optional<TensorValue> x = call.tensor("x");
@@ -256,6 +207,40 @@ std::optional<Value> flip(PrimitiveCall &call) {
   for (size_t axis : *axes)
     result = call.emit.flip(result, axis);
   return Value::tensor(result);
+}
+
+/// What leaves at the end of an axis comes back at its beginning.
+TensorValue rollAxis(Emitter &emit, const TensorValue &x, size_t axis, const Dim &shift) {
+  const Dim size = x.shape[axis];
+  if (!size.isConstant() || !shift.isConstant()) {
+    Shape places = {size};
+    TensorValue from = emit.binary("sub", emit.iota(Element::I32, places, 0),
+                                   emit.size(shift, Element::I32, places));
+    return emit.gather(x, emit.binary("mod", from, emit.size(size, Element::I32, places)), axis);
+  }
+  if (size == Dim(0) || shift.mod(size) == Dim(0))
+    return x;
+  std::vector<TensorValue> parts;
+  std::vector<int64_t> steps(x.rank(), 1);
+  Shape starts(x.rank(), 0), lengths = x.shape;
+  starts[axis] = size - shift.mod(size);
+  lengths[axis] = shift.mod(size);
+  parts.push_back(emit.slice(x, starts, lengths, steps));
+  lengths[axis] = starts[axis];
+  starts[axis] = 0;
+  parts.push_back(emit.slice(x, starts, lengths, steps));
+  return emit.concat(parts, axis, size);
+}
+
+std::optional<Value> roll(PrimitiveCall &call) {
+  std::optional<TensorValue> x = call.tensor("x");
+  if (!x)
+    return std::nullopt;
+  std::optional<size_t> axis = call.axis("axis", x->rank());
+  std::optional<Dim> shift = call.dim("shift");
+  if (!axis || !shift)
+    return std::nullopt;
+  return Value::tensor(rollAxis(call.emit, *x, *axis, *shift));
 }
 
 std::optional<Value> gather(PrimitiveCall &call) {
@@ -272,7 +257,7 @@ std::optional<Value> gather(PrimitiveCall &call) {
 constexpr PrimitiveRow rows[] = {
     {"reshape", "x shape", reshape},    {"broadcast", "x shape", broadcast},
     {"concat", "tensors axis", concat}, {"stack", "tensors axis", stack},
-    {"split", "x parts axis", split},   {"pad", "x widths value?", pad},
+    {"split", "x parts axis", split},   {"roll", "x shift axis", roll},
     {"flip", "x axis?", flip},          {"gather", "x ids axis", gather},
 };
 

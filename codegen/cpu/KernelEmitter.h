@@ -24,7 +24,6 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
-#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
 
 #include <functional>
@@ -126,7 +125,12 @@ private:
   View updatedView(mlir::Value pointer);
 
   // Materialize.cpp: boxes of tensors in memory.
-  using Demands = llvm::MapVector<mlir::Value, Box>;
+  /// What is read of a tensor, and whether from memory or computed where it is read.
+  struct Demand {
+    Box box;
+    bool inMemory;
+  };
+  using Demands = llvm::MapVector<mlir::Value, Demand>;
   void emitInto(mlir::Value tensor, const Box &box, const View &dest);
   void emitCopy(mlir::Value tensor, const Box &box, const View &dest);
   void emitPad(mlir::tensor::PadOp op, const Box &box, const View &dest);
@@ -146,7 +150,8 @@ private:
                                                           const Nest &nest);
   void emitInitialValues(const Nest &nest);
   void demandOperands(mlir::linalg::LinalgOp op, llvm::ArrayRef<Interval> dims, Demands &demands);
-  void demand(mlir::Value tensor, const Box &box, const UseOfTensor &use, Demands &demands);
+  bool note(mlir::Value tensor, Box &box, bool wantsMemory, Demands &demands);
+  void demand(mlir::Value tensor, Box box, const UseOfTensor &use, Demands &demands);
   bool fitsInto(mlir::linalg::LinalgOp op, mlir::OpOperand &operand, llvm::ArrayRef<Interval> dims);
   void materializeAll(const Demands &demands);
   bool isMaterialized(mlir::Value tensor, const Box &box);
@@ -158,9 +163,15 @@ private:
   View allocate(mlir::Location loc, mlir::Type element, const Box &box);
   Box mapBox(mlir::AffineMap map, llvm::ArrayRef<Interval> dims, mlir::Value tensor);
   Box fullBox(mlir::Value tensor);
+  struct Materialized;
+  const Materialized *findMaterialized(mlir::Value tensor) const;
   const View *findView(mlir::Value tensor) const;
 
   // Pack.cpp: operands copied in the order in which loops walk through them.
+  bool isScattered(mlir::linalg::LinalgOp op, mlir::OpOperand &operand,
+                   llvm::ArrayRef<Interval> dims);
+  bool isWorthPacking(mlir::linalg::LinalgOp op, mlir::OpOperand &operand,
+                      llvm::ArrayRef<Interval> dims);
   bool wantsPacking(mlir::linalg::LinalgOp op, mlir::OpOperand &operand,
                     llvm::ArrayRef<Interval> dims);
   PackedOperand pack(mlir::linalg::LinalgOp op, mlir::OpOperand &operand,
@@ -242,13 +253,13 @@ private:
   llvm::DenseMap<mlir::Value, Element> scalars;
   llvm::DenseMap<mlir::Value, View> argumentViews; ///< operands of the kernel, and reshapes of them
   int64_t bufferBytes = 0;                         ///< on the stack, so far
-  llvm::DenseSet<mlir::Value> unbounded;           ///< tensors that cannot have a buffer
   /// The parts of tensors that are in memory at the insertion point; the last entry of a tensor
-  /// counts.
+  /// counts. One that is hidden is computed where it is read, for an earlier entry is too small.
   struct Materialized {
     mlir::Value tensor;
     Box box;
     View view;
+    bool isHidden;
   };
   llvm::SmallVector<Materialized> materialized;
   Lanes lanes;

@@ -25,10 +25,17 @@ static SmallVector<Coord> coordsOf(ArrayRef<unsigned> dims, ArrayRef<Coord> all)
 
 static int64_t bytesOf(Type element) { return std::max(1u, element.getIntOrFloatBitWidth() / 8); }
 
-const View *KernelEmitter::findView(Value tensor) const {
+/// The entry of `tensor` that counts, or null.
+const KernelEmitter::Materialized *KernelEmitter::findMaterialized(Value tensor) const {
   for (const Materialized &entry : llvm::reverse(materialized))
     if (entry.tensor == tensor)
-      return &entry.view;
+      return entry.isHidden ? nullptr : &entry;
+  return nullptr;
+}
+
+const View *KernelEmitter::findView(Value tensor) const {
+  if (const Materialized *entry = findMaterialized(tensor))
+    return &entry->view;
   auto at = argumentViews.find(tensor);
   return at == argumentViews.end() ? nullptr : &at->second;
 }
@@ -81,24 +88,39 @@ Box KernelEmitter::mapBox(AffineMap map, ArrayRef<Interval> dims, Value tensor) 
   return box;
 }
 
+/// The least interval around both that is known without looking at the dimensions; else all.
+static Interval unite(const Interval &a, const Interval &b, const Interval &all) {
+  if (a == b)
+    return a;
+  std::optional<int64_t> ahead = (b.offset - a.offset).constant();
+  if (!ahead || !(a.size == b.size))
+    return all;
+  int64_t longer = std::abs(*ahead), bound = std::max(a.bound, b.bound);
+  if (a.bound < 0 || b.bound < 0)
+    bound = -1 - longer;
+  return {*ahead < 0 ? b.offset : a.offset, a.size + longer, bound + longer};
+}
+
+/// Notes that `box` of `tensor` is read, and makes `box` all that is: what is in memory for one
+/// reader is what all find. True if it is to be in memory, for which the caller has a reason.
+bool KernelEmitter::note(Value tensor, Box &box, bool wantsMemory, Demands &demands) {
+  auto [at, isNew] = demands.try_emplace(tensor, Demand{box, false});
+  Demand &demanded = at->second;
+  if (!isNew)
+    for (auto [known, wanted, all] : llvm::zip_equal(demanded.box, box, fullBox(tensor)))
+      known = unite(known, wanted, all);
+  box = demanded.box;
+  demanded.inMemory = (demanded.inMemory || wantsMemory) && isSmall(tensor, box);
+  return demanded.inMemory;
+}
+
 /// Notes in `demands` what must be in memory before elements of `box` can be computed.
-void KernelEmitter::demand(Value tensor, const Box &box, const UseOfTensor &use, Demands &demands) {
+void KernelEmitter::demand(Value tensor, Box box, const UseOfTensor &use, Demands &demands) {
   Operation *op = tensor.getDefiningOp();
-  if (!op || argumentViews.contains(tensor) || isMaterialized(tensor, box))
+  bool isArgument = !op || argumentViews.contains(tensor);
+  if (note(tensor, box, !isArgument && wantsBuffer(tensor, use), demands) || isArgument ||
+      isMaterialized(tensor, box))
     return;
-  if (wantsBuffer(tensor, use) && isSmall(tensor, box)) {
-    auto [at, isNew] = demands.try_emplace(tensor, box);
-    if (isNew || at->second == box)
-      return;
-    Box whole = fullBox(tensor);
-    for (auto [known, wanted, full] : llvm::zip(at->second, box, whole))
-      if (!(known == wanted))
-        known = full;
-    if (isSmall(tensor, at->second))
-      return;
-    demands.erase(tensor);
-    unbounded.insert(tensor);
-  }
   TypeSwitch<Operation *>(op)
       .Case([&](linalg::LinalgOp linalg) {
         SmallVector<Poly> loops = loopSizes(linalg);
@@ -178,32 +200,9 @@ void KernelEmitter::cutOutermost(const ReshapeGroup &group, const Interval &rang
     inner[group.source.front()] = {*offset, *size, range.bound < 0 ? -1 : range.bound / rest};
 }
 
-/// True for an operand of a product that is better copied first: its rows, along which vectors are
-/// loaded, are so far apart that they would push each other out of the caches before they are read
-/// again.
-static bool isScattered(linalg::LinalgOp op, OpOperand &operand, const View &view,
-                        ArrayRef<Interval> dims) {
-  constexpr int64_t farApart = 1024;
-  if (view.strides.empty() || !isReadOften(op, operand, dims))
-    return false;
-  ArrayRef<AffineExpr> axes = op.getMatchingIndexingMap(&operand).getResults();
-  auto last = dyn_cast<AffineDimExpr>(axes.back());
-  SmallVector<unsigned> parallel;
-  op.getParallelDims(parallel);
-  if (!last || !llvm::is_contained(parallel, last.getPosition()))
-    return false;
-  return llvm::any_of(llvm::zip_equal(axes, view.strides), [&](auto pair) {
-    auto dim = dyn_cast<AffineDimExpr>(std::get<0>(pair));
-    std::optional<int64_t> stride = std::get<1>(pair).constant();
-    return dim && !llvm::is_contained(parallel, dim.getPosition()) &&
-           (!stride || *stride >= farApart);
-  });
-}
-
 bool KernelEmitter::wantsPart(linalg::LinalgOp op, OpOperand &operand, ArrayRef<Interval> dims) {
-  auto argument = argumentViews.find(operand.get());
-  if (argument != argumentViews.end())
-    return isScattered(op, operand, argument->second, dims);
+  if (argumentViews.contains(operand.get()))
+    return isScattered(op, operand, dims);
   return wantsBuffer(operand.get(), getUse(op, operand.getOperandNumber()));
 }
 
@@ -214,31 +213,27 @@ void KernelEmitter::demandOperands(linalg::LinalgOp op, ArrayRef<Interval> dims,
         (!op.isDpsInit(&operand) && !op.payloadUsesValueFromOperand(&operand)))
       continue;
     Box box = mapBox(op.getMatchingIndexingMap(&operand), dims, tensor);
-    if (argumentViews.contains(tensor)) {
-      if (!wantsPacking(op, operand, dims) && wantsPart(op, operand, dims) && isSmall(tensor, box))
-        demands.try_emplace(tensor, box);
+    if (wantsPacking(op, operand, dims))
       continue;
-    }
-    demand(tensor, box, getUse(op, operand.getOperandNumber()), demands);
+    if (argumentViews.contains(tensor))
+      note(tensor, box, wantsPart(op, operand, dims), demands);
+    else
+      demand(tensor, box, getUse(op, operand.getOperandNumber()), demands);
   }
   for (Value captured : getCapturedTensors(op))
     demand(captured, fullBox(captured), {true, true, false}, demands);
 }
 
 bool KernelEmitter::isMaterialized(Value tensor, const Box &box) {
-  for (const Materialized &entry : llvm::reverse(materialized))
-    if (entry.tensor == tensor)
-      return llvm::all_of(llvm::zip_equal(entry.box, box, sizes(tensor)), [](auto axis) {
-        auto &[has, wants, size] = axis;
-        return has == wants || (has.offset.isConstant(0) && has.size == size);
-      });
-  return false;
+  const Materialized *entry = findMaterialized(tensor);
+  return entry && llvm::all_of(llvm::zip_equal(entry->box, box, sizes(tensor)), [](auto axis) {
+           auto &[has, wants, size] = axis;
+           return has == wants || (has.offset.isConstant(0) && has.size == size);
+         });
 }
 
 /// True if a buffer for `box` has a size that is known and fits onto the stack.
 bool KernelEmitter::isSmall(Value tensor, const Box &box) {
-  if (unbounded.contains(tensor))
-    return false;
   int64_t most = std::min(maxBufferBytes, maxStackBytes - bufferBytes);
   int64_t bytes = bytesOf(getElementTypeOrSelf(tensor));
   for (const Interval &range : box) {
@@ -253,7 +248,7 @@ bool KernelEmitter::isSmall(Value tensor, const Box &box) {
 
 void KernelEmitter::materializeAll(const Demands &demands) {
   // In the order of the program, so that what several of them need is there for all.
-  SmallVector<std::pair<Value, Box>> ordered(demands.begin(), demands.end());
+  SmallVector<std::pair<Value, Demand>> ordered(demands.begin(), demands.end());
   llvm::sort(ordered, [](const auto &a, const auto &b) {
     Operation *x = a.first.getDefiningOp(), *y = b.first.getDefiningOp();
     if (x && y && x != y)
@@ -264,12 +259,19 @@ void KernelEmitter::materializeAll(const Demands &demands) {
     };
     return !x == !y ? number(a.first) < number(b.first) : !x;
   });
-  for (const auto &[tensor, box] : ordered) {
+  for (const auto &[tensor, demanded] : ordered) {
+    const auto &[box, inMemory] = demanded;
     if (isMaterialized(tensor, box))
       continue;
+    if (!inMemory) {
+      // What is in memory from outside has not all of it.
+      if (findMaterialized(tensor))
+        materialized.push_back({tensor, {}, {}, true});
+      continue;
+    }
     View view = allocate(tensor.getLoc(), getElementTypeOrSelf(tensor), box);
     emitInto(tensor, box, view);
-    materialized.push_back({tensor, box, view});
+    materialized.push_back({tensor, box, view, false});
   }
 }
 
@@ -445,7 +447,7 @@ bool KernelEmitter::fitsInto(linalg::LinalgOp op, OpOperand &operand, ArrayRef<I
   if (!isa<RankedTensorType>(tensor.getType()) || op.isDpsInit(&operand) ||
       !op.payloadUsesValueFromOperand(&operand))
     return true;
-  if (hasGaps(op, operand, dims) && argumentViews.contains(tensor))
+  if (isWorthPacking(op, operand, dims))
     return wantsPacking(op, operand, dims);
   if (!wantsPart(op, operand, dims))
     return true;

@@ -1,7 +1,8 @@
 //===- Pack.cpp - operands in the order of the loops that read them -------===//
 //
 // An operand of a product that is read with gaps (a 1x1 convolution with a stride) is copied
-// without them first: vectors of what is apart cost several loads each, every time.
+// without them first: vectors of what is apart cost several loads each, every time. So is one whose
+// rows are far apart. Each operand has a copy of its own, for two may be parts of one tensor.
 //
 //===----------------------------------------------------------------------===//
 
@@ -59,8 +60,38 @@ static SmallVector<unsigned> dimsOf(AffineMap map) {
   return dims;
 }
 
+/// True for an operand of a product that is better copied first: its rows, along which vectors are
+/// loaded, are so far apart that they would push each other out of the caches before they are read
+/// again.
+bool KernelEmitter::isScattered(linalg::LinalgOp op, OpOperand &operand, ArrayRef<Interval> dims) {
+  constexpr int64_t farApart = 1024;
+  auto argument = argumentViews.find(operand.get());
+  if (argument == argumentViews.end() || argument->second.strides.empty() ||
+      !isReadOften(op, operand, dims))
+    return false;
+  ArrayRef<AffineExpr> axes = op.getMatchingIndexingMap(&operand).getResults();
+  auto last = dyn_cast<AffineDimExpr>(axes.back());
+  SmallVector<unsigned> parallel;
+  op.getParallelDims(parallel);
+  if (!last || !llvm::is_contained(parallel, last.getPosition()))
+    return false;
+  return llvm::any_of(llvm::zip_equal(axes, argument->second.strides), [&](auto pair) {
+    auto dim = dyn_cast<AffineDimExpr>(std::get<0>(pair));
+    std::optional<int64_t> stride = std::get<1>(pair).constant();
+    return dim && !llvm::is_contained(parallel, dim.getPosition()) &&
+           (!stride || *stride >= farApart);
+  });
+}
+
+bool KernelEmitter::isWorthPacking(linalg::LinalgOp op, OpOperand &operand,
+                                   ArrayRef<Interval> dims) {
+  bool hasOwnPlaces = op.getMatchingIndexingMap(&operand).isProjectedPermutation();
+  return argumentViews.contains(operand.get()) &&
+         (hasGaps(op, operand, dims) || (hasOwnPlaces && isScattered(op, operand, dims)));
+}
+
 bool KernelEmitter::wantsPacking(linalg::LinalgOp op, OpOperand &operand, ArrayRef<Interval> dims) {
-  if (!argumentViews.contains(operand.get()) || !hasGaps(op, operand, dims))
+  if (!isWorthPacking(op, operand, dims))
     return false;
   Box box;
   for (unsigned dim : dimsOf(op.getMatchingIndexingMap(&operand)))

@@ -112,4 +112,16 @@ void Diagnostics::labelSince(size_t first, Span region, std::string_view text) {
   }
 }
 
+void Diagnostics::moveSince(size_t first, Span place, const std::function<bool(FileId)> &isInside) {
+  for (size_t i = first; i < list.size(); ++i) {
+    Diagnostic &diag = list[i];
+    if (!diag.primary.span.isValid() || !isInside(diag.primary.span.file))
+      continue;
+    if (diag.primary.text.empty())
+      diag.primary.text = "here";
+    diag.labels.insert(diag.labels.begin(), std::move(diag.primary));
+    diag.primary = {place, ""};
+  }
+}
+
 } // namespace nnc::syntax

@@ -20,6 +20,7 @@
 #include "frontend/syntax/Source.h"
 
 #include <deque>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -105,6 +106,9 @@ public:
   /// Writes `text` beside the carets of the diagnostics from number `first` on that lie within
   /// `region` and have nothing there yet.
   void labelSince(size_t first, Span region, std::string_view text);
+  /// Puts the carets of the diagnostics from number `first` on to `place` where they are in a file
+  /// that `isInside` names; where they were gets a label.
+  void moveSince(size_t first, Span place, const std::function<bool(FileId)> &isInside);
 
 private:
   Diagnostic &add(Severity severity, std::string_view code, Span span, std::string message);

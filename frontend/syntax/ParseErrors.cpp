@@ -222,6 +222,7 @@ void Parser::reportBadString() {
   char quote = text.front();
   bool isClosed = text.size() > 1 && text.back() == quote;
   if (!isClosed) {
+    reportedEnd = true; // the string may have taken in what closes the brackets around it
     diags.error("E0104", here(), "this string is never closed")
         .primaryLabel(fmt::format("expected `{}` before the end of the line", quote));
     return;

@@ -86,12 +86,29 @@ struct Parts {
   std::span<const std::byte> data;
 };
 
+/// What a file of another kind is that users take for weights; empty if it is none of these.
+std::string_view otherKind(std::span<const std::byte> bytes) {
+  std::string_view text(reinterpret_cast<const char *>(bytes.data()), bytes.size());
+  if (text.starts_with("PK\x03\x04") || text.starts_with("\x80\x02\x8a\x0a"))
+    return "a file of torch.save; write one with "
+           "safetensors.torch.save_file(model.state_dict(), path)";
+  if (text.starts_with("GGUF"))
+    return "a GGUF file";
+  if (text.starts_with("\x89HDF\r\n\x1a\n"))
+    return "an HDF5 file";
+  if (text.starts_with("\x93NUMPY"))
+    return "a .npy file";
+  return "";
+}
+
 Result<Parts> split(std::span<const std::byte> bytes, const std::string &name) {
   uint64_t size = 0;
   if (bytes.size() < sizeof(size))
     return Error{
         fmt::format("{} is not a safetensors file: it has only {} bytes", name, bytes.size())};
   std::memcpy(&size, bytes.data(), sizeof(size));
+  if (std::string_view kind = otherKind(bytes); !kind.empty() && size > bytes.size())
+    return Error{fmt::format("{} is not a safetensors file, but {}", name, kind)};
   bytes = bytes.subspan(sizeof(size));
   if (size > MaxHeader)
     return Error{fmt::format("{} is not a safetensors file: it says that its header has {} bytes",

@@ -106,7 +106,38 @@ class Norms(nn.Module):
         }
 
 
+class Borders(nn.Module):
+    def forward(self, x):
+        height, width = x.shape[2:]
+        functions = [lambda x: F.celu(x, 1.3), F.logsigmoid, F.softsign, F.tanhshrink, F.hardshrink]
+        functions += [lambda x: F.softshrink(x, 0.7), lambda x: F.hardtanh(x, -1, 2), lambda x: F.threshold(x, 0.1, 20)]
+        small = 1e-4 * x
+        exact = [1e4 * f(small) for f in (F.elu, F.selu, F.celu, torch.expm1, torch.log1p)]
+        exact += [1e6 * f(x - 15) for f in (F.softplus, F.mish)]
+        return {
+            "reflected": F.pad(x, (2, 0, 1, 2), "reflect"),
+            "replicated": F.pad(x, (0, 4, 3, 1), "replicate"),
+            "circular": F.pad(x, (2, 2, 1, 3), "circular"),
+            "multiple": F.pad(x, (width % 2, 3, 0, -height % 4), value=2),
+            "rolled": x.roll((1, 2, -1), (1, 2, 3)),
+            "uneven": F.adaptive_avg_pool2d(x, (3, 4)),
+            "peaks": F.adaptive_max_pool2d(x, (2, 3)),
+            "signal": F.adaptive_avg_pool1d(x[:, :, 0], 3),
+            "shuffled": F.channel_shuffle(x, 2),
+            "pixels": F.pixel_shuffle(x, 2),
+            "unit": F.normalize(x),
+            "cosine": F.cosine_similarity(x, x.flip(2)),
+            "lse": x.logsumexp(2),
+            "lower": x.tril(1),
+            "upper": x.triu(-1),
+            "gated": F.glu(x, 1),
+            "activations": torch.stack([f(4 * x) for f in functions]),
+            "exact": torch.stack(exact),
+        }
+
+
 CASES = {
+    "borders": (Borders, ["ops/borders.nn"], {"x": {"shape": [2, 4, 5, 7]}}),
     "convolutions": (Convolutions, ["ops/convolutions.nn"], {"x": {"shape": [2, 4, 5, 6]}}),
     "pools": (Pools, ["ops/pools.nn"], {"x": {"shape": [1, 3, 9, 11]}}),
     "order": (

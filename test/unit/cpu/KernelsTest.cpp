@@ -276,6 +276,51 @@ TEST(CpuKernels, Pooling) {
              batches);
 }
 
+/// Two operands of a product are different parts of one tensor.
+TEST(CpuKernels, ProductOfATensorWithItself) {
+  checkModel(R"(
+    func.func @f(%x: tensor<8x1100xf32>) -> tensor<1100x1100xf32>
+        attributes {nn.entry, nn.dims = []} {
+      %0 = nn.matmul %x, %x {transpose_a}
+          : tensor<8x1100xf32>, tensor<8x1100xf32> -> tensor<1100x1100xf32>
+      return %0 : tensor<1100x1100xf32>
+    })",
+             {{}});
+}
+
+TEST(CpuKernels, WhatIsReadAtSeveralPlacesHasOneBuffer) {
+  checkModel(R"(
+    #map = affine_map<()[s0, s1, s2] -> (s0, 8, s1, s2)>
+    #map1 = affine_map<()[s0, s1, s2] -> (s0, 8, (s1 + 1) floordiv 2 - 1, (s2 + 1) floordiv 2 - 1)>
+    #map2 = affine_map<()[s0, s1, s2] -> (s0, 12, (s1 + 1) floordiv 2 - 1, (s2 + 1) floordiv 2 - 1)>
+    #map3 = affine_map<() -> (0, 0, 0, 0)>
+    #map4 = affine_map<() -> (0, 1, 0, 0)>
+    #map5 = affine_map<() -> (0, 2, 0, 0)>
+    #map6 = affine_map<() -> (0, 4, 0, 0)>
+    func.func @f(%arg0: tensor<?x8x?x?xf32, #map>) -> tensor<?x8x?x?xf32, #map1>
+        attributes {nn.entry, nn.dims = ["B", "H", "W"]} {
+      %0 = nn.pool2d  max %arg0 {kernel = array<i64: 3, 3>, padding = array<i64: 0, 0, 0, 0>, strides = array<i64: 2, 2>}
+          : tensor<?x8x?x?xf32, #map> -> tensor<?x8x?x?xf32, #map1>
+      %1 = nn.mul %0, %0 : tensor<?x8x?x?xf32, #map1>
+      %2 = nn.pad %1 {high = array<i64: 0, 2, 0, 0>, low = array<i64: 0, 2, 0, 0>, value = 0.000000e+00 : f32}
+          : tensor<?x8x?x?xf32, #map1> -> tensor<?x12x?x?xf32, #map2>
+      %3 = nn.slice %2 start #map3 step [1, 1, 1, 1]
+          : tensor<?x12x?x?xf32, #map2> -> tensor<?x8x?x?xf32, #map1>
+      %4 = nn.slice %2 start #map4 step [1, 1, 1, 1]
+          : tensor<?x12x?x?xf32, #map2> -> tensor<?x8x?x?xf32, #map1>
+      %5 = nn.add %3, %4 : tensor<?x8x?x?xf32, #map1>
+      %6 = nn.slice %2 start #map5 step [1, 1, 1, 1]
+          : tensor<?x12x?x?xf32, #map2> -> tensor<?x8x?x?xf32, #map1>
+      %7 = nn.add %5, %6 : tensor<?x8x?x?xf32, #map1>
+      %8 = nn.slice %2 start #map6 step [1, 1, 1, 1]
+          : tensor<?x12x?x?xf32, #map2> -> tensor<?x8x?x?xf32, #map1>
+      %9 = nn.add %7, %8 : tensor<?x8x?x?xf32, #map1>
+      %10 = nn.add %9, %0 : tensor<?x8x?x?xf32, #map1>
+      return %10 : tensor<?x8x?x?xf32, #map1>
+    })",
+             {{1, 30, 35}, {2, 16, 64}});
+}
+
 TEST(CpuKernels, Movement) {
   checkModel(R"(
     #x = affine_map<()[s0] -> (s0, 6, 10)>

@@ -217,6 +217,10 @@ TEST(DimFacts, Proofs) {
   EXPECT_FALSE(provablyNonNegative(H - 17, facts));
   EXPECT_TRUE(provablyNonNegative(2048 - T - B, facts));
   EXPECT_FALSE(provablyNonNegative(2047 - T - B, facts));
+  // H rounded up to a multiple of 4, and half of that less 1; a quotient is close to its dividend.
+  EXPECT_TRUE(provablyNonNegative(-(-H).floorDiv(4) * 4 - H, facts));
+  EXPECT_TRUE(provablyNonNegative(2 * H - 2 * (3 * H).floorDiv(4) - 8, facts));
+  EXPECT_FALSE(provablyNonNegative(2 * H - 2 * (3 * H).floorDiv(4) - 9, facts));
 }
 
 std::string difference(const Dim &a, const Dim &b, const DimFacts &facts = {}) {
