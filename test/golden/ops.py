@@ -107,8 +107,14 @@ class Norms(nn.Module):
 
 
 class Borders(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.lstm, self.gru = nn.RNNCell(4, 3), nn.LSTMCell(4, 3), nn.GRUCell(4, 3)
+
     def forward(self, x):
         height, width = x.shape[2:]
+        point, h, c = x[:, :, 0, 0], x[:, 1:, 1, 0], x[:, 1:, 2, 0]
+        lstm_h, lstm_c = self.lstm(point, (h, c))
         functions = [lambda x: F.celu(x, 1.3), F.logsigmoid, F.softsign, F.tanhshrink, F.hardshrink]
         functions += [lambda x: F.softshrink(x, 0.7), lambda x: F.hardtanh(x, -1, 2), lambda x: F.threshold(x, 0.1, 20)]
         small = 1e-4 * x
@@ -133,6 +139,10 @@ class Borders(nn.Module):
             "gated": F.glu(x, 1),
             "activations": torch.stack([f(4 * x) for f in functions]),
             "exact": torch.stack(exact),
+            "rnn_h": self.rnn(point, h),
+            "lstm_h": lstm_h,
+            "lstm_c": lstm_c,
+            "gru_h": self.gru(point, h),
         }
 
 
