@@ -315,7 +315,7 @@ public:
 
   /// What a name is, without reporting anything; nothing for slots and after errors.
   std::optional<Value> quietLookup(std::string_view name);
-  /// Whether no parameter hides a member. Reports otherwise.
+  /// Whether no parameter hides a hyperparameter. Reports otherwise.
   bool mayBindFormals(const syntax::FnStmt &fn);
 
 private:

@@ -260,10 +260,12 @@ bool Evaluator::bindTarget(const syntax::Target &target, std::optional<Value> va
   return ok;
 }
 
+/// The types of parameters read hyperparameters, which one of that name would hide.
 bool Evaluator::mayBindFormals(const syntax::FnStmt &fn) {
   bool ok = true;
   for (const syntax::Formal &formal : fn.params)
-    ok &= mayBind(formal.name, "parameter");
+    if (frame->self && frame->self->cls->hyperparameter(formal.name.text))
+      ok &= mayBind(formal.name, "parameter");
   return ok;
 }
 
