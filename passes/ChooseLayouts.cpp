@@ -194,11 +194,24 @@ private:
   void rebuild(nn::Conv2dOp conv, bool pads) {
     if (pads && rebuildFolded(conv))
       return;
+    pads = pads && !isReadDirectly(conv);
     int64_t channels = typeOf(conv.getWeight()).getDimSize(1);
     int64_t missing = pads ? int64_t(llvm::alignTo(channels, channelsPerLoad(conv))) - channels : 0;
     replace(conv, pad(last(conv.getInput()), 0, 0, missing),
             pad(transpose(conv.getWeight(), ToLast), 0, 0, missing), conv.getStrides(),
             conv.getPadding(), conv.getDilation());
+  }
+
+  /// A large convolution of few channels and few filters, which a kernel computes from the images
+  /// as they lie (direct.cuh): it reads less than one that loads zeros for the missing channels.
+  static bool isReadDirectly(nn::Conv2dOp conv) {
+    constexpr int64_t MostDepth = 96, MostFilters = 64, LeastPositions = 1 << 16;
+    RankedTensorType weight = typeOf(conv.getWeight()), result = typeOf(conv.getResult());
+    int64_t filters = weight.getDimSize(0), channels = weight.getDimSize(1);
+    bool isLarge = !result.hasStaticShape() || result.getNumElements() / filters >= LeastPositions;
+    bool isNarrow = weight.getElementTypeBitWidth() == 16 && channels < channelsPerLoad(conv);
+    return isLarge && isNarrow && filters <= MostFilters && filters % channelsPerLoad(conv) == 0 &&
+           weight.getNumElements() / filters <= MostDepth;
   }
 
   /// Images of few channels read with steps of several pixels: the pixels of a step become

@@ -20,8 +20,7 @@ namespace {
 
 /// A product of more multiplications than this is worth a launch of its own even if something
 /// follows that the library cannot do; with an unknown number of rows, one of more columns or a
-/// longer sum. On an H200 the library has 650 TFLOP/s in bf16 on large ones, a contraction kernel
-/// 300.
+/// longer sum.
 constexpr int64_t SmallProduct = 1'000'000'000, SmallSide = 1024;
 
 nn::FusionRole roleOf(Operation *op) { return cast<nn::FusionInterface>(op).getFusionRole(); }
@@ -124,6 +123,18 @@ bool isSmall(nn::MatmulOp product) {
   return double(rows) * double(k) * double(n) <= SmallProduct;
 }
 
+/// A 16-bit product by a matrix of weights whose operands the machine copies by itself, so that a
+/// kernel of our own is as fast as the library (pipeline.cuh).
+bool isCopied(nn::MatmulOp product) {
+  constexpr int64_t Piece = 8; // elements
+  auto lhs = cast<RankedTensorType>(product.getLhs().getType());
+  auto rhs = cast<RankedTensorType>(product.getRhs().getType());
+  auto [k, n] = depthAndColumns(product);
+  return lhs.getElementTypeBitWidth() == 16 && rhs.getRank() == 2 && !product.getTransposeA() &&
+         product.getTransposeB() && !ShapedType::isDynamic(k) && k % Piece == 0 &&
+         !ShapedType::isDynamic(n) && n % Piece == 0;
+}
+
 /// Whether a kernel of our own reads the matrix as fast as memory gives it, which the library does
 /// not with so few rows: of a matrix whose rows run along the depth in pieces of 16 bytes.
 bool hasFewRows(nn::MatmulOp product) {
@@ -210,6 +221,19 @@ static bool isReadAsStored(OpOperand &use) {
          use.get().getDefiningOp()->getBlock() == use.getOwner()->getBlock();
 }
 
+/// Images of few channels that a convolution reads element by element, through a transposition of
+/// what lies in memory.
+static bool isReadThrough(OpOperand &use) {
+  constexpr int64_t ChannelsPerLoad = 8;
+  auto conv = dyn_cast<nn::Conv2dOp>(use.getOwner());
+  auto view = use.get().getDefiningOp<nn::TransposeOp>();
+  if (!conv || !view || use.getOperandNumber() != 0 || !conv.getChannelsLast())
+    return false;
+  auto type = cast<RankedTensorType>(view.getType());
+  bool isNarrow = type.getDimSize(3) < ChannelsPerLoad && type.getElementTypeBitWidth() == 16;
+  return isNarrow && liesInMemory(view.getInput());
+}
+
 bool needsMemory(OpOperand &use) {
   Operation *op = use.getOwner();
   if (!isa<nn::FusionInterface>(op) || isa<nn::ReshapeOp>(op))
@@ -217,7 +241,7 @@ bool needsMemory(OpOperand &use) {
   switch (roleOf(op)) {
   case nn::FusionRole::Contraction:
   case nn::FusionRole::Convolution:
-    return !isReadAsStored(use);
+    return !isReadAsStored(use) && !isReadThrough(use);
   case nn::FusionRole::Window:
   case nn::FusionRole::Scatter:
     return true;
@@ -293,7 +317,7 @@ ProductTactic chooseProduct(nn::MatmulOp product, Target target,
     activated = absorbGelu(value, tactic);
   bool moreFollows = llvm::all_of(
       activated.getUsers(), [&](Operation *user) { return isPointwise(user) && !isTaken(user); });
-  if (moreFollows && !given && isSmall(product))
+  if (moreFollows && !given && (isSmall(product) || isCopied(product)))
     return ProductTactic();
   return tactic;
 }

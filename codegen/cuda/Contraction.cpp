@@ -297,13 +297,33 @@ IndexList Contraction::loopsAt(AffineExpr row, AffineExpr column, AffineExpr dep
 
 void Contraction::writeFactor(const std::string &name, const Factor &factor,
                               const std::string &side) {
+  writeValue(name, factor.value, side, element);
+}
+
+bool Contraction::writeNarrowFactor(const std::string &name, const Factor &factor,
+                                    const std::string &side, Type type) {
+  auto extension = factor.value.getDefiningOp<arith::ExtFOp>();
+  if (!extension || extension.getIn().getType() != type)
+    return false;
+  writeValue(name, extension.getIn(), side, type);
+  return true;
+}
+
+bool Contraction::hasFewChannels() const {
+  linalg::LinalgOp op = product;
+  auto conv = dyn_cast<linalg::Conv2DNhwcFhwcOp>(op.getOperation());
+  std::optional<int64_t> channels = conv ? math.constantOf(extents[6]) : std::nullopt;
+  return channels && *channels < 8;
+}
+
+void Contraction::writeValue(const std::string &name, Value value, const std::string &side,
+                             Type type) {
   bool isRows = side == "m";
-  evaluator.openBlock("auto " + name + " = [&](Index " + side + ", Index k) -> " +
-                      *typeText(element));
+  evaluator.openBlock("auto " + name + " = [&](Index " + side + ", Index k) -> " + *typeText(type));
   AffineExpr index = evaluator.declare(side, extentOf(isRows ? Rows : Columns));
   AffineExpr depth = evaluator.declare("k", extentOf(Depth));
   IndexList loops = isRows ? loopsAt(index, {}, depth) : loopsAt({}, index, depth);
-  out.line("return " + evaluator.bodyValue(product, factor.value, loops) + ";");
+  out.line("return " + evaluator.bodyValue(product, value, loops) + ";");
   evaluator.closeScope("};");
 }
 
@@ -354,13 +374,10 @@ static SmallVector<AffineExpr> addendsOf(AffineExpr sum) {
 bool Contraction::writeAddress(const std::string &name, const Factor &factor,
                                const std::string &side, Type type) {
   const int64_t Chunk = 128 / type.getIntOrFloatBitWidth(); // elements
-  auto extension = factor.value.getDefiningOp<arith::ExtFOp>();
-  auto input = dyn_cast<BlockArgument>(extension ? extension.getIn() : factor.value);
-  if (!input || input.getOwner()->getParentOp() != product || input.getType() != type ||
-      math.divisorOf(extentOf(Depth)) % Chunk != 0)
+  OpOperand *operand = plainOperand(factor, type);
+  if (!operand || math.divisorOf(extentOf(Depth)) % Chunk != 0)
     return false;
-  OpOperand &operand = product->getOpOperand(input.getArgNumber());
-  AffineMap map = product.getMatchingIndexingMap(&operand);
+  AffineMap map = product.getMatchingIndexingMap(operand);
   bool isRows = side == "m";
   AffineExpr index = evaluator.declare(side, extentOf(isRows ? Rows : Columns));
   std::vector<std::string> members;
@@ -373,7 +390,7 @@ bool Contraction::writeAddress(const std::string &name, const Factor &factor,
       value = loopParts[loop] == Depth ? value : known[loop];
     for (AffineExpr result : map.getResults())
       indices.push_back(math.simplify(result.replaceDims(loops)));
-    return evaluator.addressOf(operand.get(), indices);
+    return evaluator.addressOf(operand->get(), indices);
   };
   AffineExpr chunk = evaluator.declare("chunk", math.simplify(extentOf(Depth).floorDiv(Chunk)));
   AffineExpr element = evaluator.declare("element", math.constant(Chunk));

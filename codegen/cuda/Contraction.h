@@ -11,6 +11,7 @@
 
 #include "codegen/cuda/Schedule.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 namespace nnc::codegen {
 
@@ -38,10 +39,19 @@ protected:
   void swapSides();
 
   mlir::AffineExpr extentOf(Part part) const;
+  /// How many elements a factor really has, which is less than rows times depth if windows overlap.
+  int64_t typicalElements(const Factor &factor, mlir::Type type);
+  /// Whether the rows are windows over images, channels last, with fewer channels than are loaded
+  /// together.
+  bool hasFewChannels() const;
   int64_t typical(Part part) const { return typicalValue(body, math, extentOf(part)); }
 
   /// A functor of (side, k) that gives one element of a factor, computed.
   void writeFactor(const std::string &name, const Factor &factor, const std::string &side);
+  /// The same of a factor that is widened from `type`, before it is; false, with nothing written,
+  /// if it is not.
+  bool writeNarrowFactor(const std::string &name, const Factor &factor, const std::string &side,
+                         mlir::Type type);
   /// The same for `width` neighbours along the depth, as a vector.
   void writeVectorFactor(const std::string &name, const Factor &factor, const std::string &side,
                          int64_t width);
@@ -50,6 +60,12 @@ protected:
   /// such pieces.
   bool writeAddress(const std::string &name, const Factor &factor, const std::string &side,
                     mlir::Type type);
+  /// Functors that copy `rows` rows of 64 elements of the depth in one piece, by the kernel's
+  /// parameter number `number` of that kind; nothing, with nothing written, if the factor's memory
+  /// is not of that form.
+  std::optional<MappedTensor> writeMap(const std::string &name, const Factor &factor,
+                                       const std::string &side, mlir::Type type, unsigned rows,
+                                       unsigned number);
   /// What an operand knows of a row: loops, computed of its number, and where in memory it is.
   struct Known {
     std::vector<std::string> members; ///< l0, l1, ...
@@ -86,6 +102,18 @@ protected:
   std::vector<bool> isDense; ///< by result that was written: element (m, n) is at m * N + n
 
 private:
+  void writeValue(const std::string &name, mlir::Value value, const std::string &side,
+                  mlir::Type type);
+  mlir::OpOperand *plainOperand(const Factor &factor, mlir::Type type);
+  mlir::AffineMap overSymbols(llvm::ArrayRef<mlir::AffineExpr> exprs) const;
+  std::optional<MappedTensor> mapMatrix(mlir::OpOperand &operand, mlir::AffineExpr index,
+                                        mlir::AffineExpr depth, const IndexList &loops);
+  std::optional<MappedTensor> mapImages(mlir::OpOperand &operand, mlir::AffineExpr index,
+                                        mlir::AffineExpr depth, const IndexList &loops);
+  std::optional<MappedWindow> windowOf(mlir::linalg::Conv2DNhwcFhwcOp conv,
+                                       mlir::tensor::PadOp pad) const;
+  void writePixels(const std::string &name, const std::string &side, const std::string &map,
+                   const MappedWindow &window, const IndexList &positions, const IndexList &depths);
   bool findProduct();
   Factor factorOf(mlir::Value value);
   bool trace(const Output &output);

@@ -25,6 +25,8 @@ public:
       : Contraction(body), isResident(isResident) {}
 
   Result<Scheduled> write();
+  /// The same on pipeline.cuh or direct.cuh, if that suits the product.
+  std::optional<Scheduled> writeSpecial();
 
 private:
   /// Whether the part is known to be much smaller than every tile.
@@ -48,10 +50,20 @@ private:
                     Type type);
   bool storesVectors() const;
   void writeStore(unsigned width);
-  void writeVectors(AffineExpr row, unsigned width, std::vector<Evaluator::AheadLoad> *ahead);
-  void writeAhead(unsigned width, const std::vector<Evaluator::AheadLoad> &ahead);
+  void writeVectors(AffineExpr row, unsigned width, Evaluator::AheadLoads *ahead);
+  void writeAhead(unsigned width, const Evaluator::AheadLoads &ahead);
+  void writeLoads(const std::string &type, const std::string &functor,
+                  const std::string &parameters, unsigned width,
+                  ArrayRef<Evaluator::AheadLoad> loads);
+  std::optional<Scheduled> writePipeline(Type type);
+  void writeElsewhere(Scheduled &scheduled, Type type);
+  std::optional<Scheduled> writeDirect(Type type);
 
+  /// Which loads the functor that stores leaves to others: all to one, or those that the row does
+  /// not decide to a second one.
+  enum class Ahead { None, All, ByRows };
   bool isResident; ///< whether the right factor is to stay in shared memory
+  Ahead aheadLoads = isResident ? Ahead::All : Ahead::None;
 };
 
 /// The type that both factors are elements of, as they are in memory or computed, and that tensor
@@ -134,6 +146,92 @@ void ContractionWriter::writeOperand(const std::string &name, const Factor &fact
     return;
   writeKnown(name, side, {});
   writeFactor(name, factor, side);
+}
+
+/// On pipeline.cuh, where the machine can copy both factors by itself; nothing where mma.cuh is
+/// better.
+std::optional<Scheduled> ContractionWriter::writePipeline(Type type) {
+  std::optional<PipelineTile> tile = choosePipelineTile(
+      typical(Rows), typical(Columns), typical(Depth), typicalElements(left, type));
+  if (!tile)
+    return std::nullopt;
+  Scheduled scheduled{
+      "",
+      tilesOf(tile->rows, tile->columns),
+      tile->threads(),
+      {"tensorcore.cuh", "mma.cuh", "arrivals.cuh", "bulk.cuh", "fragments.cuh", "pipeline.cuh"}};
+  out.line("using Tile = " + tile->text() + ";");
+  out.line("const Index M = " + math.text(extentOf(Rows)) +
+           ", N = " + math.text(extentOf(Columns)) + ", K = " + math.text(extentOf(Depth)) + ";");
+  std::optional<MappedTensor> first = writeMap("mapA", left, "m", type, tile->rows, 0);
+  std::optional<MappedTensor> second =
+      first ? writeMap("mapB", right, "n", type, tile->columns, 1) : std::nullopt;
+  if (!second)
+    return std::nullopt;
+  scheduled.maps = {*first, *second};
+  writeOperand("a", left, "m", type);
+  writeOperand("b", right, "n", type);
+  aheadLoads = Ahead::ByRows;
+  writeStore(StoreWidth);
+  bool isTall = typical(Columns) <= typical(Rows);
+  out.line("const Index tilesM = (M + Tile::BM - 1) / Tile::BM;");
+  out.line("const Index tilesN = (N + Tile::BN - 1) / Tile::BN;");
+  out.line("struct Corner {");
+  out.line("  Index m0, n0;");
+  out.line("};");
+  out.line("auto corner = [&](Index tile) {");
+  out.line(isTall ? "  return Corner{tile / tilesN * Tile::BM, tile % tilesN * Tile::BN};"
+                  : "  return Corner{tile % tilesM * Tile::BM, tile / tilesM * Tile::BN};");
+  out.line("};");
+  out.line("char *shared = dynamicShared<char>();");
+  out.line("if constexpr (HasPipelines)");
+  out.line("  pipelineGemm<Tile, " + *typeText(type) +
+           ">(shared, (Index)blockId, (Index)gridDim.x, tilesM * tilesN, corner, M, N, K, "
+           "know_mapA, mapA, know_mapB, mapB, ahead, columnsAt, store);");
+  writeElsewhere(scheduled, type);
+  scheduled.statements = out.take();
+  scheduled.sharedBytes = tile->sharedBytes();
+  scheduled.persists = 1;
+  scheduled.tactic = tile->text();
+  return scheduled;
+}
+
+/// On direct.cuh: windows over images of few channels, whose elements no 16 bytes hold together.
+std::optional<Scheduled> ContractionWriter::writeDirect(Type type) {
+  constexpr int64_t MostDepth = 96, MostColumns = 64, MostOfWide = 48;
+  std::optional<int64_t> depth = math.constantOf(extentOf(Depth));
+  std::optional<int64_t> columns = math.constantOf(extentOf(Columns));
+  if (!depth || !columns || *depth > MostDepth || *columns > MostColumns)
+    return std::nullopt;
+  bool isWide = *depth <= MostOfWide && *columns <= MostColumns / 2; // its fragments fit twice
+  DirectTile tile{8, isWide ? 2U : 1U, static_cast<unsigned>(llvm::alignTo(*columns, 32)),
+                  static_cast<unsigned>(llvm::alignTo(*depth, 16))};
+  out.line("using Tile = " + tile.text() + ";");
+  out.line("const Index M = " + math.text(extentOf(Rows)) + ", N = " + std::to_string(*columns) +
+           ", K = " + std::to_string(*depth) + ";");
+  if (!writeNarrowFactor("a", left, "m", type) || !writeNarrowFactor("b", right, "n", type))
+    return std::nullopt;
+  writeStore(StoreWidth);
+  out.line("directGemm<Tile, " + *typeText(type) +
+           ">(dynamicShared<char>(), (Index)blockId, (Index)gridDim.x, M, N, K, a, b, store);");
+  Scheduled scheduled{out.take(),
+                      extentOf(Rows).ceilDiv(tile.blockRows()),
+                      tile.threads(),
+                      {"tensorcore.cuh", "fragments.cuh", "direct.cuh"}};
+  scheduled.sharedBytes = tile.sharedBytes();
+  scheduled.tactic = tile.text();
+  scheduled.persists = *depth <= MostOfWide ? 3 : 2;
+  return scheduled;
+}
+
+/// The other half of the branch: the same on mma.cuh, with what shared memory every machine has.
+void ContractionWriter::writeElsewhere(Scheduled &scheduled, Type type) {
+  MmaTile tile{128, typical(Columns) > 64 ? 128U : 64U, 2, 4, 3};
+  out.line("else");
+  out.line("  pipelineElsewhere<MmaTile<" + tile.text() + ", true, true>, " + *typeText(type) +
+           ">(shared, (Index)blockId, (Index)gridDim.x, M, N, K, know_a, a, know_b, b, ahead, "
+           "columnsAt, store);");
+  scheduled.sharedElsewhere = tile.sharedBytes();
 }
 
 Scheduled ContractionWriter::writeOnTensorCores(Type type) {
@@ -242,13 +340,17 @@ void ContractionWriter::writeStore(unsigned width) {
   if (width == 0)
     return writeElementStore(*typeText(element) + " sum", "sum");
   std::string parameter = "const " + *typeText(element) + " (&sums)[" + std::to_string(width) + "]";
-  std::vector<Evaluator::AheadLoad> ahead;
-  parameter += isResident ? ", const Ahead &ahead" : "";
+  Evaluator::AheadLoads ahead;
+  bool leavesLoads = aheadLoads != Ahead::None;
+  parameter += leavesLoads ? ", const Ahead &ahead" : "";
+  parameter += aheadLoads == Ahead::ByRows ? ", const Columns &columns" : "";
   if (width == 1)
     return writeElementStore(parameter, "sums[0]");
   evaluator.openBlock("auto store = [&](Index m, Index n, " + parameter + ")");
-  writeVectors(evaluator.declare("m", extentOf(Rows)), width, isResident ? &ahead : nullptr);
-  if (isResident) {
+  AffineExpr row = evaluator.declare("m", extentOf(Rows));
+  ahead.of = aheadLoads == Ahead::ByRows ? row : AffineExpr();
+  writeVectors(row, width, leavesLoads ? &ahead : nullptr);
+  if (leavesLoads) {
     std::vector<std::string> inner = out.suspend(out.depth() - 1);
     writeAhead(width, ahead);
     out.resume(std::move(inner));
@@ -256,24 +358,33 @@ void ContractionWriter::writeStore(unsigned width) {
   evaluator.closeScope("};");
 }
 
-/// The functor that loads what `store` needs for the same place, before the sums are known.
-void ContractionWriter::writeAhead(unsigned width, const std::vector<Evaluator::AheadLoad> &ahead) {
+/// The functors that load what `store` needs for the same place, before the sums are known: what
+/// the row decides too, and what is the same in all rows.
+void ContractionWriter::writeAhead(unsigned width, const Evaluator::AheadLoads &ahead) {
+  writeLoads("Ahead", "ahead", "Index m, Index n", width, ahead.loads);
+  if (aheadLoads == Ahead::ByRows)
+    writeLoads("Columns", "columnsAt", "Index n", width, ahead.others);
+}
+
+void ContractionWriter::writeLoads(const std::string &type, const std::string &functor,
+                                   const std::string &parameters, unsigned width,
+                                   ArrayRef<Evaluator::AheadLoad> loads) {
   std::string values;
-  out.line("struct Ahead {");
-  for (const Evaluator::AheadLoad &load : ahead) {
+  out.line("struct " + type + " {");
+  for (const Evaluator::AheadLoad &load : loads) {
     out.line("  " + load.type + " " + load.name + ";");
     values += (values.empty() ? "" : ", ") + load.value;
   }
   out.line("};");
-  out.line("auto ahead = [&](Index m, Index n) {");
-  out.line("  const Index chunk = n / " + std::to_string(width) + ";");
-  out.line("  return Ahead{" + values + "};");
+  out.line("auto " + functor + " = [&](" + parameters + ") {");
+  if (!loads.empty())
+    out.line("  const Index chunk = n / " + std::to_string(width) + ";");
+  out.line("  return " + type + "{" + values + "};");
   out.line("};");
 }
 
 /// Neighbours are computed one by one, with vectors of what they read, and stored as vectors.
-void ContractionWriter::writeVectors(AffineExpr row, unsigned width,
-                                     std::vector<Evaluator::AheadLoad> *ahead) {
+void ContractionWriter::writeVectors(AffineExpr row, unsigned width, Evaluator::AheadLoads *ahead) {
   AffineExpr count = math.simplify(extentOf(Columns).floorDiv(width));
   out.line("const Index chunk = n / " + std::to_string(width) + ";");
   AffineExpr chunk = evaluator.declare("chunk", count);
@@ -288,6 +399,18 @@ void ContractionWriter::writeVectors(AffineExpr row, unsigned width,
 /// Whether neighbouring columns are neighbours in the memory of each result.
 bool ContractionWriter::storesVectors() const {
   return math.divisorOf(extentOf(Columns)) % StoreWidth == 0 && areNarrow(outputs);
+}
+
+std::optional<Scheduled> ContractionWriter::writeSpecial() {
+  if (understand())
+    return std::nullopt;
+  Type type = tensorCoreType();
+  bool suits = type && !type.isF32() && body.threads == 0 &&
+               math.constantOf(extentOf(Batch)) == 1 && storesVectors();
+  std::optional<Scheduled> scheduled;
+  if (suits)
+    scheduled = hasFewChannels() ? writeDirect(type) : writePipeline(type);
+  return evaluator.error() ? std::nullopt : scheduled;
 }
 
 Result<Scheduled> ContractionWriter::write() {
@@ -320,6 +443,9 @@ Result<Scheduled> scheduleContraction(const KernelBody &body) {
   if (body.residentBytes > 0)
     if (Result<Scheduled> resident = ContractionWriter(body, /*isResident=*/true).write())
       return resident;
+  if (std::optional<Scheduled> pipeline =
+          ContractionWriter(body, /*isResident=*/false).writeSpecial())
+    return *pipeline;
   return ContractionWriter(body, /*isResident=*/false).write();
 }
 

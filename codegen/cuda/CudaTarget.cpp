@@ -98,11 +98,14 @@ std::string signature(const std::vector<Parameter> &parameters, const Scheduled 
                 (isSymbol ? "n" + parameter.name.substr(1) + " = " : parameter.name + ": ") +
                 parameter.comment + "\n";
   }
+  for (size_t i = 0; i < scheduled.maps.size(); ++i)
+    list += ",\n    NNC_MAP_PARAMETER map" + std::to_string(i);
   std::string cluster =
       scheduled.cluster > 1 ? "NNC_CLUSTER(" + std::to_string(scheduled.cluster) + ") " : "";
+  unsigned resident = scheduled.persists ? scheduled.persists : scheduled.isAlone ? 1 : 0;
   return comments + "extern \"C\" __global__ void __launch_bounds__(" +
-         std::to_string(scheduled.threads) + (scheduled.isAlone ? ", 1) " : ") ") + cluster +
-         SymbolMark + "(" + list + ") {\n";
+         std::to_string(scheduled.threads) + (resident ? ", " + std::to_string(resident) : "") +
+         ") " + cluster + SymbolMark + "(" + list + ") {\n";
 }
 
 std::string indented(const std::string &text) {
@@ -327,12 +330,15 @@ Result<std::vector<CudaKernel>> emitCuda(ArrayRef<nn::KernelOp> kernels,
       emitted.block = {scheduled->threads, 1, 1};
       emitted.sharedBytes = scheduled->sharedBytes;
       emitted.tactic = scheduled->tactic;
+      emitted.sharedElsewhere = scheduled->sharedElsewhere;
+      emitted.persists = scheduled->persists;
       emitted.startsEarly = scheduled->waits && !readScalars(body, scheduled->statements);
     }
     result.push_back(place->second);
     // The same text may run on another number of blocks only if sizes are equal; still, per kernel.
     result.back().grid =
         AffineMap::get(0, body.dimNames.size(), {scheduled->blocks}, kernel.getContext());
+    result.back().maps = scheduled->maps;
     if (Operation *loop = loopOf(kernel)) {
       body = describePhase(kernel, shares[loop]);
       if (Result<Scheduled> step = schedule(body)) {

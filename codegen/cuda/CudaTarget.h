@@ -10,6 +10,7 @@
 
 #include "codegen/cuda/Cubin.h"
 #include "codegen/cuda/LoopParts.h"
+#include "codegen/cuda/TensorMaps.h"
 #include "mlir/IR/AffineMap.h"
 #include "runtime/format/Result.h"
 #include "llvm/ADT/ArrayRef.h"
@@ -59,8 +60,13 @@ struct CudaKernel {
   mlir::AffineMap grid;            ///< ()[dims of the entry] -> (x, y, z): blocks to launch
   std::array<unsigned, 3> block{}; ///< threads of a block
   unsigned sharedBytes = 0; ///< dynamic shared memory of a block (static memory is not counted)
+  /// The same on GPUs without what bulk.cuh has (Hopper has it), if it is not 0.
+  unsigned sharedElsewhere = 0;
   bool startsEarly = false; ///< reads weights, then waits for the kernels before it
   std::string tactic;       ///< for people: "MmaTile<128, 256, 2, 4, 4, 1>", "rows", "elements"
+  /// If not 0, blocks take turn after turn: launch so many for each multiprocessor at most.
+  unsigned persists = 0;
+  std::vector<MappedTensor> maps; ///< parameters after all others
   /// Of a kernel in a scan, if it can be part of a larger one; all of one outermost scan have
   /// equally many threads.
   std::optional<CudaPhase> phase;

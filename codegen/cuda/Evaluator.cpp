@@ -82,7 +82,7 @@ int64_t Evaluator::rowVector(AffineExpr extent) const {
   return width;
 }
 
-AffineExpr Evaluator::openLanes(int64_t width, std::vector<AheadLoad> *ahead) {
+AffineExpr Evaluator::openLanes(int64_t width, AheadLoads *ahead) {
   AffineExpr index = openLoop("j", math.constant(width), /*unrolls=*/true);
   lane = {cast<AffineDimExpr>(index).getPosition(), out.depth(), width, ahead};
   return index;
@@ -215,6 +215,18 @@ Evaluator::loadFromVector(BlockArgument argument, const std::string &pointer, Af
   return std::nullopt;
 }
 
+/// Whether what is there is loaded before the lanes' loop, by somebody else.
+bool Evaluator::isForAhead(AffineExpr base) const {
+  if (!lane->ahead)
+    return false;
+  return llvm::all_of(math.variablesOf(base),
+                      [&](unsigned variable) { return variable < lane->variable; });
+}
+
+bool Evaluator::dependsOn(AffineExpr expr, AffineExpr variable) const {
+  return llvm::is_contained(math.variablesOf(expr), cast<AffineDimExpr>(variable).getPosition());
+}
+
 /// The name of a vector in the scope around the lanes.
 std::string Evaluator::vectorAt(BlockArgument argument, const std::string &pointer, AffineExpr base,
                                 int64_t width) {
@@ -227,13 +239,12 @@ std::string Evaluator::vectorAt(BlockArgument argument, const std::string &point
     name = freshName("v");
     std::string count = std::to_string(width);
     std::string value = "loadVector<" + count + ">(" + pointer + " + " + math.text(base) + ")";
-    bool isEarly = lane->ahead && llvm::all_of(math.variablesOf(base), [&](unsigned variable) {
-                     return variable < lane->variable;
-                   });
-    if (isEarly) {
+    if (isForAhead(base)) {
       std::string type = *typeText(getElementTypeOrSelf(argument.getType()));
-      lane->ahead->push_back({"Vector<" + type + ", " + count + ">", name, value});
-      name = "ahead." + name;
+      bool isOther = lane->ahead->of && !dependsOn(base, lane->ahead->of);
+      (isOther ? lane->ahead->others : lane->ahead->loads)
+          .push_back({"Vector<" + type + ", " + count + ">", name, value});
+      name = (isOther ? "columns." : "ahead.") + name;
     } else {
       std::vector<std::string> inner = out.suspend(lane->depth - 1);
       out.line("const auto " + name + " = " + value + ";");

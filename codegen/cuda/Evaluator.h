@@ -58,10 +58,15 @@ public:
   struct AheadLoad {
     std::string type, name, value; ///< "Vector<f16, 8>", "v3", "loadVector<8>(in0 + m * 64)"
   };
+  struct AheadLoads {
+    std::vector<AheadLoad> loads;
+    mlir::AffineExpr of = {};      ///< if set, a variable
+    std::vector<AheadLoad> others; ///< that do not depend on it: members of `columns`
+  };
   /// An unrolled loop over `width` neighbours, which closeLanes ends: loads that run along it
   /// become one vector load before it. With `ahead`, loads that depend on no variable declared
   /// later than the loop's are not written but listed there, and read as members of `ahead`.
-  mlir::AffineExpr openLanes(int64_t width, std::vector<AheadLoad> *ahead = nullptr);
+  mlir::AffineExpr openLanes(int64_t width, AheadLoads *ahead = nullptr);
   void closeLanes();
   void closeScope(const std::string &closing = "}");
   /// Declares a variable of the innermost scope; the caller writes its declaration.
@@ -92,7 +97,7 @@ private:
     unsigned variable;
     unsigned depth;
     int64_t width;
-    std::vector<AheadLoad> *ahead;
+    AheadLoads *ahead;
   };
   struct Memo {
     mlir::Value tensor;
@@ -126,6 +131,8 @@ private:
   std::string vectorAt(mlir::BlockArgument argument, const std::string &pointer,
                        mlir::AffineExpr base, int64_t width);
   bool isKnownAt(mlir::AffineExpr expr, unsigned depth) const;
+  bool isForAhead(mlir::AffineExpr base) const;
+  bool dependsOn(mlir::AffineExpr expr, mlir::AffineExpr variable) const;
   void commentOn(mlir::Operation *op);
   std::string define(const std::string &type, const std::string &stem, const std::string &text);
 

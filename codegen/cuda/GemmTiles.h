@@ -38,6 +38,26 @@ struct MmaTile {
   std::string text() const;     ///< "128, 128, 2, 2, 3, 1"
 };
 
+/// Parameters of PipelineTile in pipeline.cuh.
+struct PipelineTile {
+  unsigned rows, columns; ///< of a tile
+  unsigned groups;        ///< of four warps
+  bool inTurns;           ///< whether each group has a tile of its own
+  unsigned stages;        ///< steps in flight
+  unsigned threads() const { return 128 * (groups + 1); }
+  unsigned sharedBytes() const; ///< PipelineTile::SharedBytes in pipeline.cuh
+  std::string text() const;     ///< "PipelineTile<128, 128, 2, true, 6>"
+};
+
+/// Parameters of DirectTile in direct.cuh.
+struct DirectTile {
+  unsigned warps, rowTiles, columns, depth;
+  unsigned threads() const { return 32 * warps; }
+  unsigned blockRows() const { return 16 * rowTiles * warps; }
+  unsigned sharedBytes() const { return columns * (depth + 8) * 2; } ///< DirectTile::SharedBytes
+  std::string text() const;                                          ///< "DirectTile<8, 2, 32, 32>"
+};
+
 /// Parameters of ResidentTile in resident.cuh.
 struct ResidentTile {
   unsigned rows, columns, warps, parts;
@@ -67,6 +87,11 @@ std::vector<GemmTile> rankGemmTiles(int64_t rows, int64_t columns, int64_t batch
 /// multiply.
 MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t bytes, int64_t batch, unsigned threads,
                       bool mayGroup);
+
+/// The tile of least estimated time for a product of 16-bit elements on pipeline.cuh, whose left
+/// operand has so many `elements` in memory; none if that of chooseMmaTile is faster.
+std::optional<PipelineTile> choosePipelineTile(int64_t rows, int64_t columns, int64_t depth,
+                                               int64_t elements);
 
 /// The tile of least estimated time for `batch` products of `rows` x `columns`, of those with so
 /// many threads if `threads` is not 0 and there are any.

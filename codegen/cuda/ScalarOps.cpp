@@ -128,7 +128,7 @@ constexpr Row Table[] = {
     {"math.cos", "cos$f($0)"},
     {"math.tan", "tan$f($0)"},
     {"math.tanh", "tanh$f($0)"},
-    {"math.erf", "erf$f($0)"},
+    {"math.erf", "errorFunction($0)"},
     {"math.atan", "atan$f($0)"},
     {"math.atan2", "atan2$f($0, $1)"},
     {"math.copysign", "copysign$f($0, $1)"},

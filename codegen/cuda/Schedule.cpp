@@ -42,7 +42,7 @@ AffineExpr placeOf(const KernelBody &body, const IndexMath &math, const Output &
 }
 
 AffineExpr VectorStores::open(ArrayRef<Output> outputs, int64_t neighbours,
-                              std::vector<Evaluator::AheadLoad> *ahead) {
+                              Evaluator::AheadLoads *ahead) {
   width = neighbours;
   for (const Output &output : outputs)
     evaluator.out.line("Vector<" +

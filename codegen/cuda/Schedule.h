@@ -9,19 +9,23 @@
 
 #include "codegen/cuda/Evaluator.h"
 #include "codegen/cuda/LoopParts.h"
+#include "codegen/cuda/TensorMaps.h"
 
 namespace nnc::codegen {
 
 /// A kernel's body and how it is launched. Statements call the number of their block `blockId`.
 struct Scheduled {
-  std::string statements;           ///< at indentation 0
-  mlir::AffineExpr blocks;          ///< over symbols
-  unsigned threads = 0;             ///< of a block
-  std::vector<std::string> headers; ///< device files needed besides the prelude
-  unsigned sharedBytes = 0;         ///< dynamic shared memory of a block
-  unsigned staticShared = 1024;     ///< at most so many bytes of shared memory are declared
-  unsigned cluster = 1;             ///< blocks of a cluster
-  bool isAlone = false;             ///< whether a block may have all of a multiprocessor
+  std::string statements;              ///< at indentation 0
+  mlir::AffineExpr blocks;             ///< over symbols
+  unsigned threads = 0;                ///< of a block
+  std::vector<std::string> headers;    ///< device files needed besides the prelude
+  unsigned sharedBytes = 0;            ///< dynamic shared memory of a block
+  unsigned staticShared = 1024;        ///< at most so many bytes of shared memory are declared
+  unsigned cluster = 1;                ///< blocks of a cluster
+  bool isAlone = false;                ///< whether a block may have all of a multiprocessor
+  std::vector<MappedTensor> maps = {}; ///< parameters map0, ... after all others
+  unsigned persists = 0; ///< blocks that each multiprocessor gets, which take turn after turn
+  unsigned sharedElsewhere = 0; ///< instead of sharedBytes, on GPUs without what bulk.cuh has
   std::optional<ResidentProduct> resident = {};
   std::optional<ElementReads> reads = {};
   bool waits = false;      ///< for the kernels before it, having begun to read weights
@@ -79,7 +83,7 @@ public:
   /// Opens the loop; the result counts the neighbours. Loads that run along it are vectors too;
   /// for `ahead` see Evaluator::openLanes.
   mlir::AffineExpr open(llvm::ArrayRef<Output> outputs, int64_t width,
-                        std::vector<Evaluator::AheadLoad> *ahead = nullptr);
+                        Evaluator::AheadLoads *ahead = nullptr);
   void add(const Output &output, mlir::AffineExpr place, const std::string &value);
   void close();
 

@@ -348,6 +348,10 @@ private:
     launch.block.assign(info->second.block.begin(), info->second.block.end());
     launch.shared_bytes = info->second.sharedBytes;
     launch.work = describeWork(kernel);
+    launch.shared_elsewhere = info->second.sharedElsewhere;
+    launch.persists = info->second.persists;
+    for (const MappedTensor &map : info->second.maps)
+      launch.maps.push_back(addMap(map));
     finish(std::move(launch), kernel.getKernelName(), kernel.getLoc());
     if (AffineMap grid = info->second.phaseGrid; depth > 0 && grid)
       launches[steps->back().get()] = {kernel, pool.add(grid.getResult(0))};
@@ -367,6 +371,19 @@ private:
                         : work.isTf32 ? format::Precision::Tf32
                                       : format::Precision::F32;
     return stored;
+  }
+
+  std::unique_ptr<format::CopyMapT> addMap(const MappedTensor &map) {
+    auto added = std::make_unique<format::CopyMapT>();
+    added->operand = map.operand;
+    added->rows = map.rows;
+    added->sizes = pool.addAll(map.sizes.getResults());
+    added->strides = pool.addAll(map.strides.getResults());
+    if (map.window)
+      for (const std::array<int, 2> &part :
+           {map.window->before, map.window->behind, map.window->steps})
+        added->window.insert(added->window.end(), part.begin(), part.end());
+    return added;
   }
 
   /// Gives the result of an update its operand's memory, or else a copy of that.

@@ -2,6 +2,7 @@
 // buffers, steps in order, and one arena with a place for every intermediate value.
 #pragma once
 
+#include "codegen/cuda/TensorMaps.h"
 #include "runtime/format/DType.h"
 #include "runtime/format/Result.h"
 
@@ -33,6 +34,9 @@ struct LaunchInfo {
   std::array<unsigned, 3> block{1, 1, 1};
   unsigned sharedBytes = 0;
   mlir::AffineMap phaseGrid = {}; ///< as part of a loop's kernel, if it can be one
+  unsigned sharedElsewhere = 0;   ///< CudaKernel::sharedElsewhere
+  unsigned persists = 0;          ///< CudaKernel::persists
+  std::vector<MappedTensor> maps = {};
 };
 
 /// A step of a loop that a kernel may run as a whole.

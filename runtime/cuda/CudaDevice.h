@@ -35,6 +35,8 @@ public:
   /// Whether all blocks of a grid can wait for each other.
   bool canCooperate() const { return cooperative; }
 
+  /// Whether kernels that copy by tensor maps do so here, and have that much shared memory.
+  bool hasPipelines() const { return sm == 90; }
   /// Whether a kernel can be launched while the one before it runs, and a graph hold that.
   bool canStartEarly() const { return sm >= 90 && driverVersion >= 12030; }
 

@@ -149,7 +149,7 @@ Result<void> CudaModel::allowSharedMemory() {
   for (const std::unique_ptr<EntryT> &entry : model.entries)
     forEachStep(entry->steps, [&](const StepT &step) {
       if (const LaunchT *launch = step.what.AsLaunch())
-        most[launch->kernel] = std::max(most[launch->kernel], launch->shared_bytes);
+        most[launch->kernel] = std::max(most[launch->kernel], sharedOf(*launch));
       else if (const LoopT *loop = step.what.AsLoop(); loop && loop->kernel >= 0)
         allowLoop(*loop);
     });

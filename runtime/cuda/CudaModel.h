@@ -25,6 +25,11 @@ public:
   CUdeviceptr weight(size_t index) const { return weights.get() + offsets[index]; }
   /// By index of Model.kernels.
   CUfunction kernel(size_t index) const { return functions[index]; }
+  /// The dynamic shared memory of a block.
+  uint32_t sharedOf(const format::LaunchT &launch) const {
+    bool isElsewhere = launch.shared_elsewhere && !gpu->hasPipelines();
+    return isElsewhere ? launch.shared_elsewhere : launch.shared_bytes;
+  }
   /// Whether this GPU can run the loop, of the model's plan, by its one kernel.
   bool runsAsOneLaunch(const format::LoopT &loop) const { return loops.contains(&loop); }
   /// Only of models with gemms.

@@ -55,6 +55,8 @@
   X(cuEventSynchronize)                                                                            \
   X(cuEventElapsedTime)                                                                            \
   X(cuEventDestroy)                                                                                \
+  X(cuTensorMapEncodeTiled)                                                                        \
+  X(cuTensorMapEncodeIm2col)                                                                       \
   X(cuLaunchKernelEx)                                                                              \
   X(cuLaunchCooperativeKernel)                                                                     \
   X(cuOccupancyMaxActiveBlocksPerMultiprocessor)

@@ -1,5 +1,6 @@
 #include "runtime/cuda/PreparedCall.h"
 #include "runtime/LoopBuffers.h"
+#include "runtime/cuda/CopyMaps.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -17,7 +18,8 @@ PreparedCall::PreparedCall(const CudaModel &model, const ModelT &plan, const Ent
   size_t mostArguments = 0;
   forEachStep(entry.steps, [&](const StepT &step) {
     if (const LaunchT *launch = step.what.AsLaunch())
-      mostArguments = std::max(mostArguments, launch->buffers.size() + dims.size());
+      mostArguments =
+          std::max(mostArguments, launch->buffers.size() + dims.size() + launch->maps.size());
     if (const LoopT *loop = step.what.AsLoop())
       mostArguments = std::max(mostArguments, loop->buffers.size() + dims.size() +
                                                   loop->grids.size() + loop->values.size() + 1);
@@ -103,6 +105,14 @@ Result<void> PreparedCall::launch(const LaunchT &launch, CUstream stream) {
     arguments[count++] = &buffers[buffer];
   for (size_t symbol = 0; symbol < dims.size(); ++symbol)
     arguments[count++] = symbolArgument(symbol);
+  std::vector<CUtensorMap> maps;
+  if (Result<void> made = makeCopyMaps(model, launch, buffers, values, maps); !made)
+    return made;
+  for (CUtensorMap &map : maps)
+    arguments[count++] = &map;
+  if (launch.persists)
+    grid[0] = static_cast<unsigned>(
+        std::min<int64_t>(grid[0], int64_t{launch.persists} * model.device()->multiprocessors()));
   CUlaunchAttribute early = {};
   early.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
   early.value.programmaticStreamSerializationAllowed = 1;
@@ -110,7 +120,7 @@ Result<void> PreparedCall::launch(const LaunchT &launch, CUstream stream) {
   config.gridDimX = grid[0], config.gridDimY = grid[1], config.gridDimZ = grid[2];
   config.blockDimX = launch.block[0], config.blockDimY = launch.block[1];
   config.blockDimZ = launch.block[2];
-  config.sharedMemBytes = launch.shared_bytes;
+  config.sharedMemBytes = model.sharedOf(launch);
   config.hStream = stream;
   config.attrs = &early;
   config.numAttrs = plan.kernels[launch.kernel]->early && model.device()->canStartEarly() ? 1 : 0;

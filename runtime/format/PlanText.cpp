@@ -173,6 +173,10 @@ private:
       text += fmt::format(" block ({})", fmt::join(launch.block, ", "));
     if (launch.shared_bytes)
       text += fmt::format(" shared {}", launch.shared_bytes);
+    if (launch.persists)
+      text += fmt::format(" persists {}", launch.persists);
+    for (const std::unique_ptr<CopyMapT> &map : launch.maps)
+      text += fmt::format(" maps %{}", launch.buffers[map->operand]);
     if (model.kernels[launch.kernel]->early)
       text += " early";
     if (launch.update)

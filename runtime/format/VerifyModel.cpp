@@ -351,6 +351,8 @@ private:
                     "the plan has an update of nothing"));
     for (uint32_t expr : launch.grid)
       NNC_TRY(requireSize(expr));
+    for (const std::unique_ptr<CopyMapT> &map : launch.maps)
+      NNC_TRY(verifyMap(launch, *map));
     if (launch.work)
       NNC_TRY(verifyWork(*launch.work, launch.buffers.size()));
     return require(!cuda || launch.block.size() == 3, "the plan has a malformed block");
@@ -365,6 +367,19 @@ private:
                        std::ranges::all_of(work.writes, isThere) && isThere(work.products) &&
                        isThere(work.operations),
                    "the plan lacks a figure");
+  }
+
+  Result<void> verifyMap(const LaunchT &launch, const CopyMapT &map) {
+    bool isImage = !map.window.empty();
+    size_t rank = isImage ? 4 : 2;
+    NNC_TRY(require(model.target == Target::Cuda && map.operand < launch.buffers.size() &&
+                        map.sizes.size() == rank && map.strides.size() == rank - 1 &&
+                        (!isImage || map.window.size() == 6),
+                    "the plan has a malformed tensor map"));
+    for (const std::vector<uint32_t> *list : {&map.sizes, &map.strides})
+      for (uint32_t expr : *list)
+        NNC_TRY(requireSize(expr));
+    return {};
   }
 
   Result<void> verifyGemm(const GemmT &gemm) {

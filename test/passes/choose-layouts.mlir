@@ -13,15 +13,13 @@ nn.global @d : tensor<16x1x3x3xbf16> {kind = "param"}
 nn.global @b : tensor<16xbf16> {kind = "param"}
 nn.global @g : tensor<16x3x3x3xf32> {kind = "param"}
 
-// One transposition where the image comes in, padded to whole loads; none between, and none where
-// the mean over the image ends it.
+// One transposition where the image comes in; none between, and none where the mean over the image
+// ends it. The first convolution reads three channels as they are.
 // CHECK-LABEL: func.func @chain
 // CHECK-SAME: (%[[X:.*]]: tensor
 // CHECK-DAG: %[[T:.*]] = nn.transpose %[[X]] {permutation = array<i64: 0, 2, 3, 1>}
-// CHECK-DAG: %[[P:.*]] = nn.pad %[[T]] {high = array<i64: 0, 0, 0, 5>
 // CHECK-DAG: %[[WT:.*]] = nn.transpose %{{.*}} {permutation = array<i64: 0, 2, 3, 1>} : tensor<16x3x3x3xbf16>
-// CHECK-DAG: %[[WP:.*]] = nn.pad %[[WT]]
-// CHECK: %[[C:.*]] = nn.conv2d %[[P]], %[[WP]] {channels_last
+// CHECK: %[[C:.*]] = nn.conv2d %[[T]], %[[WT]] {channels_last
 // CHECK: %[[B:.*]] = nn.broadcast %{{.*}} {dims = array<i64: 3>} : tensor<16xbf16>
 // CHECK: %[[A:.*]] = nn.add %[[C]], %[[B]]
 // CHECK: %[[D:.*]] = nn.conv2d %[[A]], %{{.*}} {channels_last, {{.*}}groups = 16
@@ -51,6 +49,21 @@ func.func @chain(%x: tensor<?x3x8x8xbf16, #x>) -> (tensor<?x16xbf16, #m>, tensor
       : tensor<?x32x8x8xbf16, affine_map<()[s0] -> (s0, 32, 8, 8)>> -> tensor<?x32x4x4xbf16, #z>
   %8 = nn.reduce sum %5 {axes = array<i64: 2, 3>} : tensor<?x16x8x8xbf16, #y> -> tensor<?x16xbf16, #m>
   return %8, %7 : tensor<?x16xbf16, #m>, tensor<?x32x4x4xbf16, #z>
+}
+
+// Few images: three channels are padded to whole loads.
+// CHECK-LABEL: func.func @few
+// CHECK-SAME: (%[[X:.*]]: tensor
+// CHECK-DAG: %[[T:.*]] = nn.transpose %[[X]] {permutation = array<i64: 0, 2, 3, 1>}
+// CHECK-DAG: %[[P:.*]] = nn.pad %[[T]] {high = array<i64: 0, 0, 0, 5>
+// CHECK-DAG: %[[WT:.*]] = nn.transpose %{{.*}} {permutation = array<i64: 0, 2, 3, 1>} : tensor<16x3x3x3xbf16>
+// CHECK-DAG: %[[WP:.*]] = nn.pad %[[WT]]
+// CHECK: nn.conv2d %[[P]], %[[WP]] {channels_last
+func.func @few(%x: tensor<4x3x8x8xbf16>) -> tensor<4x16x8x8xbf16> attributes {nn.entry, nn.dims = []} {
+  %w = nn.get @w : tensor<16x3x3x3xbf16>
+  %0 = nn.conv2d %x, %w {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
+      : tensor<4x3x8x8xbf16>, tensor<16x3x3x3xbf16> -> tensor<4x16x8x8xbf16>
+  return %0 : tensor<4x16x8x8xbf16>
 }
 
 // Patches as rows, the way vision transformers read them: no transposition is left of it.

@@ -213,8 +213,14 @@ private:
     for (auto [kernel, emitted] : llvm::zip(kernels, *code)) {
       bool isNew;
       uint32_t number = kernelNumber(emitted.symbol, isNew);
-      context.launches[kernel.getOperation()] = {number, emitted.grid, emitted.block,
-                                                 emitted.sharedBytes, emitted.phaseGrid};
+      context.launches[kernel.getOperation()] = {number,
+                                                 emitted.grid,
+                                                 emitted.block,
+                                                 emitted.sharedBytes,
+                                                 emitted.phaseGrid,
+                                                 emitted.sharedElsewhere,
+                                                 emitted.persists,
+                                                 emitted.maps};
       if (emitted.phase)
         phases[kernel.getOperation()] = *emitted.phase;
       if (isNew)

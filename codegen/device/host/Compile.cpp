@@ -73,9 +73,15 @@ std::vector<Kernel> kernelsOf(std::string_view text) {
   return kernels;
 }
 
+/// Whether the twin stands for a GPU other than Hopper's, as its driver says (test/twin).
+bool isElsewhere() {
+  const char *capability = std::getenv("NNC_TWIN_CAPABILITY");
+  return capability && std::string_view(capability) != "90";
+}
+
 /// The source with the host half in place, and an entry per kernel that unpacks its parameters.
 std::string hostSource(std::string_view source) {
-  std::string text(source);
+  std::string text = (isElsewhere() ? "#define NNC_TWIN_ELSEWHERE\n" : "") + std::string(source);
   replaceInclude(text, "host/twin.h");
   replaceInclude(text, "host/state.h");
   for (const Kernel &kernel : kernelsOf(source))

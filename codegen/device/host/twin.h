@@ -48,6 +48,7 @@ char *nncTwinSharedEnd() { return __stop_nnc_shared; }
 
 NNC_INLINE void barrier() { nncTwin->barrier(); }
 NNC_INLINE void joinWarp() { nncTwin->warpBarrier(); }
+template <class V> NNC_INLINE void keepHere(V &) {}
 NNC_INLINE void gridBarrier(unsigned *) { nncTwin->gridBarrier(); }
 template <class T> NNC_INLINE T *dynamicShared() {
   return reinterpret_cast<T *>(nncTwin->dynamicShared);

@@ -2,6 +2,7 @@
 
 #include "codegen/cuda/CudaTarget.h"
 #include "codegen/device/host/Twin.h"
+#include "codegen/device/host/state.h"
 #include "ir/NNOps.h"
 #include "passes/Passes.h"
 #include "runtime/cuda/Driver.h"
@@ -132,6 +133,25 @@ struct Guarded {
 };
 } // namespace
 
+/// As the twin's driver makes it.
+static NncTwinMap mapOf(const codegen::MappedTensor &mapped, const void *memory,
+                        const std::vector<int64_t> &dims) {
+  NncTwinMap map{};
+  map.base = static_cast<const char *>(memory);
+  map.rank = mapped.sizes.getNumResults();
+  map.rows = mapped.rows;
+  for (auto [i, size] : llvm::enumerate(mapped.sizes.getResults()))
+    map.sizes[i] = evaluate(size, dims);
+  for (auto [i, stride] : llvm::enumerate(mapped.strides.getResults()))
+    map.strides[i] = evaluate(stride, dims) * 2;
+  for (int i = 0; mapped.window && i < 2; ++i) {
+    map.lower[i] = mapped.window->before[i];
+    map.upper[i] = mapped.window->behind[i];
+    map.steps[i] = mapped.window->steps[i];
+  }
+  return map;
+}
+
 std::vector<Bytes> KernelTest::run(const std::vector<int64_t> &dims,
                                    const std::vector<Bytes> &inputs) {
   std::vector<Bytes> first;
@@ -161,6 +181,15 @@ std::vector<Bytes> KernelTest::run(const std::vector<int64_t> &dims,
     std::vector<int64_t> sizes = dims;
     for (int64_t &size : sizes)
       params.push_back(&size);
+    std::vector<std::array<char, 128>> maps; // of the size of TensorMap
+    for (const codegen::MappedTensor &mapped : impl->emitted.maps) {
+      NncTwinMap map = mapOf(mapped, pointers[mapped.operand], dims);
+      std::memcpy(maps.emplace_back().data(), &map, sizeof map);
+    }
+    for (auto &map : maps)
+      params.push_back(&map);
+    if (impl->emitted.persists)
+      grid[0] = std::min(grid[0], 2U);
     twin::setThreadOrder(order);
     auto done =
         impl->library->launch(impl->emitted.symbol, {grid[0], grid[1], grid[2]},

@@ -80,6 +80,13 @@ TEST(VerifyModel, steps) {
             "in `forward` the plan lacks a buffer");
   EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.steps[0]->what.AsLaunch()->grid = {0, 0}; }),
             "in `forward` the plan has a malformed grid");
+  EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) {
+              auto map = std::make_unique<CopyMapT>();
+              map->sizes = {0, 0};
+              map->strides = {0};
+              e.steps[0]->what.AsLaunch()->maps.push_back(std::move(map)); // not for a GPU
+            }),
+            "in `forward` the plan has a malformed tensor map");
   EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.steps[1]->what.AsCopy()->dst = 4; }),
             "in `forward` the plan lacks a buffer");
   EXPECT_EQ(errorAfter([](ModelT &, EntryT &e) { e.steps[1]->what.Reset(); }),

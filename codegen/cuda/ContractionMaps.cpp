@@ -1,0 +1,165 @@
+//===- ContractionMaps.cpp - Operands of products that the machine copies by itself -----------===//
+//
+// A factor of 16-bit elements can be copied in boxes if it is a matrix whose rows run along the
+// depth, or the images of a convolution with their channels last, the rows being the positions of
+// its window in order.
+//
+//===------------------------------------------------------------------------------------------===//
+#include "codegen/cuda/Contraction.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+
+namespace nnc::codegen {
+
+/// Elements of a row that are copied at once, and of 16 bytes.
+constexpr int64_t BoxDepth = 64, Piece = 8;
+
+OpOperand *Contraction::plainOperand(const Factor &factor, Type type) {
+  auto extension = factor.value.getDefiningOp<arith::ExtFOp>();
+  auto input = dyn_cast<BlockArgument>(extension ? extension.getIn() : factor.value);
+  if (!input || input.getOwner()->getParentOp() != product || input.getType() != type)
+    return nullptr;
+  return &product->getOpOperand(input.getArgNumber());
+}
+
+int64_t Contraction::typicalElements(const Factor &factor, Type type) {
+  OpOperand *operand = plainOperand(factor, type);
+  auto pad = operand ? operand->get().getDefiningOp<tensor::PadOp>() : tensor::PadOp();
+  IndexList dims;
+  if (operand)
+    dims = evaluator.sizes.dimsOf(pad ? pad.getSource() : operand->get());
+  if (dims.empty() || llvm::is_contained(dims, AffineExpr()))
+    return typical(Rows) * typical(Depth);
+  return typicalValue(body, math, math.product(dims));
+}
+
+AffineMap Contraction::overSymbols(ArrayRef<AffineExpr> exprs) const {
+  return AffineMap::get(0, body.dimNames.size(), exprs, body.op->getContext());
+}
+
+std::optional<MappedTensor> Contraction::writeMap(const std::string &name, const Factor &factor,
+                                                  const std::string &side, Type type, unsigned rows,
+                                                  unsigned number) {
+  OpOperand *operand = plainOperand(factor, type);
+  if (!operand || math.divisorOf(extentOf(Depth)) % Piece != 0)
+    return std::nullopt;
+  bool isRows = side == "m";
+  AffineExpr index = evaluator.declare(side, extentOf(isRows ? Rows : Columns));
+  AffineExpr depth = evaluator.declare("k", extentOf(Depth));
+  auto at = [&](AffineExpr k) { return isRows ? loopsAt(index, {}, k) : loopsAt({}, index, k); };
+  std::string map = "map" + std::to_string(number);
+  if (std::optional<MappedTensor> matrix = mapMatrix(*operand, index, depth, at(depth))) {
+    matrix->rows = rows;
+    writeKnown(name, side, {});
+    out.line("auto " + name + " = [&](Index " + side + ", char *to, Index k, Arrivals *ready) {");
+    out.line("  copyBox(to, &" + map + ", (int)k, (int)" + side + ", ready);");
+    out.line("};");
+    return matrix;
+  }
+  std::optional<MappedTensor> images = mapImages(*operand, index, depth, at(depth));
+  if (!images)
+    return std::nullopt;
+  images->rows = rows;
+  AffineExpr chunk = evaluator.declare("chunk", math.simplify(extentOf(Depth).floorDiv(BoxDepth)));
+  writePixels(name, side, map, *images->window, at(math.constant(0)), at(chunk * BoxDepth));
+  return images;
+}
+
+/// Element (index, depth) is at index * extent + depth.
+std::optional<MappedTensor> Contraction::mapMatrix(OpOperand &operand, AffineExpr index,
+                                                   AffineExpr depth, const IndexList &loops) {
+  AffineMap map = product.getMatchingIndexingMap(&operand);
+  IndexList indices;
+  for (AffineExpr result : map.getResults())
+    indices.push_back(math.simplify(result.replaceDims(loops)));
+  std::optional<Evaluator::Address> address = evaluator.addressOf(operand.get(), indices);
+  AffineExpr extent = extentOf(Depth),
+             rows = math.extentOf(cast<AffineDimExpr>(index).getPosition());
+  unsigned argument = 0;
+  if (!address || !address->condition.empty() ||
+      !math.isEqual(address->linear, index * extent + depth) ||
+      StringRef(address->pointer).drop_front(2).getAsInteger(10, argument))
+    return std::nullopt;
+  return MappedTensor{argument, 0, overSymbols({extent, rows}), overSymbols({extent})};
+}
+
+/// The images of a convolution, whose padding is the kernel's.
+std::optional<MappedTensor> Contraction::mapImages(OpOperand &operand, AffineExpr index,
+                                                   AffineExpr depth, const IndexList &loops) {
+  auto conv = dyn_cast<linalg::Conv2DNhwcFhwcOp>(product.getOperation());
+  if (!conv || operand.getOperandNumber() != 0)
+    return std::nullopt;
+  auto pad = operand.get().getDefiningOp<tensor::PadOp>();
+  auto images = dyn_cast<BlockArgument>(pad ? pad.getSource() : operand.get());
+  bool hasZeros = !pad || (pad.getConstantPaddingValue() &&
+                           matchPattern(pad.getConstantPaddingValue(), m_AnyZeroFloat()));
+  if (!images || images.getOwner() != body.block || !hasZeros)
+    return std::nullopt;
+  IndexList dims = evaluator.sizes.dimsOf(images);
+  if (llvm::is_contained(dims, AffineExpr()) || math.divisorOf(dims[3]) % BoxDepth != 0)
+    return std::nullopt;
+  // Positions follow each other along x, y and images, elements of windows along channels, x and y.
+  IndexList positions(ArrayRef(loops).take_front(3)), window(ArrayRef(loops).drop_front(4));
+  if (!math.isEqual(math.linearize(positions, ArrayRef(extents).take_front(3)), index) ||
+      !math.isEqual(math.linearize(window, ArrayRef(extents).drop_front(4)), depth))
+    return std::nullopt;
+  std::optional<MappedWindow> fitting = windowOf(conv, pad);
+  if (!fitting)
+    return std::nullopt;
+  AffineExpr row = dims[2] * dims[3];
+  return MappedTensor{images.getArgNumber(), 0, overSymbols({dims[3], dims[2], dims[1], dims[0]}),
+                      overSymbols({dims[3], row, row * dims[1]}), fitting};
+}
+
+/// Null if the machine cannot count so far.
+std::optional<MappedWindow> Contraction::windowOf(linalg::Conv2DNhwcFhwcOp conv,
+                                                  tensor::PadOp pad) const {
+  constexpr int64_t MostStep = 8, MostPlace = 127, MostOffset = 255;
+  auto number = [](DenseIntElementsAttr list, unsigned i) { return list.getValues<int64_t>()[i]; };
+  MappedWindow window;
+  for (unsigned axis : {0, 1}) { // x, which is axis 2 of the images, then y
+    unsigned imageAxis = 2 - axis;
+    std::optional<int64_t> size = math.constantOf(extents[5 - axis]);
+    int64_t low = pad ? pad.getStaticLow()[imageAxis] : 0;
+    int64_t high = pad ? pad.getStaticHigh()[imageAxis] : 0;
+    int64_t step = number(conv.getStrides(), 1 - axis),
+            dilation = number(conv.getDilations(), 1 - axis);
+    if (!size || ShapedType::isDynamic(low) || ShapedType::isDynamic(high))
+      return std::nullopt;
+    int64_t reach = (*size - 1) * dilation, behind = high - reach;
+    bool fits = low >= 0 && low <= MostPlace && behind >= -MostPlace && behind <= MostPlace &&
+                reach <= MostOffset && step <= MostStep;
+    if (!fits)
+      return std::nullopt;
+    window.before[axis] = static_cast<int>(-low);
+    window.behind[axis] = static_cast<int>(behind);
+    window.steps[axis] = static_cast<int>(step);
+    window.dilation[axis] = static_cast<int>(dilation);
+  }
+  return window;
+}
+
+/// Where the first of some positions is, and the copy of one element of the window and 64 channels
+/// for all of them.
+void Contraction::writePixels(const std::string &name, const std::string &side,
+                              const std::string &map, const MappedWindow &window,
+                              const IndexList &positions, const IndexList &depths) {
+  auto text = [&](AffineExpr expr) { return math.text(math.simplify(expr)); };
+  AffineExpr x = positions[2] * window.steps[0] + window.before[0];
+  AffineExpr y = positions[1] * window.steps[1] + window.before[1];
+  writeKnown(name, side, Known{{text(positions[0]), text(y), text(x)}, {}, {}});
+  out.line("auto " + name + " = [&](const Row" + name +
+           " &row, char *to, Index k, Arrivals *ready) {");
+  out.line("  const Index chunk = k / " + std::to_string(BoxDepth) + ";");
+  out.line("  copyPixels(to, &" + map + ", (int)(" + text(depths[6]) +
+           "), (int)row.l2, (int)row.l1, (int)row.l0, (int)(" +
+           text(depths[5] * window.dilation[0]) + "), (int)(" +
+           text(depths[4] * window.dilation[1]) + "), ready);");
+  out.line("};");
+}
+
+} // namespace nnc::codegen

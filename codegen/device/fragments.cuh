@@ -1,0 +1,39 @@
+// Sums of matrix fragments to memory without shared memory between: four lanes that hold pairs of
+// neighbours of four tiles of columns exchange them, so that each has eight neighbours of one.
+
+/// Of the four pairs of neighbours that each of four lanes has, the lane's own of all four.
+NNC_INLINE void exchangeInFours(float (&pairs)[4][2]) {
+  const int lane = threadIdx.x % 4;
+  NNC_UNROLL
+  for (int bit = 1; bit < 4; bit *= 2) {
+    NNC_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      if (i & bit)
+        continue;
+      NNC_UNROLL
+      for (int j = 0; j < 2; ++j) {
+        float &low = pairs[i][j], &high = pairs[i | bit][j];
+        const float got = shuffleXor(lane & bit ? low : high, bit);
+        (lane & bit ? low : high) = got;
+      }
+    }
+  }
+}
+
+/// Row lane / 4 + 8 * part, columns 8 * (lane % 4) on, of the four tiles of columns from `first`
+/// on; sums as multiplyAdd gives them. All lanes take part.
+template <int ColumnTiles>
+NNC_INLINE void gatherPiece(float (&values)[8], const float (&sums)[ColumnTiles][4], int first,
+                            int part) {
+  static_assert(ColumnTiles % 4 == 0, "four lanes store four tiles of columns");
+  float pairs[4][2];
+  NNC_UNROLL
+  for (int k = 0; k < 4; ++k) {
+    pairs[k][0] = sums[first + k][part * 2];
+    pairs[k][1] = sums[first + k][part * 2 + 1];
+  }
+  exchangeInFours(pairs);
+  NNC_UNROLL
+  for (int k = 0; k < 8; ++k)
+    values[k] = pairs[k / 2][k % 2];
+}
