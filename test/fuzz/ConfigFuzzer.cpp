@@ -32,13 +32,13 @@ void walk(const ConfigValue &value, const syntax::SourceManager &sources) {
 }
 
 /// The longest name goes first, so a path may lead to another member than it was made of.
-void find(const Config &config, const Config &members, const std::string &before) {
+void findAll(const Config &config, const Config &members, const std::string &before) {
   for (const auto &[name, member] : members) {
     std::string path = before + name;
     if (!member.isNull())
       require(findMember(config, path).value != nullptr);
     if (auto *object = member.as<Config>(); object && path.size() < 64)
-      find(config, *object, path + ".");
+      findAll(config, *object, path + ".");
   }
 }
 
@@ -58,6 +58,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
   for (const auto &[name, member] : *config)
     walk(member, sources);
-  find(*config, *config, "");
+  findAll(*config, *config, "");
   return 0;
 }
