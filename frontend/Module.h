@@ -119,8 +119,8 @@ struct Instance : std::enable_shared_from_this<Instance> {
   /// Equal for instances of one class with equal hyperparameters and precision: their bodies are
   /// alike.
   unsigned structure = 0;
-  size_t weight = 1;    ///< as SequenceData::weight
-  bool failed = false;  ///< an error was reported in its body
+  size_t weight = 1;   ///< as SequenceData::weight
+  bool failed = false; ///< an error was reported in its body
 
   const Member *member(std::string_view name) const;
   const Hyperparameter *hyperparameter(std::string_view name) const;

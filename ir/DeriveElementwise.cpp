@@ -48,8 +48,8 @@ Derived AbsOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
   return {d.drop(isZero, d.select(isNegative, d.neg(g), g))};
 }
 
-/// Nothing of nothing even where the result is infinite, so that `1 / (1 + exp(-x))` has a derivative
-/// for every x.
+/// Nothing of nothing even where the result is infinite, so that `1 / (1 + exp(-x))` has a
+/// derivative for every x.
 Derived ExpOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
   Pointwise d(builder, *this, gradients);
   Value isNothing = d.cmp(CmpPredicate::Eq, d.g, d.zeros(d.g));

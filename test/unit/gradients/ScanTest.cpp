@@ -129,7 +129,8 @@ TEST(Scans, StopsAndUpdates) {
 /// Two calls that are computed again, one of which reads the other's results and has a loop, and
 /// values of both that are read outside.
 TEST(Remat, Calls) {
-  checkGradients(R"(func.func @f(%x: tensor<2x3xf32>, %w: tensor<3x3xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>) {
+  checkGradients(
+      R"(func.func @f(%x: tensor<2x3xf32>, %w: tensor<3x3xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>) {
   %a = nn.exp %x {nn.remat = "a"} : tensor<2x3xf32>
   %b = nn.matmul %a, %w {nn.remat = "a"} : tensor<2x3xf32>, tensor<3x3xf32> -> tensor<2x3xf32>
   %c = nn.sin %b {nn.remat = "a"} : tensor<2x3xf32>
@@ -145,5 +146,5 @@ TEST(Remat, Calls) {
   %y = nn.mul %g, %d {nn.remat = "b"} : tensor<2x3xf32>
   return %y, %b : tensor<2x3xf32>, tensor<2x3xf32>
 })",
-                 {-1, 1});
+      {-1, 1});
 }
