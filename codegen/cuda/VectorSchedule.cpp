@@ -139,7 +139,7 @@ std::vector<VectorTile> VectorWriter::otherTiles(const VectorTile &first) const 
       for (unsigned split : {1U, 2U})
         for (unsigned stages : {1U, 2U, 4U}) {
           VectorTile tile{first.rows, columns, warps, split, first.width, stages};
-          bool fits = reads >= int64_t(split * stages) && tile.sharedBytes() <= (96 << 10);
+          bool fits = reads >= int64_t(split) * stages && tile.sharedBytes() <= (96 << 10);
           if (fits && tile.text() != first.text())
             tiles.push_back(tile);
         }
