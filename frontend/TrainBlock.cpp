@@ -91,7 +91,7 @@ InstanceRef makeTrainInstance(Evaluator &evaluator, const syntax::TrainStmt &dec
   }
   auto noStep = std::make_shared<const KeySpec>(KeySpec{{""}, {}});
   (*instance)->placements.push_back({self.get(), {{"", noStep}}});
-  self->members.push_back({decl.name, *net, nullptr, noStep});
+  self->members.push_back({decl.name, net, nullptr, noStep});
   self->structure = evaluator.structures.intern(*self);
   evaluator.runModuleBody(*self);
   return self->failed ? nullptr : self;
