@@ -58,10 +58,13 @@ std::optional<Value> Evaluator::findInside(Instance &instance, std::string_view 
   known = true;
   if (const Hyperparameter *hyper = instance.hyperparameter(name))
     return hyper->value;
-  if (const Member *member = instance.member(name))
-    return !member->slot                                       ? member->value
-           : requirePlace(instance, instance.cls->name(), use) ? readSlot(*member->slot, use)
-                                                               : std::nullopt;
+  if (const Member *member = instance.member(name)) {
+    if (!member->slot)
+      return member->value;
+    if (!requirePlace(instance, instance.cls->name(), use))
+      return std::nullopt;
+    return readSlot(*member->slot, use);
+  }
   if (const syntax::FnStmt *fn = instance.cls->function(name))
     return functionValue(*fn, instance.cls->home, instance.shared_from_this());
   known = false;
