@@ -5,8 +5,8 @@
 
 Compiles each example for cpu and cuda on this machine, runs both on the same random inputs at each
 batch size, and prints a table in Markdown: milliseconds of one call (median, inputs on the device,
-one CUDA graph), kernels, peak device memory, compile time. `--sanitize` also runs memcheck and
-racecheck at batch 3. The exit status is 1 if anything disagrees.
+one CUDA graph), kernels, peak device memory, compile time. `--sanitize` also runs memcheck,
+racecheck and synccheck at batch 3. The exit status is 1 if anything disagrees.
 """
 import argparse
 import json

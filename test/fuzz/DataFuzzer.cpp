@@ -6,21 +6,15 @@
 //
 //===----------------------------------------------------------------------------------------===//
 
+#include "test/fuzz/Touch.h"
 #include "tools/nnc-train/data/Idx.h"
 #include "tools/nnc-train/data/Image.h"
 
 using namespace nnc::train;
+using nnc::fuzz::Bytes;
+using nnc::fuzz::touch;
 
 namespace {
-
-using Bytes = std::span<const std::byte>;
-
-/// Reads every byte, so that a span beyond its buffer is found.
-void touch(Bytes bytes) {
-  volatile unsigned sum = 0;
-  for (std::byte byte : bytes)
-    sum = sum + static_cast<unsigned>(byte);
-}
 
 void unpack(Bytes bytes) {
   if (auto unpacked = unpackGzip(bytes, size_t{1} << 22))

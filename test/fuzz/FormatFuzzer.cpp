@@ -12,22 +12,16 @@
 #include "runtime/format/PlanText.h"
 #include "runtime/format/Safetensors.h"
 #include "runtime/format/SafetensorsHeader.h"
+#include "test/fuzz/Touch.h"
 
 #include <cstdint>
 #include <numeric>
 
 using namespace nnc::format;
+using nnc::fuzz::Bytes;
+using nnc::fuzz::touch;
 
 namespace {
-
-using Bytes = std::span<const std::byte>;
-
-/// Reads every byte, so that a span beyond its buffer is found.
-void touch(Bytes bytes) {
-  volatile unsigned sum = 0;
-  for (std::byte byte : bytes)
-    sum = sum + static_cast<unsigned>(byte);
-}
 
 void readCheckpoint(Bytes bytes) {
   if (auto tensors = parseSafetensors(bytes, "fuzz"))
