@@ -3,6 +3,7 @@
 
     python3 bench/peers [--bin build/release/bin] [--case mlp_b1_f32,..] [--peers eager,inductor,autotune,jax]
                         [--json rows.json] [--markdown] [--nnc=--arch=sm_90a] [--locks bench/locks] [--timeout 300]
+    python3 bench/peers --training   # five training steps
     python3 bench/peers --dry        # on the cpu, tiny: compares outputs, times nothing
 
 Needs torch, torchvision, transformers and safetensors (PyPI); JAX is measured where it is installed. PyTorch draws weights and
@@ -27,6 +28,7 @@ ROOT = HERE.parents[1]
 def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build/release/bin", help="nnc, nnc-run; ../lib has the runtime")
+    parser.add_argument("--training", action="store_true", help="the five training steps instead")
     parser.add_argument("--case", help="names with commas (default: all)")
     parser.add_argument("--peers", default="eager,inductor,jax", help="of eager, inductor, autotune, jax")
     parser.add_argument("--nnc", action="append", default=[], help="a further option of nnc")
@@ -43,10 +45,20 @@ def parse(arguments):
     return args
 
 
-def names_of(args):
-    from cases import CASES
+def cases_of(args):
+    """By name: (case, what measures it)."""
+    if args.training:
+        import training
 
-    known = [case.name for case in CASES]
+        return {case.name: (case, training.measure) for case in training.TRAINING}
+    import cases
+    import measure
+
+    return {case.name: (case, measure.measure) for case in cases.CASES}
+
+
+def names_of(args):
+    known = list(cases_of(args))
     wanted = args.case.split(",") if args.case else known
     for name in wanted:
         if name not in known:
@@ -57,16 +69,14 @@ def names_of(args):
 def work(args):
     """Measures the cases in this process; one line of JSON each."""
     import torch
-    from cases import CASES
-    from measure import measure
-
     if args.target == "cuda":
         torch.backends.cudnn.benchmark = True
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
         torch.cuda.init()
-    cases = {case.name: case for case in CASES}
+    cases = cases_of(args)
     for name in names_of(args):
-        print(json.dumps(measure(cases[name], args)), flush=True)
+        case, measure = cases[name]
+        print(json.dumps(measure(case, args)), flush=True)
 
 
 def lines(process, timeout):

@@ -19,6 +19,7 @@ class Work:
     entry: str = "forward"
     prompt: torch.Tensor | None = None  # what the states hold before the call
     room: int = 0  # calls that fit into the states after it
+    mixed: bool = False  # the source declares the precision of weights and of arithmetic
 
 
 @dataclasses.dataclass

@@ -66,9 +66,9 @@ class Measurement:
         self.row["allowed_distance"] = self.distance_of_half() if self.case.precision == "f32" else self.row["peer_error"]
         precisions = [self.case.precision] + (["tf32"] if self.case.precision == "f32" and self.device == "cuda" else [])
         for precision in precisions:
-            self.row["nnc"][precision] = self.attempt(self.measure_nnc, precision, own)
+            self.row["nnc"][precision] = torch_peers.attempt(self.measure_nnc, precision, own)
         for peer in self.args.peers if self.device == "cuda" else []:
-            found = self.attempt(self.measure_jax if peer == "jax" else self.measure_torch, peer)
+            found = torch_peers.attempt(self.measure_jax if peer == "jax" else self.measure_torch, peer)
             if found:
                 self.row["peers"][peer] = found
         return self.row
@@ -79,15 +79,6 @@ class Measurement:
         with torch.no_grad():
             outputs = model(*narrowed(self.inputs, self.device, torch.float16).values())
         return nnc.error(self.named(outputs), self.reference)
-
-    def attempt(self, measure, *arguments):
-        """What one contender gives, or why it does not; a GPU that is lost ends the process instead."""
-        try:
-            return measure(*arguments)
-        except Exception as problem:
-            if self.device == "cuda":
-                torch.cuda.synchronize()
-            return {"error": f"{type(problem).__name__}: {str(problem)[:500]}"}
 
     def measure_nnc(self, precision, own):
         path = self.folder / "model.bin"

@@ -18,8 +18,10 @@ TOLERANCES = json.loads((ROOT / "test" / "tolerances.json").read_text())
 def compile_model(args, name, work, precision, weights, out):
     """Seconds of the whole process with an empty cache of compiled code."""
     source, *options = work.options
-    command = [args.bin / "nnc", ROOT / "examples" / source, *options, "--precision", precision, "--weights", weights]
-    command += ["--entry", work.entry, "--target", args.target, "-o", out, *args.nnc]
+    command = [args.bin / "nnc", ROOT / "examples" / source, *options, "--weights", weights, "--entry", work.entry]
+    command += ["--target", args.target, "-o", out, *args.nnc]
+    if not work.mixed:  # else the source says
+        command += ["--precision", precision]
     lock = args.locks / f"{name}.tune"
     if args.target == "cuda" and lock.exists():
         command += ["--lock", lock]

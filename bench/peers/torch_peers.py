@@ -22,6 +22,16 @@ def exact():
         allow_tf32(True)
 
 
+def attempt(measure, *arguments):
+    """What one contender gives, or why it does not; a GPU that is lost ends the process instead."""
+    try:
+        return measure(*arguments)
+    except Exception as problem:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return {"error": f"{type(problem).__name__}: {str(problem)[:500]}"}
+
+
 def as_tuple(result):
     return result if isinstance(result, tuple) else (result,)
 
