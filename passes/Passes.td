@@ -36,6 +36,16 @@ def NumberDraws : Pass<"nn-number-draws", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"numDraws", "num-draws", "Draws numbered">];
 }
 
+def AlignProducts : Pass<"nn-align-products", "::mlir::ModuleOp"> {
+  let summary = "Lengthen rows of 16-bit products that are differentiated to whole 16 bytes";
+  let description = [{
+    `nn.matmul %x, %w` of N columns, N many and not a multiple of 8, becomes a slice of the product
+    with `%w` padded by zeros. For cuda, in entry points with a gradient.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+  let statistics = [Statistic<"numAligned", "num-aligned", "Products with longer rows">];
+}
+
 def Differentiate : Pass<"nn-differentiate", "::mlir::ModuleOp"> {
   let summary = "Replace gradients by the operations that compute them";
   let description = [{

@@ -36,6 +36,9 @@ void buildNNPipeline(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 
+  if (options.target == Target::Cuda)
+    pm.addPass(createAlignProducts());
+
   // Behind what makes loops small, so that their backward passes are too.
   pm.addPass(createDifferentiate());
 
