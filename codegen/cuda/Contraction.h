@@ -60,12 +60,11 @@ protected:
   /// such pieces.
   bool writeAddress(const std::string &name, const Factor &factor, const std::string &side,
                     mlir::Type type);
-  /// Functors that copy `rows` rows of 64 elements of the depth in one piece, by the kernel's
-  /// parameter number `number` of that kind; nothing, with nothing written, if the factor's memory
-  /// is not of that form.
+  /// Functors that copy rows of 64 elements of the depth in one piece, by the kernel's parameter
+  /// number `number` of that kind; nothing, with nothing written, if the factor's memory is not of
+  /// that form. The caller says how many rows, in the result's `rows`.
   std::optional<MappedTensor> writeMap(const std::string &name, const Factor &factor,
-                                       const std::string &side, mlir::Type type, unsigned rows,
-                                       unsigned number);
+                                       const std::string &side, mlir::Type type, unsigned number);
   /// What an operand knows of a row: loops, computed of its number, and where in memory it is.
   struct Known {
     std::vector<std::string> members; ///< l0, l1, ...

@@ -42,7 +42,7 @@ AffineMap Contraction::overSymbols(ArrayRef<AffineExpr> exprs) const {
 }
 
 std::optional<MappedTensor> Contraction::writeMap(const std::string &name, const Factor &factor,
-                                                  const std::string &side, Type type, unsigned rows,
+                                                  const std::string &side, Type type,
                                                   unsigned number) {
   OpOperand *operand = plainOperand(factor, type);
   if (!operand || math.divisorOf(extentOf(Depth)) % Piece != 0)
@@ -53,7 +53,6 @@ std::optional<MappedTensor> Contraction::writeMap(const std::string &name, const
   auto at = [&](AffineExpr k) { return isRows ? loopsAt(index, {}, k) : loopsAt({}, index, k); };
   std::string map = "map" + std::to_string(number);
   if (std::optional<MappedTensor> matrix = mapMatrix(*operand, index, depth, at(depth))) {
-    matrix->rows = rows;
     writeKnown(name, side, {});
     out.line("auto " + name + " = [&](Index " + side + ", char *to, Index k, Arrivals *ready) {");
     out.line("  copyBox(to, &" + map + ", (int)k, (int)" + side + ", ready);");
@@ -63,7 +62,6 @@ std::optional<MappedTensor> Contraction::writeMap(const std::string &name, const
   std::optional<MappedTensor> images = mapImages(*operand, index, depth, at(depth));
   if (!images)
     return std::nullopt;
-  images->rows = rows;
   AffineExpr chunk = evaluator.declare("chunk", math.simplify(extentOf(Depth).floorDiv(BoxDepth)));
   writePixels(name, side, map, *images->window, at(math.constant(0)), at(chunk * BoxDepth));
   return images;

@@ -9,6 +9,7 @@
 #include "codegen/cuda/ScalarOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/TypeUtilities.h"
+#include <algorithm>
 #include <fmt/format.h>
 
 using namespace mlir;
@@ -38,6 +39,7 @@ private:
   std::string key(Type type);
   template <typename Tile>
   Tile choose(Type type, const char *name, const std::vector<Tile> &ranked);
+  std::optional<PipelineTile> choosePipeline(Type type);
   std::string corner() const;
   AffineExpr tilesOf(unsigned rows, unsigned columns) const;
   Scheduled writeOnCores();
@@ -148,27 +150,49 @@ void ContractionWriter::writeOperand(const std::string &name, const Factor &fact
   writeFactor(name, factor, side);
 }
 
+/// The tile on pipeline.cuh; none where one of mma.cuh is better. Who chooses sees both kinds.
+std::optional<PipelineTile> ContractionWriter::choosePipeline(Type type) {
+  constexpr size_t MostOfBest = 8, MostOfOthers = 4;
+  const int64_t rows = typical(Rows), columns = typical(Columns), depth = typical(Depth),
+                elements = typicalElements(left, type);
+  std::optional<PipelineTile> best = choosePipelineTile(rows, columns, depth, elements);
+  if (!body.tactics)
+    return best;
+  std::vector<PipelineTile> tiles = rankPipelineTiles(rows, columns, depth, elements);
+  std::vector<MmaTile> others = rankMmaTiles(rows, columns, depth * 2, 1, /*mayGroup=*/true);
+  tiles.resize(std::min(tiles.size(), best ? MostOfBest : MostOfOthers));
+  others.resize(std::min(others.size(), best ? MostOfOthers : MostOfBest));
+  std::vector<std::string> texts;
+  for (const PipelineTile &tile : tiles)
+    texts.push_back(tile.text());
+  for (const MmaTile &tile : others)
+    texts.push_back(fmt::format("MmaTile<{}>", tile.text()));
+  if (!best)
+    std::ranges::rotate(texts, texts.begin() + static_cast<ptrdiff_t>(tiles.size()));
+  const std::string chosen = texts[chooseTactic(body, key(type), texts)];
+  auto found = std::ranges::find(tiles, chosen, &PipelineTile::text);
+  return found == tiles.end() ? std::nullopt : std::optional(*found);
+}
+
 /// On pipeline.cuh, where the machine can copy both factors by itself; nothing where mma.cuh is
 /// better.
 std::optional<Scheduled> ContractionWriter::writePipeline(Type type) {
-  std::optional<PipelineTile> tile = choosePipelineTile(
-      typical(Rows), typical(Columns), typical(Depth), typicalElements(left, type));
+  out.line("const Index M = " + math.text(extentOf(Rows)) +
+           ", N = " + math.text(extentOf(Columns)) + ", K = " + math.text(extentOf(Depth)) + ";");
+  std::optional<MappedTensor> first = writeMap("mapA", left, "m", type, 0);
+  std::optional<MappedTensor> second = first ? writeMap("mapB", right, "n", type, 1) : std::nullopt;
+  std::optional<PipelineTile> tile = second ? choosePipeline(type) : std::nullopt;
   if (!tile)
     return std::nullopt;
+  first->rows = tile->rows;
+  second->rows = tile->columns;
   Scheduled scheduled{
       "",
       tilesOf(tile->rows, tile->columns),
       tile->threads(),
       {"tensorcore.cuh", "mma.cuh", "arrivals.cuh", "bulk.cuh", "fragments.cuh", "pipeline.cuh"}};
-  out.line("using Tile = " + tile->text() + ";");
-  out.line("const Index M = " + math.text(extentOf(Rows)) +
-           ", N = " + math.text(extentOf(Columns)) + ", K = " + math.text(extentOf(Depth)) + ";");
-  std::optional<MappedTensor> first = writeMap("mapA", left, "m", type, tile->rows, 0);
-  std::optional<MappedTensor> second =
-      first ? writeMap("mapB", right, "n", type, tile->columns, 1) : std::nullopt;
-  if (!second)
-    return std::nullopt;
   scheduled.maps = {*first, *second};
+  out.line("using Tile = " + tile->text() + ";");
   writeOperand("a", left, "m", type);
   writeOperand("b", right, "n", type);
   aheadLoads = Ahead::ByRows;

@@ -228,19 +228,25 @@ static std::vector<Tile> sortedByTime(std::vector<std::pair<double, Tile>> timed
   return tiles;
 }
 
+std::vector<PipelineTile> rankPipelineTiles(int64_t rows, int64_t columns, int64_t depth,
+                                            int64_t elements) {
+  std::vector<std::pair<double, PipelineTile>> timed;
+  for (const PipelineTile &tile : PipelineTiles)
+    timed.emplace_back(estimate(tile, static_cast<double>(rows), static_cast<double>(columns),
+                                static_cast<double>(depth), static_cast<double>(elements)),
+                       tile);
+  return sortedByTime(std::move(timed));
+}
+
 std::optional<PipelineTile> choosePipelineTile(int64_t rows, int64_t columns, int64_t depth,
                                                int64_t elements) {
   auto r = static_cast<double>(rows), c = static_cast<double>(columns),
        d = static_cast<double>(depth);
   MmaTile other = chooseMmaTile(rows, columns, depth * 2, 1, 0, /*mayGroup=*/true);
-  double least = estimate(other, r, c, d * 2, 1) / MmaClock - Advantage;
-  std::optional<PipelineTile> best;
-  for (const PipelineTile &tile : PipelineTiles)
-    if (double time = estimate(tile, r, c, d, static_cast<double>(elements)); time < least) {
-      least = time;
-      best = tile;
-    }
-  return best;
+  PipelineTile best = rankPipelineTiles(rows, columns, depth, elements).front();
+  bool isFaster = estimate(best, r, c, d, static_cast<double>(elements)) <
+                  estimate(other, r, c, d * 2, 1) / MmaClock - Advantage;
+  return isFaster ? std::optional(best) : std::nullopt;
 }
 
 std::vector<GemmTile> rankGemmTiles(int64_t rows, int64_t columns, int64_t batch) {

@@ -92,6 +92,9 @@ MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t bytes, int64_t batc
 /// operand has so many `elements` in memory; none if that of chooseMmaTile is faster.
 std::optional<PipelineTile> choosePipelineTile(int64_t rows, int64_t columns, int64_t depth,
                                                int64_t elements);
+/// All tiles for it, that of least estimated time first.
+std::vector<PipelineTile> rankPipelineTiles(int64_t rows, int64_t columns, int64_t depth,
+                                            int64_t elements);
 
 /// The tile of least estimated time for `batch` products of `rows` x `columns`, of those with so
 /// many threads if `threads` is not 0 and there are any.

@@ -29,9 +29,11 @@ size_t TacticBook::choose(Operation *op, const std::string &key,
   if (given && placeOf(given.getValue()) < candidates.size())
     chosen = placeOf(given.getValue());
   auto [place, isNew] = made.try_emplace(key);
-  ++place->second.count;
   if (isNew)
-    place->second = {std::move(candidates), chosen, op, 1};
+    place->second = {std::move(candidates), chosen, op, op, 1};
+  else if (place->second.last != op) // an op may ask again, with fewer candidates
+    ++place->second.count;
+  place->second.last = op;
   return chosen;
 }
 

@@ -30,8 +30,9 @@ public:
   struct Decision {
     std::vector<std::string> candidates; ///< the best by the cost model first
     size_t chosen = 0;
-    mlir::Operation *op = nullptr; ///< the first that asked
-    unsigned count = 0;            ///< how many asked
+    mlir::Operation *op = nullptr;   ///< the first that asked
+    mlir::Operation *last = nullptr; ///< and the last
+    unsigned count = 0;              ///< how many asked, each as often as it likes
   };
 
   /// By the cost model alone.

@@ -34,6 +34,9 @@ TEST_F(Tactics, costModelAlone) {
   EXPECT_EQ(book.choose(*op, "k", candidates), 0u);
   EXPECT_EQ(book.choose(*op, "k", candidates), 0u);
   ASSERT_EQ(book.decisions().size(), 1u);
+  EXPECT_EQ(book.decisions().at("k").count, 1u);
+  mlir::OwningOpRef<mlir::ModuleOp> another = op->clone();
+  EXPECT_EQ(book.choose(*another, "k", candidates), 0u);
   EXPECT_EQ(book.decisions().at("k").count, 2u);
   EXPECT_EQ(book.decisions().at("k").candidates, candidates);
 }
