@@ -1,16 +1,17 @@
 //===- DeriveConvolution.cpp - Derivatives of convolutions ------------------------------------===//
 //
-// The gradient of the weight is a convolution of the input with the gradient of the result as its
-// window: batch and channels exchange places, as do strides and dilation. That of the input is a
-// transposed convolution. With stride s, the elements of an input at places p, p + s, p + 2 s, ..
-// see only every s-th element of the window, so it is s convolutions of stride 1 with windows of
-// kernel / s elements, and their results interleaved, rather than multiplications by zeros between
-// the elements of the gradient.
+// The gradient of the weight is an operation of its own. That of the input is a transposed
+// convolution: with stride s, the elements of an input at places p, p + s, p + 2 s, .. see only
+// every s-th element of the window, so it is s convolutions of stride 1, each with a part of the
+// window, and their results interleaved, rather than multiplications by zeros between the elements
+// of the gradient.
 //
 //===------------------------------------------------------------------------------------------===//
 
 #include "ir/DeriveUtils.h"
 #include "ir/Unsupported.h"
+
+#include <numeric>
 
 using namespace mlir;
 
@@ -18,31 +19,49 @@ namespace nnc::nn {
 
 namespace {
 
-/// One side of the image: positions of the padded input are `phases * row + phase`.
+/// One side of the image: position u of the padded input is `stride * row + phase`.
 struct Side {
   Side(Conv2dOp op, unsigned side)
       : axis(2 + side), kernel(*getConstant(getDim(op.getWeight().getType(), axis))),
-        spacing(op.getDilation()[side]), phases(op.getStrides()[side]),
-        dilation(phases == 1 ? spacing : 1) {
-    int64_t reach = spacing * (kernel - 1) + 1, before = op.getPadding()[2 * side],
-            after = op.getPadding()[2 * side + 1];
-    taps = phases == 1 ? kernel : (reach + phases - 1) / phases;
-    int64_t border = dilation * (taps - 1);
-    low = std::max<int64_t>(border - before / phases, 0);
-    // Up to phases - 1 elements at the end of the input are in no window.
-    high = std::max<int64_t>(llvm::divideFloorSigned(reach + phases - after - 2, phases), 0);
-    skipped = before - phases * (border - low);
-    rows = getDim(op.getType(), axis) + low + high - border;
-    size = getDim(op.getInput().getType(), axis);
+        spacing(op.getDilation()[side]), stride(op.getStrides()[side]),
+        before(op.getPadding()[2 * side]), common(std::gcd(stride, spacing)),
+        windows(getDim(op.getType(), axis)) {
+    // Elements at the end of the input that no window holds have rows too.
+    int64_t reach = spacing * (kernel - 1) + 1, after = op.getPadding()[2 * side + 1];
+    extra = std::max<int64_t>(llvm::divideCeilSigned(reach - after - 1, stride), 0);
+    for (int64_t phase = 0; phase < stride; ++phase)
+      extra = std::max(extra, Taps(*this, phase).delay);
+    origin = before / stride;
+    for (int64_t phase = 0; phase < stride; ++phase)
+      if (Taps taps(*this, phase); taps.count)
+        origin = std::min(origin, taps.low);
   }
 
+  /// The elements i of the window with `i * spacing = phase + stride * t`: one phase's input at a
+  /// row sees them in the windows `row - t`.
+  struct Taps {
+    Taps(const Side &side, int64_t phase) : step(side.stride / side.common) {
+      while (first < side.kernel && (first * side.spacing - phase) % side.stride != 0)
+        ++first;
+      count = first < side.kernel ? llvm::divideCeil(side.kernel - first, step) : 0;
+      delay = count ? (first * side.spacing - phase) / side.stride : 0;
+      dilation = count > 1 ? side.spacing / side.common : 1;
+      low = count ? delay + (count - 1) * dilation : 0;
+      high = side.extra - delay;
+    }
+    int64_t first = 0, step, count, delay, dilation;
+    int64_t low, high; ///< padding of the gradient
+  };
+
+  AffineExpr rows() const { return windows + (extra - origin); } ///< of a phase
+  /// The place of the input's first element in the interleaved phases.
+  int64_t start() const { return before - stride * origin; }
+
   unsigned axis;
-  int64_t kernel, spacing;
-  int64_t phases;         ///< the stride
-  int64_t dilation, taps; ///< of the window of one phase
-  int64_t low, high;      ///< padding of the gradient
-  int64_t skipped;        ///< places before the first of the input
-  AffineExpr rows, size;  ///< of the result of the phases, of the input
+  int64_t kernel, spacing, stride, before, common;
+  int64_t extra = 0;  ///< rows of a phase behind those of the gradient
+  int64_t origin = 0; ///< the first row that is computed
+  AffineExpr windows;
 };
 
 struct Convolution : Deriving {
@@ -50,99 +69,58 @@ struct Convolution : Deriving {
       : Deriving(builder, op), op(op), groups(static_cast<int64_t>(op.getGroups())),
         input(op.getInput().getType()), weight(op.getWeight().getType()) {}
 
-  Value convolve(Value x, Value w, ArrayRef<int64_t> strides, ArrayRef<int64_t> padding,
-                 ArrayRef<int64_t> dilation, ArrayRef<AffineExpr> dims) {
-    auto type = getTensorType(dims, input.getElementType());
-    auto result = builder.create<Conv2dOp>(loc, type, x, w, strides, padding, dilation, groups,
-                                           /*channels_last=*/false);
+  Value deriveWeight(Value g) {
+    auto result = builder.create<Conv2dWeightGradOp>(
+        loc, weight, op.getInput(), g, op.getStrides(), op.getPadding(), op.getDilation(), groups,
+        /*channels_last=*/false, /*parts=*/DenseI64ArrayAttr());
     result->setDiscardableAttrs(op->getDiscardableAttrDictionary());
     return result;
   }
 
-  /// `floor((size + pads - reach of the window) / stride) + 1`, for the gradient as a window.
-  AffineExpr countWindows(unsigned side) {
-    AffineExpr window = getDim(op.getType(), 2 + side), size = getDim(input, 2 + side);
-    AffineExpr padded = size + op.getPadding()[2 * side] + op.getPadding()[2 * side + 1];
-    AffineExpr reach = (window - 1) * op.getStrides()[side] + 1;
-    return (padded - reach).floorDiv(op.getDilation()[side]) + 1;
-  }
-
-  Value deriveWeight(Value g) {
-    Value x = transposeGroups();
-    SmallVector<AffineExpr> dims = getDims(weight);
-    SmallVector<AffineExpr> found = {dims[1], dims[0], countWindows(0), countWindows(1)};
-    Value result = convolve(x, transpose(g, {1, 0, 2, 3}), op.getDilation(), op.getPadding(),
-                            op.getStrides(), found);
-    result = crop(result, {dims[1], dims[0], dims[2], dims[3]});
-    return transpose(result, {1, 0, 2, 3});
-  }
-
-  /// From [batch, (groups channels), ..] to [channels, (groups batch), ..].
-  Value transposeGroups() {
-    if (groups == 1)
-      return transpose(op.getInput(), {1, 0, 2, 3});
-    SmallVector<AffineExpr> dims = getDims(input);
-    AffineExpr channels = getDim(weight, 1), all = constant(groups);
-    Value split = reshape(op.getInput(), {dims[0], all, channels, dims[2], dims[3]});
-    return reshape(transpose(split, {2, 1, 0, 3, 4}),
-                   {channels, dims[0] * groups, dims[2], dims[3]});
-  }
-
   Value deriveInput(Value g) {
     Side height(op, 0), width(op, 1);
-    Value window = arrangeWindow(height, width);
-    Value phases =
-        convolve(g, window, {1, 1}, {height.low, height.high, width.low, width.high},
-                 {height.dilation, width.dilation},
-                 {getDim(input, 0), getDim(getType(window), 0), height.rows, width.rows});
-    Value result = interleave(phases, height, width);
+    SmallVector<Value> phases;
+    for (int64_t row = 0; row < height.stride; ++row)
+      for (int64_t column = 0; column < width.stride; ++column)
+        phases.push_back(derivePhase(g, height, width, {height, row}, {width, column}));
+    SmallVector<AffineExpr> dims = getDims(input);
+    RankedTensorType type =
+        getTensorType({dims[0], dims[1], height.rows(), width.rows()}, input.getElementType());
+    Value result = interleave(phases, type, height.stride, width.stride);
     return slice(result,
-                 {constant(0), constant(0), constant(height.skipped), constant(width.skipped)},
-                 getDims(input), {1, 1, 1, 1});
+                 {constant(0), constant(0), constant(height.start()), constant(width.start())},
+                 dims, {1, 1, 1, 1});
   }
 
-  /// The window of one side with zeros between its elements where it is dilated, and behind them
-  /// up to a multiple of the phases.
-  Value fillUp(Value window, const Side &side) {
-    if (side.phases == 1)
-      return window;
-    SmallVector<AffineExpr> dims = getDims(getType(window));
-    Value result = spread(window, side.axis, side.spacing);
-    int64_t size = side.kernel * side.spacing, wanted = side.taps * side.phases;
-    dims[side.axis] = constant(std::min(size, wanted));
-    SmallVector<int64_t> low(dims.size(), 0), high = low;
-    high[side.axis] = std::max<int64_t>(wanted - size, 0);
-    return pad(crop(result, dims), low, high);
+  /// Null if no window holds elements of this phase.
+  Value derivePhase(Value g, const Side &height, const Side &width, Side::Taps rows,
+                    Side::Taps columns) {
+    if (rows.count == 0 || columns.count == 0)
+      return {};
+    Value window = arrangeWindow(rows, columns);
+    auto type = getTensorType({getDim(input, 0), getDim(input, 1), height.rows(), width.rows()},
+                              input.getElementType());
+    auto result = builder.create<Conv2dOp>(
+        loc, type, g, window, ArrayRef<int64_t>{1, 1},
+        ArrayRef<int64_t>{rows.low - height.origin, rows.high, columns.low - width.origin,
+                          columns.high},
+        ArrayRef<int64_t>{rows.dilation, columns.dilation}, groups, /*channels_last=*/false);
+    result->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+    return result;
   }
 
-  /// From [(groups outputs), inputs, (taps phases)..] to [(groups inputs phases), outputs, taps..],
-  /// taps in the opposite order.
-  Value arrangeWindow(const Side &height, const Side &width) {
+  /// Some elements of the window, from [(groups outputs), inputs, ..] to [(groups inputs), outputs,
+  /// ..], in the opposite order.
+  Value arrangeWindow(const Side::Taps &rows, const Side::Taps &columns) {
     AffineExpr inputs = getDim(weight, 1), outputs = getDim(weight, 0).floorDiv(groups);
-    if (height.phases == 1 && width.phases == 1) {
-      Value flat = reshape(op.getWeight(),
-                           {constant(groups), outputs, inputs, constant(height.taps * width.taps)});
-      return reshape(transpose(flip(flat, 3), {0, 2, 1, 3}),
-                     {inputs * groups, outputs, constant(height.taps), constant(width.taps)});
-    }
-    Value window = fillUp(fillUp(op.getWeight(), height), width);
-    window =
-        reshape(window, {constant(groups), outputs, inputs, constant(height.taps),
-                         constant(height.phases), constant(width.taps), constant(width.phases)});
-    window = transpose(flip(flip(window, 3), 5), {0, 2, 4, 6, 1, 3, 5});
-    return reshape(window, {inputs * (groups * height.phases * width.phases), outputs,
-                            constant(height.taps), constant(width.taps)});
-  }
-
-  /// From [batch, (channels phases), rows..] to [batch, channels, (rows phases)..].
-  Value interleave(Value x, const Side &height, const Side &width) {
-    if (height.phases == 1 && width.phases == 1)
-      return x;
-    AffineExpr batch = getDim(input, 0), channels = getDim(input, 1);
-    x = reshape(x, {batch, channels, constant(height.phases), constant(width.phases), height.rows,
-                    width.rows});
-    return reshape(transpose(x, {0, 1, 4, 2, 5, 3}),
-                   {batch, channels, height.rows * height.phases, width.rows * width.phases});
+    AffineExpr height = constant(rows.count), width = constant(columns.count);
+    Value window = slice(
+        op.getWeight(), {constant(0), constant(0), constant(rows.first), constant(columns.first)},
+        {getDim(weight, 0), inputs, height, width}, {1, 1, rows.step, columns.step});
+    Value flat = reshape(window, {constant(groups), outputs, inputs, height * width});
+    if (rows.count * columns.count > 1)
+      flat = flip(flat, 3);
+    return reshape(transpose(flat, {0, 2, 1, 3}), {inputs * groups, outputs, height, width});
   }
 
   Conv2dOp op;

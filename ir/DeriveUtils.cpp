@@ -148,4 +148,30 @@ Value Deriving::spread(Value value, int64_t axis, int64_t apart) {
   return reshape(pad(reshape(value, split), low, high), dims);
 }
 
+Value Deriving::concat(ArrayRef<Value> parts, int64_t axis) {
+  if (parts.size() == 1)
+    return parts[0];
+  RankedTensorType type = getType(parts[0]);
+  SmallVector<AffineExpr> dims = getDims(type);
+  dims[axis] = dims[axis] * static_cast<int64_t>(parts.size());
+  return make<ConcatOp>(getTensorType(dims, type.getElementType()), parts, axis);
+}
+
+Value Deriving::interleave(ArrayRef<Value> phases, RankedTensorType phase, int64_t rows,
+                           int64_t columns) {
+  if (phases.size() == 1)
+    return phases[0] ? phases[0] : full(phase, 0);
+  SmallVector<AffineExpr> dims = getDims(phase);
+  AffineExpr one = constant(1);
+  SmallVector<AffineExpr> split = {dims[0], dims[1], dims[2], one, dims[3], one};
+  SmallVector<Value> lines;
+  for (int64_t row = 0; row < rows; ++row) {
+    SmallVector<Value> line;
+    for (Value value : phases.slice(row * columns, columns))
+      line.push_back(reshape(value ? value : full(phase, 0), split));
+    lines.push_back(concat(line, 5));
+  }
+  return reshape(concat(lines, 3), {dims[0], dims[1], dims[2] * rows, dims[3] * columns});
+}
+
 } // namespace nnc::nn

@@ -79,6 +79,11 @@ public:
   mlir::Value flip(mlir::Value value, int64_t axis);
   /// `apart - 1` zeros behind each element along `axis`.
   mlir::Value spread(mlir::Value value, int64_t axis, int64_t apart);
+  /// The image whose pixel (rows * y + i, columns * x + j) is pixel (y, x) of image i * columns + j
+  /// of type `phase`: NCHW, null for zeros.
+  mlir::Value interleave(llvm::ArrayRef<mlir::Value> phases, mlir::RankedTensorType phase,
+                         int64_t rows, int64_t columns);
+  mlir::Value concat(llvm::ArrayRef<mlir::Value> parts, int64_t axis);
 
   mlir::AffineExpr constant(int64_t value) { return builder.getAffineConstantExpr(value); }
 

@@ -103,13 +103,21 @@ struct Pool : Deriving {
     SmallVector<Value> phases(height.stride * width.stride);
     forPlaces([&](int64_t number, int64_t row, int64_t column) {
       Value &phase = phases[row % height.stride * width.stride + column % width.stride];
-      Value isFirst = cmp(CmpPredicate::Eq, first, full(getType(first), double(number)));
-      Value part = shift(keep(isFirst, g), row, column);
+      // What is compared is shifted, not the answer: one number is saved, not one per place.
+      Value place = shift(first, row, column, -1);
+      Value isFirst = cmp(CmpPredicate::Eq, place, full(getType(place), double(number)));
+      Value part = keep(isFirst, widen(shift(g, row, column, 0)));
       phase = phase ? add(phase, part) : part;
     });
+    for (Value &phase : phases)
+      phase = phase ? narrow(phase, g) : phase;
     SmallVector<AffineExpr> starts = {constant(0), constant(0), constant(height.before),
                                       constant(width.before)};
-    return slice(interleave(phases), starts, getDims(op.getInput().getType()), {1, 1, 1, 1});
+    RankedTensorType type = getTensorType(
+        imageDims(height.windows + height.countExtraRows(), width.windows + width.countExtraRows()),
+        op.getType().getElementType());
+    return slice(interleave(phases, type, height.stride, width.stride), starts,
+                 getDims(op.getInput().getType()), {1, 1, 1, 1});
   }
 
   /// The number of each place of a tile, of the elements of `like`.
@@ -149,37 +157,11 @@ struct Pool : Deriving {
   }
 
   /// One number per window, at the row of its phase on which this place of the window falls.
-  Value shift(Value value, int64_t row, int64_t column) {
+  Value shift(Value value, int64_t row, int64_t column, double around) {
     auto [height, width] = sides;
     int64_t down = row / height.stride, right = column / width.stride;
     return pad(value, {0, 0, down, right},
-               {0, 0, height.countExtraRows() - down, width.countExtraRows() - right});
-  }
-
-  Value interleave(ArrayRef<Value> phases) {
-    auto [height, width] = sides;
-    AffineExpr rows = height.windows + height.countExtraRows();
-    AffineExpr columns = width.windows + width.countExtraRows(), one = constant(1);
-    if (phases.size() == 1)
-      return phases[0];
-    RankedTensorType type = getTensorType(imageDims(rows, columns), op.getType().getElementType());
-    SmallVector<AffineExpr> split = {getDim(type, 0), getDim(type, 1), rows, one, columns, one};
-    SmallVector<Value> lines;
-    for (int64_t row = 0; row < height.stride; ++row) {
-      SmallVector<Value> line;
-      for (Value phase : phases.slice(row * width.stride, width.stride))
-        line.push_back(reshape(phase ? phase : full(type, 0), split));
-      lines.push_back(concat(line, 5));
-    }
-    return reshape(concat(lines, 3), imageDims(rows * height.stride, columns * width.stride));
-  }
-
-  Value concat(ArrayRef<Value> parts, int64_t axis) {
-    if (parts.size() == 1)
-      return parts[0];
-    SmallVector<AffineExpr> dims = getDims(getType(parts[0]));
-    dims[axis] = dims[axis] * static_cast<int64_t>(parts.size());
-    return make<ConcatOp>(getTensorType(dims, op.getType().getElementType()), parts, axis);
+               {0, 0, height.countExtraRows() - down, width.countExtraRows() - right}, around);
   }
 
   Pool2dOp op;

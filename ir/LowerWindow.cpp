@@ -101,6 +101,95 @@ Lowered Conv2dOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   return SmallVector<Value>{lowering.convertTo(getType(), result)};
 }
 
+namespace {
+
+/// The loops of a weight's gradient: parts of images and of rows, group, output of the group, what
+/// the weight has of it, and what is added up: images and rows of a part, columns.
+class WeightGrad {
+public:
+  explicit WeightGrad(Conv2dWeightGradOp op) : op(op), axes(op.getChannelsLast()) {
+    for (unsigned loop = 0; loop < Count; ++loop)
+      loops[loop] = getAffineDimExpr(loop, op.getContext());
+    if (op.getParts())
+      parts = {(*op.getParts())[0], (*op.getParts())[1]};
+    SmallVector<AffineExpr> gradient = getDims(op.getGradient().getType());
+    images = gradient[0].floorDiv(parts[0]);
+    rows = gradient[axes.sides[0]].floorDiv(parts[1]);
+    SmallVector<AffineExpr> weight = getDims(op.getWeightType());
+    outputs = weight[0].floorDiv(op.getGroups());
+    channels = weight[axes.channel];
+    weight[0] = outputs;
+    result = {number(parts[0]), number(parts[1]), number(int64_t(op.getGroups()))};
+    llvm::append_range(result, weight);
+  }
+
+  /// Of the input, the gradient, what only gives the size of a part, and the sums.
+  SmallVector<AffineMap> getMaps() const {
+    AffineExpr image = loops[Image], row = loops[Y];
+    if (parts[0] > 1) // else its size need not be known
+      image = loops[PartOfImages] * images + image;
+    if (parts[1] > 1)
+      row = loops[PartOfRows] * rows + row;
+    return {
+        map({image}, loops[Group] * channels + loops[Channel], place(0, row), place(1, loops[X])),
+        map({image}, loops[Group] * outputs + loops[Output], row, loops[X]),
+        AffineMap::get(Count, 0, {loops[Image], loops[Y]}, op.getContext()),
+        map({loops[PartOfImages], loops[PartOfRows], loops[Group], loops[Output]}, loops[Channel],
+            loops[Row], loops[Column])};
+  }
+  static SmallVector<bool> getParallel() {
+    SmallVector<bool> parallel(Count, true);
+    parallel[Image] = parallel[Y] = parallel[X] = false;
+    return parallel;
+  }
+
+  AffineExpr images, rows;        ///< of a part
+  SmallVector<AffineExpr> result; ///< of the sums, with an axis for the groups
+
+private:
+  enum { PartOfImages, PartOfRows, Group, Output, Channel, Row, Column, Image, Y, X, Count };
+
+  AffineExpr number(int64_t value) const { return getAffineConstantExpr(value, op.getContext()); }
+  AffineExpr place(unsigned side, AffineExpr position) const {
+    return position * op.getStrides()[side] + loops[Row + side] * op.getDilation()[side];
+  }
+  AffineMap map(SmallVector<AffineExpr> indices, AffineExpr channel, AffineExpr row,
+                AffineExpr column) const {
+    SmallVector<AffineExpr> image(3);
+    image[axes.channel - 1] = channel;
+    image[axes.sides[0] - 1] = row;
+    image[axes.sides[1] - 1] = column;
+    llvm::append_range(indices, image);
+    return AffineMap::get(Count, 0, indices, op.getContext());
+  }
+
+  mutable Conv2dWeightGradOp op;
+  ImageAxes axes;
+  AffineExpr loops[Count];
+  std::array<int64_t, 2> parts = {1, 1};
+  AffineExpr channels, outputs; ///< of a group
+};
+
+} // namespace
+
+Lowered Conv2dWeightGradOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
+  Lowering lowering(builder, getLoc());
+  Typed input = padImage(lowering, {getInput().getType(), operands[0]},
+                         ImageAxes(getChannelsLast()), getPadding(), 0.0);
+  WeightGrad grad(*this);
+  Type f32 = builder.getF32Type();
+  RankedTensorType sums = getTensorType(grad.result, f32);
+  Value part = lowering.empty(getTensorType({grad.images, grad.rows}, f32));
+  Value result = lowering.reduce(
+      lowering.fill(sums, 0.0), {input.value, operands[1], part}, grad.getMaps(),
+      WeightGrad::getParallel(), [](OpBuilder &b, Location loc, ValueRange x) -> Value {
+        Value product = b.create<arith::MulFOp>(loc, widen(b, loc, x[0]), widen(b, loc, x[1]));
+        return b.create<arith::AddFOp>(loc, x[3], product);
+      });
+  RankedTensorType whole = withElementType(getType(), f32);
+  return SmallVector<Value>{lowering.convertTo(getType(), lowering.reshape(sums, whole, result))};
+}
+
 /// Maps of a pooling generic: of the image, of the window, of the result.
 static SmallVector<AffineMap> getPoolMaps(Pool2dOp op) {
   MLIRContext *context = op.getContext();

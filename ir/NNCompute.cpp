@@ -102,14 +102,15 @@ static LogicalResult verifyRank4(Operation *op, RankedTensorType type, StringRef
 }
 
 /// (C3): groups divide the channels of input and weight.
-static LogicalResult verifyGroups(Conv2dOp op) {
+template <typename Convolution>
+static LogicalResult verifyGroups(Convolution op, RankedTensorType weight) {
   int64_t groups = static_cast<int64_t>(op.getGroups());
   if (groups < 1)
     return op.emitOpError() << "expected at least 1 group, found " << groups;
   unsigned channelAxis = ImageAxes(op.getChannelsLast()).channel;
   AffineExpr channels = getDim(op.getInput().getType(), channelAxis);
-  AffineExpr perGroup = getDim(op.getWeight().getType(), channelAxis);
-  AffineExpr outputs = getDim(op.getWeight().getType(), 0);
+  AffineExpr perGroup = getDim(weight, channelAxis);
+  AffineExpr outputs = getDim(weight, 0);
   if (!mayBeEqual(perGroup * groups, channels))
     return op.emitOpError() << "expected " << groups << " groups of input channels in "
                             << toString(channels) << ", found groups of " << toString(perGroup);
@@ -119,29 +120,81 @@ static LogicalResult verifyGroups(Conv2dOp op) {
   return success();
 }
 
-FailureOr<RankedTensorType> Conv2dOp::inferResultType() {
-  RankedTensorType input = getInput().getType(), weight = getWeight().getType();
-  if (failed(verifyRank4(*this, input, "an input")) ||
-      failed(verifyRank4(*this, weight, "a weight")) ||
-      failed(verifySameElement(*this, input, weight)) ||               // (C1)
-      failed(verifyEntries(*this, "strides", getStrides(), 2, 1)) ||   // (C2)
-      failed(verifyEntries(*this, "padding", getPadding(), 4, 0)) ||   // (C2)
-      failed(verifyEntries(*this, "dilation", getDilation(), 2, 1)) || // (C2)
-      failed(verifyGroups(*this)))                                     // (C3)
+/// (C2) to (C4): the result of a convolution of op's input, and of its attributes, with `weight`.
+template <typename Convolution>
+static FailureOr<RankedTensorType> inferConvolved(Convolution op, RankedTensorType weight) {
+  RankedTensorType input = op.getInput().getType();
+  if (failed(verifyRank4(op, input, "an input")) || failed(verifyRank4(op, weight, "a weight")) ||
+      failed(verifyEntries(op, "strides", op.getStrides(), 2, 1)) ||   // (C2)
+      failed(verifyEntries(op, "padding", op.getPadding(), 4, 0)) ||   // (C2)
+      failed(verifyEntries(op, "dilation", op.getDilation(), 2, 1)) || // (C2)
+      failed(verifyGroups(op, weight)))                                // (C3)
     return failure();
-  ImageAxes axes(getChannelsLast());
+  ImageAxes axes(op.getChannelsLast());
   SmallVector<AffineExpr> dims = getDims(input);
   dims[axes.channel] = getDim(weight, 0);
   for (unsigned side : {0, 1}) { // (C4)
-    AffineExpr extent = (getDim(weight, axes.sides[side]) - 1) * getDilation()[side] + 1;
-    FailureOr<AffineExpr> windows = inferWindows(
-        *this, getDim(input, axes.sides[side]), getPadding()[2 * side] + getPadding()[2 * side + 1],
-        extent, getStrides()[side], side ? "width" : "height");
+    AffineExpr extent = (getDim(weight, axes.sides[side]) - 1) * op.getDilation()[side] + 1;
+    FailureOr<AffineExpr> windows =
+        inferWindows(op, getDim(input, axes.sides[side]),
+                     op.getPadding()[2 * side] + op.getPadding()[2 * side + 1], extent,
+                     op.getStrides()[side], side ? "width" : "height");
     if (failed(windows))
       return failure();
     dims[axes.sides[side]] = *windows;
   }
   return getTensorType(dims, input.getElementType());
+}
+
+FailureOr<RankedTensorType> Conv2dOp::inferResultType() {
+  RankedTensorType input = getInput().getType(), weight = getWeight().getType();
+  if (failed(verifyRank4(*this, input, "an input")) ||
+      failed(verifyRank4(*this, weight, "a weight")) ||
+      failed(verifySameElement(*this, input, weight))) // (C1)
+    return failure();
+  return inferConvolved(*this, weight);
+}
+
+RankedTensorType Conv2dWeightGradOp::getWeightType() {
+  SmallVector<AffineExpr> dims = getDims(getType());
+  if (getParts() && dims.size() >= 2)
+    dims.erase(dims.begin(), dims.begin() + 2);
+  return getTensorType(dims, getType().getElementType());
+}
+
+/// (C5): what is cut has a size that is known, and is cut evenly.
+static LogicalResult verifyParts(Conv2dWeightGradOp op, ArrayRef<int64_t> parts) {
+  if (failed(verifyEntries(op, "parts", parts, 2, 1)))
+    return failure();
+  RankedTensorType gradient = op.getGradient().getType(), result = op.getType();
+  const unsigned axes[] = {0, ImageAxes(op.getChannelsLast()).sides[0]};
+  const StringRef names[] = {"images", "rows"};
+  for (auto [axis, count, name] : llvm::zip(axes, parts, names)) {
+    AffineExpr size = getDim(gradient, axis);
+    if (count > 1 && getConstant(size % count) != 0)
+      return op.emitOpError() << "expected a number of " << name << " that " << count
+                              << " parts divide, found " << toString(size);
+  }
+  if (!result.getElementType().isF32() || result.getShape().take_front(2) != parts)
+    return op.emitOpError() << "expected a result of f32 for " << parts[0] << " x " << parts[1]
+                            << " parts, found " << result;
+  return success();
+}
+
+LogicalResult Conv2dWeightGradOp::verify() {
+  RankedTensorType input = getInput().getType(), gradient = getGradient().getType();
+  RankedTensorType weight = getWeightType();
+  if (failed(verifySameElement(*this, input, gradient))) // (C1)
+    return failure();
+  if (!weight.getElementType().isF32() && weight.getElementType() != input.getElementType()) // (C1)
+    return emitOpError() << "expected a result of f32 or of the operands' elements, found "
+                         << getType();
+  FailureOr<RankedTensorType> wanted = inferConvolved(*this, weight);
+  if (failed(wanted))
+    return failure();
+  if (gradient.getRank() != 4 || !mayBeEqual(getDims(gradient), getDims(*wanted))) // (C4)
+    return emitOpError() << "expected a gradient of type " << *wanted << ", found " << gradient;
+  return getParts() ? verifyParts(*this, *getParts()) : success();
 }
 
 /// (C2) of pools: no window lies in the padding only.

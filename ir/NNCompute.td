@@ -152,6 +152,46 @@ def NN_Conv2dOp : NN_InferredOp<"conv2d", "Convolution", [NN_Derivative]> {
   }];
 }
 
+def NN_Conv2dWeightGradOp : NN_PureOp<"conv2d_weight_grad", "Convolution"> {
+  let summary = "The gradient of a convolution's weight";
+  let description = [{
+    Of `nn.conv2d %input, %weight` with the same attributes, given the gradient of its result:
+    `result[o, c, i, j] = sum_{n, y, x} input[n, g*I + c, y*sh + i*dh - top, x*sw + j*dw - left] *
+    gradient[n, o, y, x]` where g is the group of o. Accumulates in f32, rounded once. With
+    `channels_last`, input and gradient are NHWC and the result is OHWI.
+
+    With `parts` `[P, Q]` the images are cut into P runs of equally many and the rows of the gradient
+    into Q, and the result has two axes of these sizes before the others: the sum of every part. What
+    is left to do is to add them up, which more of a machine can share than one long sum.
+
+    1. (C1) both operands have rank 4 and the same float element type; the result has that or f32.
+    2. (C2) `strides`, `dilation` have 2 entries, all at least 1; `padding` 4, none negative.
+    3. (C3) `groups >= 1` divides C and O, and `I * groups = C`.
+    4. (C4) the gradient has the dimensions of the convolution's result.
+    5. (C5) `parts` has 2 entries, all at least 1, which divide the images and the rows; where there
+       is more than one, the number of these is known. Then the result is f32.
+
+    ```mlir
+    %dw = nn.conv2d_weight_grad %x, %dy {strides = array<i64: 1, 1>, padding = array<i64: 2, 2, 2, 2>,
+                                         dilation = array<i64: 1, 1>, groups = 1 : i64}
+        : tensor<4x1x28x28xf32>, tensor<4x6x28x28xf32> -> tensor<6x1x5x5xf32>
+    ```
+  }];
+  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$gradient,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$padding,
+                       DenseI64ArrayAttr:$dilation, DefaultValuedAttr<I64Attr, "1">:$groups,
+                       UnitAttr:$channels_last, OptionalAttr<DenseI64ArrayAttr>:$parts);
+  let results = (outs NN_FloatTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $gradient attr-dict `:` type($input) `,` type($gradient) `->` type($result)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = roleDeclaration # [{
+    /// The type of the whole sum: the weight's dimensions.
+    ::mlir::RankedTensorType getWeightType();
+  }];
+}
+
 def NN_Pool2dOp : NN_InferredOp<"pool2d", "Window", [NN_Derivative]> {
   let summary = "Maximum, mean or sum over windows";
   let description = [{

@@ -119,11 +119,30 @@ def ChooseLayouts : Pass<"nn-choose-layouts", "::mlir::ModuleOp"> {
   let description = [{
     Convolutions of 16-bit images without groups become NHWC, with weights OHWI and channels padded
     with zeros to a multiple of 8; elementwise ops, pools, grouped convolutions, concatenations of
-    channels and reductions between them follow. For cuda;
-    transposed weights are prepared at compile time by the passes that follow.
+    channels and reductions between them follow, and gradients of their weights read both images as
+    they lie. For cuda; transposed weights are prepared at compile time by the passes that follow.
   }];
   let dependentDialects = ["::nnc::nn::NNDialect"];
   let statistics = [Statistic<"numConvolutions", "num-convolutions", "Convolutions made NHWC">];
+}
+
+def CutWeightGrads : Pass<"nn-cut-weight-grads", "::mlir::ModuleOp"> {
+  let summary = "Cut long sums of convolutions' weights' gradients into parts";
+  let description = [{
+    `nn.conv2d_weight_grad` becomes one with as many parts as fill a GPU, and the sum of these, in
+    f32. For cuda.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+  let statistics = [Statistic<"numCut", "num-cut", "Sums cut into parts">];
+}
+
+def ExpandWeightGrads : Pass<"nn-expand-weight-grads", "::mlir::ModuleOp"> {
+  let summary = "Make convolutions of gradients of convolutions' weights";
+  let description = [{
+    `nn.conv2d_weight_grad %x, %dy` becomes the `nn.conv2d` of %x with %dy as its window, batch and
+    channels exchanged. For the cpu.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
 }
 
 def MergeProducts : Pass<"nn-merge-products", "::mlir::ModuleOp"> {

@@ -41,6 +41,8 @@ void buildNNPipeline(OpPassManager &pm, const PipelineOptions &options) {
 
   // Behind what makes loops small, so that their backward passes are too.
   pm.addPass(createDifferentiate());
+  if (options.target == Target::Cpu)
+    pm.addPass(createExpandWeightGrads());
 
   // Weights as they are stored, read where they are needed.
   pm.addPass(createQuantizeWeights());
@@ -53,6 +55,7 @@ void buildNNPipeline(OpPassManager &pm, const PipelineOptions &options) {
 
   if (options.target == Target::Cuda) {
     pm.addPass(createChooseLayouts());
+    pm.addPass(createCutWeightGrads());
     pm.addPass(createMergeProducts());
     pm.addPass(createCanonicalizerPass());
     pm.addPass(createCSEPass());

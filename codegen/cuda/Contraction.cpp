@@ -371,11 +371,21 @@ static SmallVector<AffineExpr> addendsOf(AffineExpr sum) {
   return addends;
 }
 
+/// Whether the element after `first` by `element` follows it in memory, where `count` of them begin
+/// at a multiple of their length.
+bool Contraction::areNeighbours(const std::optional<Evaluator::Address> &first,
+                                const std::optional<Evaluator::Address> &any, AffineExpr element,
+                                int64_t count) const {
+  return first && any && first->pointer == any->pointer && first->condition == any->condition &&
+         math.isEqual(any->linear, first->linear + element) &&
+         math.divisorOf(first->linear) % count == 0;
+}
+
 bool Contraction::writeAddress(const std::string &name, const Factor &factor,
                                const std::string &side, Type type) {
-  const int64_t Chunk = 128 / type.getIntOrFloatBitWidth(); // elements
+  const int64_t Length = 128 / type.getIntOrFloatBitWidth(); // elements
   OpOperand *operand = plainOperand(factor, type);
-  if (!operand || math.divisorOf(extentOf(Depth)) % Chunk != 0)
+  if (!operand || math.divisorOf(extentOf(Depth)) % Length != 0)
     return false;
   AffineMap map = product.getMatchingIndexingMap(operand);
   bool isRows = side == "m";
@@ -392,45 +402,92 @@ bool Contraction::writeAddress(const std::string &name, const Factor &factor,
       indices.push_back(math.simplify(result.replaceDims(loops)));
     return evaluator.addressOf(operand->get(), indices);
   };
-  AffineExpr chunk = evaluator.declare("chunk", math.simplify(extentOf(Depth).floorDiv(Chunk)));
-  AffineExpr element = evaluator.declare("element", math.constant(Chunk));
-  std::optional<Evaluator::Address> first = addressAt(chunk * Chunk);
-  std::optional<Evaluator::Address> any = addressAt(chunk * Chunk + element);
-  if (!first || !any || first->pointer != any->pointer || first->condition != any->condition ||
-      !math.isEqual(any->linear, first->linear + element) ||
-      math.divisorOf(first->linear) % Chunk != 0)
+  AffineExpr chunk = evaluator.declare("chunk", math.simplify(extentOf(Depth).floorDiv(Length)));
+  AffineExpr element = evaluator.declare("element", math.constant(Length));
+  std::optional<Evaluator::Address> first = addressAt(chunk * Length);
+  if (!areNeighbours(first, addressAt(chunk * Length + element), element, Length))
     return false;
   addressed = first;
+  writeChunk(
+      name, side, type,
+      {*first, index, chunk, members, "const Index chunk = k / " + std::to_string(Length) + ";"});
+  return true;
+}
+
+/// Neighbours along the side: whole pieces, which no window's place or border divides.
+std::optional<Contraction::Chunk> Contraction::findSideChunk(const Factor &factor,
+                                                             const std::string &side, Type type) {
+  const int64_t Length = 128 / type.getIntOrFloatBitWidth(); // elements
+  OpOperand *operand = plainOperand(factor, type);
+  bool isRows = side == "m";
+  AffineExpr extent = extentOf(isRows ? Rows : Columns);
+  if (!operand || factor.alongDepth || math.divisorOf(extent) % Length != 0)
+    return std::nullopt;
+  AffineMap map = product.getMatchingIndexingMap(operand);
+  AffineExpr depth = evaluator.declare("k", extentOf(Depth));
+  auto loopsOf = [&](AffineExpr index) {
+    return isRows ? loopsAt(index, {}, depth) : loopsAt({}, index, depth);
+  };
+  auto addressAt = [&](const IndexList &loops) {
+    IndexList indices;
+    for (AffineExpr result : map.getResults())
+      indices.push_back(math.simplify(result.replaceDims(loops)));
+    return evaluator.addressOf(operand->get(), indices);
+  };
+  AffineExpr chunk = evaluator.declare("chunk", math.simplify(extent.floorDiv(Length)));
+  AffineExpr element = evaluator.declare("element", math.constant(Length));
+  if (!areNeighbours(addressAt(loopsOf(chunk * Length)),
+                     addressAt(loopsOf(chunk * Length + element)), element, Length))
+    return std::nullopt;
+  AffineExpr index = evaluator.declare(side, extent);
+  std::vector<std::string> members;
+  std::optional<Evaluator::Address> address = addressAt(knownLoops(loopsOf(index), index, members));
+  if (!address)
+    return std::nullopt;
+  return Chunk{*address, index, depth, members, ""};
+}
+
+bool Contraction::writeSideAddress(const std::string &name, const Factor &factor,
+                                   const std::string &side, Type type) {
+  std::optional<Chunk> chunk = findSideChunk(factor, side, type);
+  if (chunk)
+    writeChunk(name, side, type, *chunk);
+  return chunk.has_value();
+}
+
+void Contraction::writeChunk(const std::string &name, const std::string &side, Type type,
+                             const Chunk &chunk) {
+  const Evaluator::Address &address = chunk.address;
   // What the row alone decides of the place is computed once for it.
   AffineExpr ofRow = math.constant(0), ofDepth = math.constant(0);
-  unsigned row = cast<AffineDimExpr>(index).getPosition();
-  unsigned depth = cast<AffineDimExpr>(chunk).getPosition();
-  for (AffineExpr term : addendsOf(first->linear)) {
+  unsigned row = cast<AffineDimExpr>(chunk.index).getPosition();
+  unsigned depth = cast<AffineDimExpr>(chunk.depth).getPosition();
+  for (AffineExpr term : addendsOf(address.linear)) {
     bool isOfDepth = llvm::is_contained(math.variablesOf(term), depth);
     (isOfDepth ? ofDepth : ofRow) = (isOfDepth ? ofDepth : ofRow) + term;
   }
   bool asksForRow = llvm::is_contained(math.variablesOf(ofDepth), row) ||
-                    (members.empty() && !first->condition.empty());
+                    (chunk.members.empty() && !address.condition.empty());
   std::string stored = *typeText(type);
-  Known kept{members, {}, {}};
+  Known kept{chunk.members, {}, {}};
   if (!asksForRow)
-    kept.pointer = "const " + stored + " *", kept.from = first->pointer + " + " + math.text(ofRow);
+    kept.pointer = "const " + stored + " *", kept.from = address.pointer + " + " + math.text(ofRow);
   writeKnown(name, side, kept);
-  bool isBare = members.empty() && asksForRow;
+  bool isBare = chunk.members.empty() && asksForRow;
   evaluator.openBlock("auto " + name + " = [&](" +
                       (isBare ? "Index " + side : "const Row" + name + " &row") +
                       ", Index k) -> const " + stored + " *");
-  out.line("const Index chunk = k / " + std::to_string(Chunk) + ";");
+  if (!chunk.depthLine.empty())
+    out.line(chunk.depthLine);
   out.line("const " + stored + " *const from = " +
-           (asksForRow ? first->pointer + " + " + math.text(first->linear)
+           (asksForRow ? address.pointer + " + " + math.text(address.linear)
                        : "row.from + (" + math.text(ofDepth) + ")") +
            ";");
   out.line("NNC_ASSUME(from != nullptr);");
   // All of the condition at once: branches would keep rows from sharing what they have in common.
-  std::string inside = llvm::join(llvm::split(StringRef(first->condition), " && "), " & ");
+  std::string inside = llvm::join(llvm::split(StringRef(address.condition), " && "), " & ");
   out.line("return " + (inside.empty() ? "from" : inside + " ? from : nullptr") + ";");
   evaluator.closeScope("};");
-  return true;
 }
 
 /// The functor that makes what operand `name` knows of a row, or its number if that is nothing.

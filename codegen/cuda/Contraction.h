@@ -60,9 +60,18 @@ protected:
   /// such pieces.
   bool writeAddress(const std::string &name, const Factor &factor, const std::string &side,
                     mlir::Type type);
-  /// Functors that copy rows of 64 elements of the depth in one piece, by the kernel's parameter
-  /// number `number` of that kind; nothing, with nothing written, if the factor's memory is not of
-  /// that form. The caller says how many rows, in the result's `rows`.
+  /// The same for 16 bytes along the factor's side.
+  bool writeSideAddress(const std::string &name, const Factor &factor, const std::string &side,
+                        mlir::Type type);
+  /// Whether that would write something.
+  bool runsAcross(const Factor &factor, const std::string &side, mlir::Type type) {
+    return findSideChunk(factor, side, type).has_value();
+  }
+  /// Functors that copy rows of 64 elements of the depth in one piece or, of a factor whose memory
+  /// runs along its side, 64 of the side of as many of the depth, by the kernel's parameter number
+  /// `number` of that kind; nothing, with nothing written, if the factor's memory is not of that
+  /// form. The caller says how many rows, in the result's `rows`. Of products in a batch only the
+  /// latter, and of a depth that is cut nowhere between.
   std::optional<MappedTensor> writeMap(const std::string &name, const Factor &factor,
                                        const std::string &side, mlir::Type type, unsigned number);
   /// What an operand knows of a row: loops, computed of its number, and where in memory it is.
@@ -101,6 +110,21 @@ protected:
   std::vector<bool> isDense; ///< by result that was written: element (m, n) is at m * N + n
 
 private:
+  /// How 16 bytes of a factor are found: what each row knows, and the place from that and the
+  /// depth.
+  struct Chunk {
+    Evaluator::Address address;
+    mlir::AffineExpr index, depth; ///< variables
+    std::vector<std::string> members;
+    std::string depthLine; ///< what declares the depth's variable, if not `k`
+  };
+  std::optional<Chunk> findSideChunk(const Factor &factor, const std::string &side,
+                                     mlir::Type type);
+  void writeChunk(const std::string &name, const std::string &side, mlir::Type type,
+                  const Chunk &chunk);
+  bool areNeighbours(const std::optional<Evaluator::Address> &first,
+                     const std::optional<Evaluator::Address> &any, mlir::AffineExpr element,
+                     int64_t count) const;
   void writeValue(const std::string &name, mlir::Value value, const std::string &side,
                   mlir::Type type);
   mlir::OpOperand *plainOperand(const Factor &factor, mlir::Type type);
@@ -109,8 +133,21 @@ private:
                                         mlir::AffineExpr depth, const IndexList &loops);
   std::optional<MappedTensor> mapImages(mlir::OpOperand &operand, mlir::AffineExpr index,
                                         mlir::AffineExpr depth, const IndexList &loops);
-  std::optional<MappedWindow> windowOf(mlir::linalg::Conv2DNhwcFhwcOp conv,
+  std::optional<MappedTensor> writeSideMap(const std::string &name, mlir::OpOperand &operand,
+                                           const std::string &side, unsigned number);
+  std::optional<MappedTensor> mapSides(mlir::OpOperand &operand, mlir::AffineExpr index,
+                                       mlir::AffineExpr depth, const IndexList &loops);
+  std::optional<MappedTensor> mapWindowSides(mlir::OpOperand &operand, mlir::AffineExpr depth,
+                                             const IndexList &loops);
+  /// How a window moves along one side of an image, and its size.
+  struct WindowSide {
+    int64_t step, dilation;
+    std::optional<int64_t> size;
+  };
+  WindowSide sideOf(mlir::linalg::Conv2DNhwcFhwcOp conv, unsigned axis) const;
+  std::optional<MappedWindow> windowOf(llvm::ArrayRef<WindowSide> sides,
                                        mlir::tensor::PadOp pad) const;
+  std::pair<mlir::BlockArgument, mlir::tensor::PadOp> imagesOf(mlir::OpOperand &operand) const;
   void writePixels(const std::string &name, const std::string &side, const std::string &map,
                    const MappedWindow &window, const IndexList &positions, const IndexList &depths);
   bool findProduct();

@@ -19,6 +19,8 @@ namespace {
 
 /// Neighbours of a row that a thread stores together.
 constexpr unsigned StoreWidth = 8;
+/// Rows of the depth in a block of an operand that lies along its side.
+constexpr unsigned AcrossRows = 64;
 
 class ContractionWriter : Contraction {
 public:
@@ -50,6 +52,9 @@ private:
   void writeTiling(const std::string &tile, unsigned split, const std::string &last = "");
   void writeOperand(const std::string &name, const Factor &factor, const std::string &side,
                     Type type);
+  /// Whether memory may run along an operand's side, which needs tiles that loops have no room for.
+  bool mayLieAcross() const { return body.threads == 0; }
+  TileSteps stepsOf(Type type);
   bool storesVectors() const;
   void writeStore(unsigned width);
   void writeVectors(AffineExpr row, unsigned width, Evaluator::AheadLoads *ahead);
@@ -144,7 +149,8 @@ AffineExpr ContractionWriter::tilesOf(unsigned rows, unsigned columns) const {
 
 void ContractionWriter::writeOperand(const std::string &name, const Factor &factor,
                                      const std::string &side, Type type) {
-  if (writeAddress(name, factor, side, type))
+  if (writeAddress(name, factor, side, type) ||
+      (mayLieAcross() && writeSideAddress(name, factor, side, type)))
     return;
   writeKnown(name, side, {});
   writeFactor(name, factor, side);
@@ -154,12 +160,19 @@ void ContractionWriter::writeOperand(const std::string &name, const Factor &fact
 std::optional<PipelineTile> ContractionWriter::choosePipeline(Type type) {
   constexpr size_t MostOfBest = 8, MostOfOthers = 4;
   const int64_t rows = typical(Rows), columns = typical(Columns), depth = typical(Depth),
-                elements = typicalElements(left, type);
-  std::optional<PipelineTile> best = choosePipelineTile(rows, columns, depth, elements);
+                batches = typical(Batch), elements = typicalElements(left, type) / batches;
+  std::optional<PipelineTile> best = choosePipelineTile(rows, columns, depth, elements, batches);
+  auto arranged = [&](PipelineTile tile) {
+    tile.rowsAcross = !left.alongDepth;
+    tile.columnsAcross = !right.alongDepth;
+    return tile;
+  };
   if (!body.tactics)
-    return best;
-  std::vector<PipelineTile> tiles = rankPipelineTiles(rows, columns, depth, elements);
-  std::vector<MmaTile> others = rankMmaTiles(rows, columns, depth * 2, 1, /*mayGroup=*/true);
+    return best ? std::optional(arranged(*best)) : std::nullopt;
+  std::vector<PipelineTile> tiles = rankPipelineTiles(rows, columns, depth, elements, batches);
+  std::ranges::transform(tiles, tiles.begin(), arranged);
+  std::vector<MmaTile> others =
+      rankMmaTiles(rows, columns, depth * 2, batches, /*mayGroup=*/true, stepsOf(type));
   tiles.resize(std::min(tiles.size(), best ? MostOfBest : MostOfOthers));
   others.resize(std::min(others.size(), best ? MostOfOthers : MostOfBest));
   std::vector<std::string> texts;
@@ -179,18 +192,28 @@ std::optional<PipelineTile> ContractionWriter::choosePipeline(Type type) {
 std::optional<Scheduled> ContractionWriter::writePipeline(Type type) {
   out.line("const Index M = " + math.text(extentOf(Rows)) +
            ", N = " + math.text(extentOf(Columns)) + ", K = " + math.text(extentOf(Depth)) + ";");
+  out.line("const Index batches = " + math.text(extentOf(Batch)) + ";");
+  bool isBatch = math.constantOf(extentOf(Batch)) != 1;
+  if (isBatch) {
+    out.line("Index batch = 0;"); // of the tile that a thread works on
+    batch = evaluator.declare("batch", extentOf(Batch));
+  }
+  out.line(std::string("auto enter = [&](Index number) {") +
+           (isBatch ? " batch = number; };" : "};"));
   std::optional<MappedTensor> first = writeMap("mapA", left, "m", type, 0);
   std::optional<MappedTensor> second = first ? writeMap("mapB", right, "n", type, 1) : std::nullopt;
   std::optional<PipelineTile> tile = second ? choosePipeline(type) : std::nullopt;
   if (!tile)
     return std::nullopt;
-  first->rows = tile->rows;
-  second->rows = tile->columns;
+  first->rows = tile->rowsAcross ? AcrossRows : tile->rows;
+  second->rows = tile->columnsAcross ? AcrossRows : tile->columns;
   Scheduled scheduled{
       "",
       tilesOf(tile->rows, tile->columns),
       tile->threads(),
       {"tensorcore.cuh", "mma.cuh", "arrivals.cuh", "bulk.cuh", "fragments.cuh", "pipeline.cuh"}};
+  if (tile->rowsAcross || tile->columnsAcross)
+    scheduled.headers.push_back("across.cuh");
   scheduled.maps = {*first, *second};
   out.line("using Tile = " + tile->text() + ";");
   writeOperand("a", left, "m", type);
@@ -203,15 +226,18 @@ std::optional<Scheduled> ContractionWriter::writePipeline(Type type) {
   out.line("struct Corner {");
   out.line("  Index m0, n0;");
   out.line("};");
-  out.line("auto corner = [&](Index tile) {");
+  out.line("auto corner = [&](Index number) {");
+  out.line("  const Index tile = number % (tilesM * tilesN);");
+  out.line("  enter(number / (tilesM * tilesN));");
   out.line(isTall ? "  return Corner{tile / tilesN * Tile::BM, tile % tilesN * Tile::BN};"
                   : "  return Corner{tile % tilesM * Tile::BM, tile / tilesM * Tile::BN};");
   out.line("};");
   out.line("char *shared = dynamicShared<char>();");
   out.line("if constexpr (HasPipelines)");
-  out.line("  pipelineGemm<Tile, " + *typeText(type) +
-           ">(shared, (Index)blockId, (Index)gridDim.x, tilesM * tilesN, corner, M, N, K, "
-           "know_mapA, mapA, know_mapB, mapB, ahead, columnsAt, store);");
+  out.line(
+      "  pipelineGemm<Tile, " + *typeText(type) +
+      ">(shared, (Index)blockId, (Index)gridDim.x, tilesM * tilesN * batches, corner, M, N, K, "
+      "know_mapA, mapA, know_mapB, mapB, ahead, columnsAt, store);");
   writeElsewhere(scheduled, type);
   scheduled.statements = out.take();
   scheduled.sharedBytes = tile->sharedBytes();
@@ -252,21 +278,33 @@ std::optional<Scheduled> ContractionWriter::writeDirect(Type type) {
 void ContractionWriter::writeElsewhere(Scheduled &scheduled, Type type) {
   MmaTile tile{128, typical(Columns) > 64 ? 128U : 64U, 2, 4, 3};
   out.line("else");
-  out.line("  pipelineElsewhere<MmaTile<" + tile.text() + ", true, true>, " + *typeText(type) +
-           ">(shared, (Index)blockId, (Index)gridDim.x, M, N, K, know_a, a, know_b, b, ahead, "
-           "columnsAt, store);");
+  auto yesNo = [](bool value) { return value ? ", true" : ", false"; };
+  out.line("  pipelineElsewhere<MmaTile<" + tile.text() + yesNo(left.alongDepth) +
+           yesNo(right.alongDepth) + ">, " + *typeText(type) +
+           ">(shared, (Index)blockId, (Index)gridDim.x, batches, enter, M, N, K, know_a, a, "
+           "know_b, b, ahead, columnsAt, store);");
   scheduled.sharedElsewhere = tile.sharedBytes();
+}
+
+/// What the tiles on mma.cuh hold whole blocks of, where memory runs along a side.
+TileSteps ContractionWriter::stepsOf(Type type) {
+  const unsigned sides = 1024 / type.getIntOrFloatBitWidth(); // of a block in across.cuh
+  auto stepOf = [&](const Factor &factor, const char *side) {
+    return mayLieAcross() && runsAcross(factor, side, type) ? sides : 1;
+  };
+  return {stepOf(left, "m"), stepOf(right, "n")};
 }
 
 Scheduled ContractionWriter::writeOnTensorCores(Type type) {
   unsigned bytes = type.getIntOrFloatBitWidth() / 8;
   bool mayGroup = bytes == 2;
+  TileSteps steps = stepsOf(type);
   MmaTile tile = chooseMmaTile(typical(Rows), typical(Columns), typical(Depth) * bytes,
-                               typical(Batch), body.threads, mayGroup);
+                               typical(Batch), body.threads, mayGroup, steps);
   if (body.tactics)
     tile = choose(type, "MmaTile",
                   rankMmaTiles(typical(Rows), typical(Columns), typical(Depth) * bytes,
-                               typical(Batch), mayGroup));
+                               typical(Batch), mayGroup, steps));
   writeTiling("MmaTile<" + tile.text(), tile.split, tile.mayGroup ? "" : ", false");
   writeOperand("a", left, "m", type);
   writeOperand("b", right, "n", type);
@@ -283,6 +321,8 @@ Scheduled ContractionWriter::writeOnTensorCores(Type type) {
                       tilesOf(tile.rows, tile.columns) * tile.split,
                       tile.threads(),
                       {"tensorcore.cuh", "mma.cuh"}};
+  if (std::max(steps.rows, steps.columns) > 1)
+    scheduled.headers.push_back("across.cuh");
   (isStatic ? scheduled.staticShared : scheduled.sharedBytes) = tile.sharedBytes();
   scheduled.cluster = tile.split;
   scheduled.tactic = "MmaTile<" + tile.text() + ">";
@@ -429,8 +469,7 @@ std::optional<Scheduled> ContractionWriter::writeSpecial() {
   if (understand())
     return std::nullopt;
   Type type = tensorCoreType();
-  bool suits = type && !type.isF32() && body.threads == 0 &&
-               math.constantOf(extentOf(Batch)) == 1 && storesVectors();
+  bool suits = type && !type.isF32() && body.threads == 0 && storesVectors();
   std::optional<Scheduled> scheduled;
   if (suits)
     scheduled = hasFewChannels() ? writeDirect(type) : writePipeline(type);

@@ -126,7 +126,7 @@ double estimate(const MmaTile &tile, double rows, double columns, double bytes, 
 
 /// Seconds.
 double estimate(const PipelineTile &tile, double rows, double columns, double depth,
-                double elements) {
+                double elements, double batch) {
   double steps = std::ceil(depth / StepDepth), size = double(tile.rows) * tile.columns;
   double loaded = (tile.rows + tile.columns) * StepBytes;
   // Each 64 rows read all columns from shared memory, 32 bytes of the depth at a time.
@@ -134,10 +134,11 @@ double estimate(const PipelineTile &tile, double rows, double columns, double de
   double sums = steps * std::max({size * StepDepth / PipelineProducts,
                                   (read + loaded) / PipelineSharedBytes, loaded / PipelineBytes});
   double store = PipelineStore + PipelineStorePerSum * size / (tile.inTurns ? 1 : tile.groups);
-  double rounds = std::ceil(blocksOf(tile.rows, tile.columns, rows, columns, 1) / Multiprocessors);
+  double rounds =
+      std::ceil(blocksOf(tile.rows, tile.columns, rows, columns, batch) / Multiprocessors);
   double work = tile.inTurns ? rounds * std::max(sums, (sums + store) / tile.groups) + store
                              : rounds * (sums + store);
-  double memory = 2 * (elements + columns * depth + rows * columns) / PipelineMemoryBytes;
+  double memory = 2 * batch * (elements + columns * depth + rows * columns) / PipelineMemoryBytes;
   double clocks = PipelineStart + std::max(work, memory) + PipelineHidden * std::min(work, memory);
   return clocks / PipelineClock;
 }
@@ -174,7 +175,11 @@ unsigned PipelineTile::sharedBytes() const {
 }
 
 std::string PipelineTile::text() const {
-  return fmt::format("PipelineTile<{}, {}, {}, {}, {}>", rows, columns, groups, inTurns, stages);
+  std::string across = rowsAcross || columnsAcross
+                           ? fmt::format(", {}, {}", rowsAcross, columnsAcross)
+                           : std::string();
+  return fmt::format("PipelineTile<{}, {}, {}, {}, {}{}>", rows, columns, groups, inTurns, stages,
+                     across);
 }
 
 std::string DirectTile::text() const {
@@ -229,23 +234,24 @@ static std::vector<Tile> sortedByTime(std::vector<std::pair<double, Tile>> timed
 }
 
 std::vector<PipelineTile> rankPipelineTiles(int64_t rows, int64_t columns, int64_t depth,
-                                            int64_t elements) {
+                                            int64_t elements, int64_t batch) {
   std::vector<std::pair<double, PipelineTile>> timed;
   for (const PipelineTile &tile : PipelineTiles)
     timed.emplace_back(estimate(tile, static_cast<double>(rows), static_cast<double>(columns),
-                                static_cast<double>(depth), static_cast<double>(elements)),
+                                static_cast<double>(depth), static_cast<double>(elements),
+                                static_cast<double>(batch)),
                        tile);
   return sortedByTime(std::move(timed));
 }
 
 std::optional<PipelineTile> choosePipelineTile(int64_t rows, int64_t columns, int64_t depth,
-                                               int64_t elements) {
+                                               int64_t elements, int64_t batch) {
   auto r = static_cast<double>(rows), c = static_cast<double>(columns),
-       d = static_cast<double>(depth);
-  MmaTile other = chooseMmaTile(rows, columns, depth * 2, 1, 0, /*mayGroup=*/true);
-  PipelineTile best = rankPipelineTiles(rows, columns, depth, elements).front();
-  bool isFaster = estimate(best, r, c, d, static_cast<double>(elements)) <
-                  estimate(other, r, c, d * 2, 1) / MmaClock - Advantage;
+       d = static_cast<double>(depth), count = static_cast<double>(batch);
+  MmaTile other = chooseMmaTile(rows, columns, depth * 2, batch, 0, /*mayGroup=*/true);
+  PipelineTile best = rankPipelineTiles(rows, columns, depth, elements, batch).front();
+  bool isFaster = estimate(best, r, c, d, static_cast<double>(elements), count) <
+                  estimate(other, r, c, d * 2, count) / MmaClock - Advantage;
   return isFaster ? std::optional(best) : std::nullopt;
 }
 
@@ -259,9 +265,11 @@ std::vector<GemmTile> rankGemmTiles(int64_t rows, int64_t columns, int64_t batch
 }
 
 std::vector<MmaTile> rankMmaTiles(int64_t rows, int64_t columns, int64_t bytes, int64_t batch,
-                                  bool mayGroup) {
+                                  bool mayGroup, TileSteps steps) {
   std::vector<std::pair<double, MmaTile>> timed;
-  for (MmaTile tile : MmaTiles)
+  for (MmaTile tile : MmaTiles) {
+    if (tile.rows % steps.rows != 0 || tile.columns % steps.columns != 0)
+      continue;
     for (unsigned split : Splits) {
       tile.split = split;
       tile.mayGroup = mayGroup;
@@ -270,6 +278,7 @@ std::vector<MmaTile> rankMmaTiles(int64_t rows, int64_t columns, int64_t bytes, 
                                     static_cast<double>(bytes), static_cast<double>(batch)),
                            tile);
     }
+  }
   return sortedByTime(std::move(timed));
 }
 
@@ -281,8 +290,8 @@ GemmTile chooseGemmTile(int64_t rows, int64_t columns, int64_t batch, unsigned t
 }
 
 MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t bytes, int64_t batch, unsigned threads,
-                      bool mayGroup) {
-  std::vector<MmaTile> ranked = rankMmaTiles(rows, columns, bytes, batch, mayGroup);
+                      bool mayGroup, TileSteps steps) {
+  std::vector<MmaTile> ranked = rankMmaTiles(rows, columns, bytes, batch, mayGroup, steps);
   auto suits = [&](const MmaTile &tile) {
     return threads == 0 ||
            (tile.threads() == threads && tile.split == 1 && tile.sharedBytes() <= MostSharedInLoop);

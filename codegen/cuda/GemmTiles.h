@@ -40,10 +40,11 @@ struct MmaTile {
 
 /// Parameters of PipelineTile in pipeline.cuh.
 struct PipelineTile {
-  unsigned rows, columns; ///< of a tile
-  unsigned groups;        ///< of four warps
-  bool inTurns;           ///< whether each group has a tile of its own
-  unsigned stages;        ///< steps in flight
+  unsigned rows, columns;                         ///< of a tile
+  unsigned groups;                                ///< of four warps
+  bool inTurns;                                   ///< whether each group has a tile of its own
+  unsigned stages;                                ///< steps in flight
+  bool rowsAcross = false, columnsAcross = false; ///< whether operands lie along their sides
   unsigned threads() const { return 128 * (groups + 1); }
   unsigned sharedBytes() const; ///< PipelineTile::SharedBytes in pipeline.cuh
   std::string text() const;     ///< "PipelineTile<128, 128, 2, true, 6>"
@@ -75,10 +76,15 @@ std::optional<ResidentTile> chooseResidentTile(int64_t rows, int64_t columns, in
 /// Shared memory that one product in a loop may declare: all kernels of the loop share 48 KiB.
 constexpr unsigned MostSharedInLoop = 24 << 10;
 
+/// What the sides of a tile must be multiples of.
+struct TileSteps {
+  unsigned rows = 1, columns = 1;
+};
+
 /// All tiles and splits for a product on tensor cores, `bytes` of depth per row of an operand, and
 /// all for `batch` other products, that of least estimated time first.
 std::vector<MmaTile> rankMmaTiles(int64_t rows, int64_t columns, int64_t bytes, int64_t batch,
-                                  bool mayGroup);
+                                  bool mayGroup, TileSteps steps = {});
 std::vector<GemmTile> rankGemmTiles(int64_t rows, int64_t columns, int64_t batch);
 
 /// The tile of least estimated time for products on tensor cores, `bytes` of depth per row of an
@@ -86,15 +92,16 @@ std::vector<GemmTile> rankGemmTiles(int64_t rows, int64_t columns, int64_t batch
 /// memory, no clusters. `mayGroup`: whether the operands' type is one that groups of warps
 /// multiply.
 MmaTile chooseMmaTile(int64_t rows, int64_t columns, int64_t bytes, int64_t batch, unsigned threads,
-                      bool mayGroup);
+                      bool mayGroup, TileSteps steps = {});
 
-/// The tile of least estimated time for a product of 16-bit elements on pipeline.cuh, whose left
-/// operand has so many `elements` in memory; none if that of chooseMmaTile is faster.
+/// The tile of least estimated time for a product of 16-bit elements on pipeline.cuh, and `batch`
+/// like it, whose left operand has so many `elements` in memory; none if that of chooseMmaTile is
+/// faster.
 std::optional<PipelineTile> choosePipelineTile(int64_t rows, int64_t columns, int64_t depth,
-                                               int64_t elements);
+                                               int64_t elements, int64_t batch = 1);
 /// All tiles for it, that of least estimated time first.
 std::vector<PipelineTile> rankPipelineTiles(int64_t rows, int64_t columns, int64_t depth,
-                                            int64_t elements);
+                                            int64_t elements, int64_t batch = 1);
 
 /// The tile of least estimated time for `batch` products of `rows` x `columns`, of those with so
 /// many threads if `threads` is not 0 and there are any.

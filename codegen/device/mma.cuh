@@ -3,12 +3,22 @@
 // Both operands pass through shared memory in chunks of 16 bytes along the depth, `Stages` steps
 // ahead of the arithmetic. An operand is two functors: what it has to know of a row (of m, of n),
 // and with that either the address of a chunk (null for zeros), which is copied asynchronously, or
-// an element, which is computed, rounded to T and put there by the thread. The sums leave through
-// shared memory too, so that neighbouring threads store neighbouring columns.
+// an element, which is computed, rounded to T and put there by the thread. Chunks of an operand
+// whose memory does not run along the depth are of neighbouring rows (across.cuh). The sums leave
+// through shared memory too, so that neighbouring threads store neighbouring columns.
+
+template <class T> struct Across;
+template <class T> NNC_INLINE void loadRowsAcross(unsigned (&to)[4], const char *, int row, int k);
+template <class T>
+NNC_INLINE void loadColumnsAcross(unsigned (&to)[4], const char *, int column, int k);
+template <class T, bool AAcross, bool BAcross, int Columns>
+NNC_INLINE void multiplyGroupAcross(float (&sums)[Columns][4], const char *a, const char *b,
+                                    int part);
 
 /// How a block works: its tile of C, how many warps share the tile's rows and columns, the steps in
-/// flight, the blocks of a cluster that share the depth of one tile, for operands given by elements
-/// whether threads run along the depth or the side, and whether warps may work in groups, which
+/// flight, the blocks of a cluster that share the depth of one tile, whether the memory of operands
+/// runs along the depth or the side, which for those given by elements is where threads run along,
+/// and whether warps may work in groups, which
 /// cannot round to TF32 what they multiply.
 template <int BM_, int BN_, int WarpsM_, int WarpsN_, int Stages_, int Split_, bool AAlongK_,
           bool BAlongK_, bool MayGroup = true>
@@ -33,14 +43,18 @@ struct MmaTile {
   static_assert(BM % Split == 0, "every block of a cluster stores as many rows");
 };
 
-/// One operand's way to shared memory: `Rows` rows of eight chunks per step.
+/// One operand's way to shared memory: `Rows` rows of eight chunks per step, or as many across.
 template <class T, int Rows, int Threads, bool AlongK, bool ByAddress, class Row> struct MmaLoader {
   static constexpr int Count = Rows * 8 / Threads, PerChunk = 16 / sizeof(T);
+  static constexpr bool IsAcross = ByAddress && !AlongK;
+  static constexpr int PerDepth = Rows / PerChunk; ///< chunks of one depth, if across
   Row rows[Count];
   Vector<T, PerChunk> held[ByAddress ? 1 : Count];
 
   static_assert(Threads % 8 == 0, "along the depth, all chunks of a thread have one place in it");
   static NNC_INLINE int rowOf(int i) {
+    if constexpr (IsAcross)
+      return (threadIdx.x + i * Threads) % PerDepth * PerChunk;
     return AlongK ? (int)threadIdx.x / 8 + i * (Threads / 8) : (threadIdx.x + i * Threads) % Rows;
   }
   static NNC_INLINE int chunkOf(int i) {
@@ -51,12 +65,23 @@ template <class T, int Rows, int Threads, bool AlongK, bool ByAddress, class Row
   template <class Index, class Know> NNC_INLINE void start(Index row0, Index count, Know know) {
     NNC_UNROLL
     for (int i = 0; i < Count; ++i)
-      rows[i] = know(minimum(row0 + rowOf(i), count - 1));
+      rows[i] = know(minimum(row0 + rowOf(i), count - (IsAcross ? PerChunk : 1)));
   }
 
   /// Starts to bring the step at depth `k0`.
   template <class Index, class Load>
   NNC_INLINE void fetch(char *buffer, Index k0, Index depth, Load load) {
+    if constexpr (IsAcross) {
+      static_assert(Rows % Across<T>::Sides == 0, "blocks of the side are whole");
+      NNC_UNROLL
+      for (int i = 0; i < Count; ++i) {
+        const int at = (threadIdx.x + i * Threads) / PerDepth;
+        const Index k = k0 + at;
+        NNC_ASSUME(k >= 0);
+        copyAsync(buffer + Across<T>::place(at, rowOf(i)), k < depth ? load(rows[i], k) : nullptr);
+      }
+      return;
+    }
     NNC_UNROLL
     for (int i = 0; i < Count; ++i) {
       const Index k = k0 + chunkOf(i) * PerChunk;
@@ -90,22 +115,28 @@ template <class T, int N> NNC_INLINE void roundFragment(unsigned (&fragment)[N])
   }
 }
 
-/// One step's products of a group of four warps, the rows of which begin at row0.
-template <class Tile, class T>
+/// One step's products of a group of four warps, the rows of which begin at row0. 64 rows take as
+/// many bytes across as along the depth.
+template <class Tile, class T, bool AAcross, bool BAcross>
 NNC_INLINE void mmaGroupStep(float (&sums)[Tile::RowTiles][Tile::ColumnTiles][4],
                              const char *bufferA, const char *bufferB, int row0) {
   beginGroup();
   NNC_UNROLL
   for (int part = 0; part < 4; ++part) {
     NNC_UNROLL
-    for (int i = 0; i < Tile::RowTiles; ++i)
-      multiplyGroup<T>(sums[i], bufferA + (row0 + i * 64) * 128, bufferB, part * 32);
+    for (int i = 0; i < Tile::RowTiles; ++i) {
+      const char *a = bufferA + (row0 + i * 64) * 128;
+      if constexpr (AAcross || BAcross)
+        multiplyGroupAcross<T, AAcross, BAcross>(sums[i], a, bufferB, part);
+      else
+        multiplyGroup<T>(sums[i], a, bufferB, part * 32);
+    }
   }
   commitGroup();
 }
 
 /// One step's products of a warp, whose part of the tile begins at (row0, column0).
-template <class Tile, class T>
+template <class Tile, class T, bool AAcross, bool BAcross>
 NNC_INLINE void mmaStep(float (&sums)[Tile::RowTiles][Tile::ColumnTiles][4], const char *bufferA,
                         const char *bufferB, int row0, int column0) {
   const int lane = threadIdx.x % 32;
@@ -114,13 +145,19 @@ NNC_INLINE void mmaStep(float (&sums)[Tile::RowTiles][Tile::ColumnTiles][4], con
     unsigned a[Tile::RowTiles][4], b[Tile::ColumnTiles / 2][4];
     NNC_UNROLL
     for (int i = 0; i < Tile::RowTiles; ++i) {
-      loadMatrices(a[i], bufferA + swizzled(row0 + i * 16 + lane % 16, part * 2 + lane / 16));
+      if constexpr (AAcross)
+        loadRowsAcross<T>(a[i], bufferA, row0 + i * 16, part * (32 / sizeof(T)));
+      else
+        loadMatrices(a[i], bufferA + swizzled(row0 + i * 16 + lane % 16, part * 2 + lane / 16));
       roundFragment<T>(a[i]);
     }
     NNC_UNROLL
     for (int j = 0; j < Tile::ColumnTiles / 2; ++j) {
-      loadMatrices(b[j], bufferB + swizzled(column0 + j * 16 + lane % 8 + lane / 16 * 8,
-                                            part * 2 + lane / 8 % 2));
+      if constexpr (BAcross)
+        loadColumnsAcross<T>(b[j], bufferB, column0 + j * 16, part * (32 / sizeof(T)));
+      else
+        loadMatrices(b[j], bufferB + swizzled(column0 + j * 16 + lane % 8 + lane / 16 * 8,
+                                              part * 2 + lane / 8 % 2));
       roundFragment<T>(b[j]);
     }
     NNC_UNROLL
@@ -186,9 +223,9 @@ NNC_INLINE void mmaFinish(const float (&sums)[Tile::RowTiles][Tile::ColumnTiles]
 
 /// The tile of C whose corner is (m0, n0), by all blocks of a cluster together. `a(knowA(m), k)`
 /// and `b(knowB(n), k)` are asked inside M, N, K only; chunks that they give addresses of are
-/// aligned and whole. `store(m, n, sums)` is called once for each `Width` neighbours of a row
-/// inside M and N; N is a multiple of Width. `shared` has Tile::SharedBytes, dynamic ones if Split
-/// is above 1.
+/// aligned and whole, and along the side begin at multiples of their length. `store(m, n, sums)` is
+/// called once for each `Width` neighbours of a row inside M and N; N is a multiple of Width.
+/// `shared` has Tile::SharedBytes, dynamic ones if Split is above 1.
 template <class Tile, class T, int Width, class Index, class KnowA, class A, class KnowB, class B,
           class Store>
 NNC_INLINE void mmaGemm(char *shared, Index m0, Index n0, Index M, Index N, Index K, KnowA knowA,
@@ -197,10 +234,12 @@ NNC_INLINE void mmaGemm(char *shared, Index m0, Index n0, Index M, Index N, Inde
   static_assert(!Tile::Grouped || sizeof(T) == 2, "groups multiply 16-bit elements");
   using RowA = decltype(knowA(m0));
   using RowB = decltype(knowB(n0));
-  MmaLoader<T, BM, Tile::Threads, Tile::AAlongK, IsAddress<decltype(a(RowA(), m0))>::value, RowA>
-      loaderA;
-  MmaLoader<T, BN, Tile::Threads, Tile::BAlongK, IsAddress<decltype(b(RowB(), n0))>::value, RowB>
-      loaderB;
+  using LoaderA = MmaLoader<T, BM, Tile::Threads, Tile::AAlongK,
+                            IsAddress<decltype(a(RowA(), m0))>::value, RowA>;
+  using LoaderB = MmaLoader<T, BN, Tile::Threads, Tile::BAlongK,
+                            IsAddress<decltype(b(RowB(), n0))>::value, RowB>;
+  LoaderA loaderA;
+  LoaderB loaderB;
   char *bufferA = shared, *bufferB = shared + Stages * Tile::BytesA;
   loaderA.start(m0, M, knowA);
   loaderB.start(n0, N, knowB);
@@ -238,12 +277,12 @@ NNC_INLINE void mmaGemm(char *shared, Index m0, Index n0, Index M, Index N, Inde
     barrier();
     const char *stepA = bufferA + from * Tile::BytesA, *stepB = bufferB + from * Tile::BytesB;
     if constexpr (Tile::Grouped)
-      mmaGroupStep<Tile, T>(sums, stepA, stepB, group0);
+      mmaGroupStep<Tile, T, LoaderA::IsAcross, LoaderB::IsAcross>(sums, stepA, stepB, group0);
     bring(step + Stages - 1, into);
     if constexpr (Tile::Grouped)
       waitForGroup<0>();
     else
-      mmaStep<Tile, T>(sums, stepA, stepB, row0, column0);
+      mmaStep<Tile, T, LoaderA::IsAcross, LoaderB::IsAcross>(sums, stepA, stepB, row0, column0);
     put(step + Stages - 1, into);
     from = from + 1 == Stages ? 0 : from + 1;
     into = into + 1 == Stages ? 0 : into + 1;

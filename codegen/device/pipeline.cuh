@@ -6,9 +6,12 @@
 // share the rows of one tile, or take tiles in turns, so that one stores while another multiplies.
 // The machine copies the operands by itself (bulk.cuh); sums go from registers to memory.
 
-/// How a block works: its tile of C, its groups and whether each has a tile of its own, and the
-/// steps in flight.
-template <int BM_, int BN_, int Groups_, bool InTurns_, int Stages_> struct PipelineTile {
+/// How a block works: its tile of C, its groups and whether each has a tile of its own, the steps
+/// in flight, and which operands' memory runs along their side, not the depth (across.cuh).
+template <int BM_, int BN_, int Groups_, bool InTurns_, int Stages_, bool AAcross_ = false,
+          bool BAcross_ = false>
+struct PipelineTile {
+  static constexpr bool AAcross = AAcross_, BAcross = BAcross_;
   static constexpr int BM = BM_, BN = BN_, Groups = Groups_, Stages = Stages_;
   static constexpr bool InTurns = InTurns_;
   static constexpr int Threads = 128 * (Groups + 1);
@@ -72,9 +75,14 @@ NNC_INLINE void pipelineSums(float (&sums)[Tile::RowTiles][Tile::ColumnTiles][4]
     NNC_UNROLL
     for (int part = 0; part < 4; ++part) {
       NNC_UNROLL
-      for (int i = 0; i < Tile::RowTiles; ++i)
-        multiplyGroup<T>(sums[i], bufferA + place.stage * Tile::BytesA + (row0 + i * 64) * 128,
-                         bufferB + place.stage * Tile::BytesB, part * 32);
+      for (int i = 0; i < Tile::RowTiles; ++i) {
+        const char *a = bufferA + place.stage * Tile::BytesA + (row0 + i * 64) * 128;
+        const char *b = bufferB + place.stage * Tile::BytesB;
+        if constexpr (Tile::AAcross || Tile::BAcross)
+          multiplyGroupAcross<T, Tile::AAcross, Tile::BAcross>(sums[i], a, b, part);
+        else
+          multiplyGroup<T>(sums[i], a, b, part * 32);
+      }
     }
     commitGroup();
     if (step > 0) {
@@ -143,12 +151,32 @@ NNC_INLINE void pipelineStore(const float (&sums)[Tile::RowTiles][Tile::ColumnTi
   }
 }
 
+/// One operand's way to the ring: the rows of a tile all at once or, if their memory runs along
+/// them, in blocks of 64.
+template <class Row, int Rows, bool IsAcross> struct PipelineOperand {
+  static constexpr int Blocks = IsAcross ? Rows / 64 : 1;
+  Row rows[Blocks];
+
+  /// Blocks behind the last row are the first again: nobody looks at their sums.
+  template <class Index, class Know> NNC_INLINE void start(Index row0, Index count, Know know) {
+    NNC_UNROLL
+    for (int block = 0; block < Blocks; ++block)
+      rows[block] = know(row0 + block * 64 < count ? row0 + block * 64 : row0);
+  }
+  template <class Index, class Bring>
+  NNC_INLINE void fetch(char *buffer, Index k, Arrivals *full, Bring bring) const {
+    NNC_UNROLL
+    for (int block = 0; block < Blocks; ++block)
+      bring(rows[block], buffer + block * 8192, k, full);
+  }
+};
+
 /// All tiles of C that are this block's: number `first`, and every `stride`-th from there on, of
 /// `tiles`, whose corners `corner(tile)` gives as m0 and n0. `bringA(knowA(m0), to, k, barrier)`
-/// starts a copy of BM rows of 64 elements of the depth from k on, whose bytes come to the barrier;
-/// one thread calls it. `store(m, n, sums, ahead(m, n), columnsAt(n))` is called once for each
-/// eight neighbours of a row inside M and N; N is a multiple of eight. `shared` has
-/// Tile::SharedBytes.
+/// starts a copy of BM rows of 64 elements of the depth from k on, or of 64 rows of an operand that
+/// lies across, whose bytes come to the barrier; one thread calls it. `store(m, n, sums, ahead(m,
+/// n), columnsAt(n))` is called once for each eight neighbours of a row inside M and N; N is a
+/// multiple of eight. `shared` has Tile::SharedBytes.
 template <class Tile, class T, class Index, class Corner, class KnowA, class BringA, class KnowB,
           class BringB, class Ahead, class Columns, class Store>
 NNC_INLINE void pipelineGemm(char *shared, Index first, Index stride, Index tiles, Corner corner,
@@ -168,14 +196,16 @@ NNC_INLINE void pipelineGemm(char *shared, Index first, Index stride, Index tile
     if (threadIdx.x == 0) {
       for (Index tile = first; tile < tiles; tile += stride) {
         const auto at = corner(tile);
-        const auto rowA = knowA(at.m0);
-        const auto rowB = knowB(at.n0);
+        PipelineOperand<decltype(knowA(M)), Tile::BM, Tile::AAcross> operandA;
+        PipelineOperand<decltype(knowB(N)), Tile::BN, Tile::BAcross> operandB;
+        operandA.start(at.m0, M, knowA);
+        operandB.start(at.n0, N, knowB);
         for (int step = 0; step < steps; ++step, place.next()) {
           waitForArrivals(barriers.empty + place.stage, place.parity ^ 1);
           Arrivals *full = barriers.full + place.stage;
           arriveExpecting(full, Tile::BytesA + Tile::BytesB);
-          bringA(rowA, bufferA + place.stage * Tile::BytesA, (Index)step * Depth, full);
-          bringB(rowB, bufferB + place.stage * Tile::BytesB, (Index)step * Depth, full);
+          operandA.fetch(bufferA + place.stage * Tile::BytesA, (Index)step * Depth, full, bringA);
+          operandB.fetch(bufferB + place.stage * Tile::BytesB, (Index)step * Depth, full, bringB);
         }
       }
     }
@@ -206,17 +236,20 @@ NNC_INLINE void pipelineGemm(char *shared, Index first, Index stride, Index tile
 }
 
 /// The same tiles of C without what Hopper has, on MmaTile `Tile`, by as many of the block's
-/// threads as that takes.
-template <class Tile, class T, class Index, class KnowA, class A, class KnowB, class B, class Ahead,
-          class Columns, class Store>
-NNC_INLINE void pipelineElsewhere(char *shared, Index first, Index stride, Index M, Index N,
-                                  Index K, KnowA knowA, A a, KnowB knowB, B b, Ahead ahead,
-                                  Columns columnsAt, Store store) {
+/// threads as that takes. `enter(number)` is called before what belongs to the product of that
+/// number, of `batches`.
+template <class Tile, class T, class Index, class Enter, class KnowA, class A, class KnowB, class B,
+          class Ahead, class Columns, class Store>
+NNC_INLINE void pipelineElsewhere(char *shared, Index first, Index stride, Index batches,
+                                  Enter enter, Index M, Index N, Index K, KnowA knowA, A a,
+                                  KnowB knowB, B b, Ahead ahead, Columns columnsAt, Store store) {
   if (threadIdx.x >= Tile::Threads)
     return;
   const Index tilesN = (N + Tile::BN - 1) / Tile::BN;
   const Index tiles = (M + Tile::BM - 1) / Tile::BM * tilesN;
-  for (Index tile = first; tile < tiles; tile += stride) {
+  for (Index all = first; all < tiles * batches; all += stride) {
+    enter(all / tiles);
+    const Index tile = all % tiles;
     mmaGemm<Tile, T, 8>(shared, tile / tilesN * Tile::BM, tile % tilesN * Tile::BN, M, N, K, knowA,
                         a, knowB, b, [&](Index m, Index n, const float(&sums)[8]) {
                           store(m, n, sums, ahead(m, n), columnsAt(n));

@@ -306,6 +306,42 @@ func.func @conv_result(%x: tensor<?x3x8x8xf32, affine_map<()[s0] -> (s0, 3, 8, 8
 
 // -----
 
+func.func @weight_grad_result(%x: tensor<2x4x8x8xbf16>, %g: tensor<2x6x6x6xbf16>) {
+  // expected-error @+1 {{'nn.conv2d_weight_grad' op expected a gradient of type 'tensor<2x6x7x7xbf16>', found 'tensor<2x6x6x6xbf16>'}}
+  %0 = nn.conv2d_weight_grad %x, %g {strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, dilation = array<i64: 1, 1>}
+      : tensor<2x4x8x8xbf16>, tensor<2x6x6x6xbf16> -> tensor<6x4x2x2xbf16>
+  return
+}
+
+// -----
+
+func.func @weight_grad_element(%x: tensor<2x4x8x8xbf16>, %g: tensor<2x6x6x6xbf16>) {
+  // expected-error @+1 {{'nn.conv2d_weight_grad' op expected a result of f32 or of the operands' elements, found 'tensor<6x4x3x3xf16>'}}
+  %0 = nn.conv2d_weight_grad %x, %g {strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, dilation = array<i64: 1, 1>}
+      : tensor<2x4x8x8xbf16>, tensor<2x6x6x6xbf16> -> tensor<6x4x3x3xf16>
+  return
+}
+
+// -----
+
+func.func @weight_grad_parts(%x: tensor<2x4x8x8xbf16>, %g: tensor<2x6x6x6xbf16>) {
+  // expected-error @+1 {{'nn.conv2d_weight_grad' op expected a number of rows that 4 parts divide, found 6}}
+  %0 = nn.conv2d_weight_grad %x, %g {strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, dilation = array<i64: 1, 1>, parts = array<i64: 2, 4>}
+      : tensor<2x4x8x8xbf16>, tensor<2x6x6x6xbf16> -> tensor<2x4x6x4x3x3xf32>
+  return
+}
+
+// -----
+
+func.func @weight_grad_part_result(%x: tensor<2x4x8x8xbf16>, %g: tensor<2x6x6x6xbf16>) {
+  // expected-error @+1 {{'nn.conv2d_weight_grad' op expected a result of f32 for 2 x 3 parts, found 'tensor<2x2x6x4x3x3xf32>'}}
+  %0 = nn.conv2d_weight_grad %x, %g {strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, dilation = array<i64: 1, 1>, parts = array<i64: 2, 3>}
+      : tensor<2x4x8x8xbf16>, tensor<2x6x6x6xbf16> -> tensor<2x2x6x4x3x3xf32>
+  return
+}
+
+// -----
+
 func.func @pool_padding(%x: tensor<1x3x8x8xf32>) {
   // expected-error @+1 {{'nn.pool2d' op expected padding of at most half of the window of 2, found 2}}
   %0 = nn.pool2d max %x {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, padding = array<i64: 2, 0, 0, 0>}

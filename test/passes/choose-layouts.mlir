@@ -119,3 +119,30 @@ func.func @stem(%x: tensor<?x3x8x8xbf16, #x>) -> tensor<?x16x4x4xbf16, affine_ma
       : tensor<?x3x8x8xbf16, #x>, tensor<16x3x7x7xbf16> -> tensor<?x16x4x4xbf16, affine_map<()[s0] -> (s0, 16, 4, 4)>>
   return %0 : tensor<?x16x4x4xbf16, affine_map<()[s0] -> (s0, 16, 4, 4)>>
 }
+
+// Views that leave batch and channels alone follow, with the sides of the image cut in two as well:
+// two images side by side in their columns, and a border taken away.
+// CHECK-LABEL: func.func @views
+// CHECK-SAME: (%[[X:.*]]: tensor<2x16x4x4xbf16>
+// CHECK: %[[C:.*]] = nn.conv2d %{{.*}} {channels_last
+// CHECK-NOT: nn.transpose
+// CHECK: %[[R:.*]] = nn.reshape %[[C]] : tensor<2x4x4x16xbf16> -> tensor<2x4x4x1x16xbf16>
+// CHECK: %[[J:.*]] = nn.concat %[[R]], %[[R]] {axis = 3 : i64} {{.*}} -> tensor<2x4x4x2x16xbf16>
+// CHECK: %[[I:.*]] = nn.reshape %[[J]] : tensor<2x4x4x2x16xbf16> -> tensor<2x4x8x16xbf16>
+// CHECK: %[[S:.*]] = nn.slice %[[I]] start #{{.*}} step [1, 1, 1, 1] : tensor<2x4x8x16xbf16> -> tensor<2x4x7x16xbf16>
+// CHECK: %[[P:.*]] = nn.pad %[[S]] {high = array<i64: 0, 0, 1, 0>, low = array<i64: 0, 0, 0, 0>
+// CHECK: nn.conv2d %[[P]], %{{.*}} {channels_last
+func.func @views(%x: tensor<2x16x4x4xbf16>) -> tensor<2x16xbf16> attributes {nn.entry, nn.dims = []} {
+  %v = nn.get @v : tensor<16x16x3x3xbf16>
+  %0 = nn.conv2d %x, %v {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
+      : tensor<2x16x4x4xbf16>, tensor<16x16x3x3xbf16> -> tensor<2x16x4x4xbf16>
+  %1 = nn.reshape %0 : tensor<2x16x4x4xbf16> -> tensor<2x16x4x4x1xbf16>
+  %2 = nn.concat %1, %1 {axis = 4} : tensor<2x16x4x4x1xbf16>, tensor<2x16x4x4x1xbf16> -> tensor<2x16x4x4x2xbf16>
+  %3 = nn.reshape %2 : tensor<2x16x4x4x2xbf16> -> tensor<2x16x4x8xbf16>
+  %4 = nn.slice %3 start affine_map<() -> (0, 0, 0, 1)> step [1, 1, 1, 1] : tensor<2x16x4x8xbf16> -> tensor<2x16x4x7xbf16>
+  %5 = nn.pad %4 {low = array<i64: 0, 0, 0, 0>, high = array<i64: 0, 0, 0, 1>, value = 0.0 : bf16} : tensor<2x16x4x7xbf16> -> tensor<2x16x4x8xbf16>
+  %6 = nn.conv2d %5, %v {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
+      : tensor<2x16x4x8xbf16>, tensor<16x16x3x3xbf16> -> tensor<2x16x4x8xbf16>
+  %7 = nn.reduce sum %6 {axes = array<i64: 2, 3>} : tensor<2x16x4x8xbf16> -> tensor<2x16xbf16>
+  return %7 : tensor<2x16xbf16>
+}

@@ -83,6 +83,19 @@ func.func @f(%x: tensor<2x8x6x6xbf16>, %w: tensor<8x8x3x3xf32>) -> (tensor<2x8x6
   %g:2 = nn.gradient %l wrt(%x, %w : tensor<2x8x6x6xbf16>, tensor<8x8x3x3xf32>) : tensor<f32>
   return %g#0, %g#1 : tensor<2x8x6x6xbf16>, tensor<8x8x3x3xf32>
 })"},
+      {"convolutions of bf16 with a stride, and a pool, whose sums are cut", R"(
+func.func @f(%x: tensor<4x3x12x16xbf16>, %w: tensor<8x3x3x3xf32>, %v: tensor<16x8x3x3xf32>) -> (tensor<4x3x12x16xbf16>, tensor<8x3x3x3xf32>, tensor<16x8x3x3xf32>) attributes {nn.entry, nn.dims = []} {
+  %wn = nn.cast %w : tensor<8x3x3x3xf32> -> tensor<8x3x3x3xbf16>
+  %vn = nn.cast %v : tensor<16x8x3x3xf32> -> tensor<16x8x3x3xbf16>
+  %a = nn.conv2d %x, %wn {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>} : tensor<4x3x12x16xbf16>, tensor<8x3x3x3xbf16> -> tensor<4x8x12x16xbf16>
+  %p = nn.pool2d max %a {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, padding = array<i64: 1, 1, 1, 1>} : tensor<4x8x12x16xbf16> -> tensor<4x8x6x8xbf16>
+  %b = nn.conv2d %p, %vn {strides = array<i64: 2, 2>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>} : tensor<4x8x6x8xbf16>, tensor<16x8x3x3xbf16> -> tensor<4x16x3x4xbf16>
+  %t = nn.tanh %b : tensor<4x16x3x4xbf16>
+  %f = nn.cast %t : tensor<4x16x3x4xbf16> -> tensor<4x16x3x4xf32>
+  %l = nn.reduce sum %f {axes = array<i64: 0, 1, 2, 3>} : tensor<4x16x3x4xf32> -> tensor<f32>
+  %g:3 = nn.gradient %l wrt(%x, %w, %v : tensor<4x3x12x16xbf16>, tensor<8x3x3x3xf32>, tensor<16x8x3x3xf32>) : tensor<f32>
+  return %g#0, %g#1, %g#2 : tensor<4x3x12x16xbf16>, tensor<8x3x3x3xf32>, tensor<16x8x3x3xf32>
+})"},
       {"a convolution of unknown sizes", R"(
 #x = affine_map<()[s0, s1] -> (s0, 2, s1, s1)>
 #y = affine_map<()[s0, s1] -> (s0, 4, (s1 - 1) floordiv 2 + 1, (s1 - 1) floordiv 2 + 1)>

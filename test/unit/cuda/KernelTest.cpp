@@ -1,9 +1,11 @@
 #include "test/unit/cuda/KernelTest.h"
 
 #include "codegen/cuda/CudaTarget.h"
+#include "codegen/cuda/Tactics.h"
 #include "codegen/device/host/Twin.h"
 #include "codegen/device/host/state.h"
 #include "ir/NNOps.h"
+#include "ir/TacticAttr.h"
 #include "passes/Passes.h"
 #include "runtime/cuda/Driver.h"
 
@@ -82,7 +84,11 @@ void KernelTest::build(const std::string &arguments, const std::string &kernel) 
   impl->module->walk([&](nn::KernelOp op) { impl->kernel = op; });
   ASSERT_TRUE(impl->kernel);
 
-  auto kernels = codegen::emitCuda(impl->kernel, {});
+  codegen::TacticBook book; // for a kernel that names its tile
+  codegen::CudaOptions options;
+  if (impl->kernel->hasAttr(nn::kTacticAttr))
+    options.tactics = &book;
+  auto kernels = codegen::emitCuda(impl->kernel, options);
   if (!kernels)
     impl->kernel.dump();
   ASSERT_TRUE(bool(kernels)) << kernels.error().message;

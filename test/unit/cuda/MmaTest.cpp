@@ -13,11 +13,19 @@ using namespace nnc;
 
 namespace {
 
-/// c[m, n] = a[m, k] * b[n, k] for one element type; operands by address or by element.
-std::string sourceOf(const std::string &type, const std::string &tile, bool aByAddress,
-                     bool bByAddress, int width = 1, int split = 1) {
-  auto operand = [&](const std::string &name, bool byAddress) {
+/// How an operand is given: its elements, or addresses of neighbours along the depth or its side.
+enum Access { ByElement, ByAddress, BySide };
+
+/// c[m, n] = a[m, k] * b[n, k] for one element type.
+std::string sourceOf(const std::string &type, const std::string &tile, Access aAccess,
+                     Access bAccess, int width = 1, int split = 1) {
+  auto operand = [&](const std::string &name, Access access) {
     std::string know = "auto know_" + name + " = [](int row) { return row; };\n";
+    if (access == BySide)
+      return know + "auto " + name + " = [&](int row, int k) -> const " + type +
+             " * { return k == 5 ? nullptr : in_" + name + " + k * " + (name == "a" ? "M" : "N") +
+             " + row; };\n";
+    bool byAddress = access == ByAddress;
     return byAddress ? know + "auto " + name + " = [&](int row, int k) -> const " + type +
                            " * { return row == 5 ? nullptr : in_" + name + " + row * K + k; };\n"
                      : know + "auto " + name +
@@ -25,11 +33,12 @@ std::string sourceOf(const std::string &type, const std::string &tile, bool aByA
                            "[row * K + k]; };\n";
   };
   std::string w = std::to_string(width), blocks = std::to_string(split);
-  return "#include \"prelude.cuh\"\n#include \"tensorcore.cuh\"\n#include \"mma.cuh\"\n"
+  return "#include \"prelude.cuh\"\n#include \"tensorcore.cuh\"\n#include \"across.cuh\"\n#include "
+         "\"mma.cuh\"\n"
          "extern \"C\" __global__ void __launch_bounds__(256) NNC_CLUSTER(" +
          blocks + ") k(const " + type + " *in_a, const " + type +
          " *in_b, float *c, int M, int N, int K) {\nusing Tile = MmaTile<" + tile + ">;\n" +
-         operand("a", aByAddress) + operand("b", bByAddress) +
+         operand("a", aAccess) + operand("b", bAccess) +
          "auto store = [&](int m, int n, const float (&sums)[" + w + "]) {\n" +
          "for (int i = 0; i < " + w + "; ++i)\n  c[m * N + n + i] = sums[i];\n};\n" +
          "if (!HasClusters && blockIdx.x % " + blocks + " != 0)\n  return;\n" +
@@ -58,10 +67,9 @@ float toF32(float value) { return value; }
 
 template <class T>
 void check(const std::string &type, T (*convert)(float), const std::string &tile, unsigned threads,
-           unsigned bm, unsigned bn, bool aByAddress, bool bByAddress, Shape shape, int width = 1,
+           unsigned bm, unsigned bn, Access aAccess, Access bAccess, Shape shape, int width = 1,
            int split = 1) {
-  std::string unit =
-      codegen::translationUnit(sourceOf(type, tile, aByAddress, bByAddress, width, split));
+  std::string unit = codegen::translationUnit(sourceOf(type, tile, aAccess, bAccess, width, split));
   auto image = twin::compile(unit);
   ASSERT_TRUE(bool(image)) << image.error().message;
   auto module = twin::Module::load(*image);
@@ -79,45 +87,65 @@ void check(const std::string &type, T (*convert)(float), const std::string &tile
   for (int i = 0; i < m; ++i)
     for (int j = 0; j < n; ++j) {
       float expected = 0;
-      for (int d = 0; d < k && i != 5 && j != 5; ++d)
-        expected += af[i * k + d] * bf[j * k + d];
+      for (int d = 0; d < k; ++d) {
+        bool isNull = (aAccess == BySide ? d : i) == 5 || (bAccess == BySide ? d : j) == 5;
+        if (!isNull)
+          expected += af[aAccess == BySide ? d * m + i : i * k + d] *
+                      bf[bAccess == BySide ? d * n + j : j * k + d];
+      }
       ASSERT_EQ(c[i * n + j], expected) << type << " at " << i << ", " << j;
     }
 }
 
 TEST(Mma, Bf16ByAddress) {
-  check<uint16_t>("bf16", toBf16, "128, 128, 2, 4, 3, 1, true, true", 256, 128, 128, true, true,
-                  {130, 140, 104});
+  check<uint16_t>("bf16", toBf16, "128, 128, 2, 4, 3, 1, true, true", 256, 128, 128, ByAddress,
+                  ByAddress, {130, 140, 104});
+}
+
+/// Memory that runs along the sides: by groups of warps, by warps, and beside other operands.
+TEST(Mma, AcrossTheDepth) {
+  check<uint16_t>("bf16", toBf16, "128, 128, 2, 4, 3, 1, false, false", 256, 128, 128, BySide,
+                  BySide, {136, 144, 150});
+  check<uint16_t>("f16", toF16, "64, 128, 2, 2, 3, 1, false, false, false", 128, 64, 128, BySide,
+                  BySide, {72, 136, 70}, 8);
+  check<uint16_t>("bf16", toBf16, "64, 64, 2, 2, 3, 1, true, false", 128, 64, 64, ByAddress, BySide,
+                  {70, 64, 104});
+  check<uint16_t>("bf16", toBf16, "64, 64, 2, 2, 3, 1, false, true", 128, 64, 64, BySide, ByElement,
+                  {64, 33, 70});
+  check<float>("float", toF32, "64, 64, 2, 2, 3, 1, false, false, false", 128, 64, 64, BySide,
+               BySide, {68, 44, 70});
+  check<float>("float", toF32, "32, 64, 1, 4, 4, 2, false, true, false", 128, 32, 64, BySide,
+               ByAddress, {36, 40, 68}, 1, 2);
 }
 
 TEST(Mma, F16MixedOperands) {
-  check<uint16_t>("f16", toF16, "64, 64, 2, 2, 3, 1, true, false", 128, 64, 64, true, false,
-                  {70, 65, 80});
-  check<uint16_t>("f16", toF16, "64, 64, 2, 2, 2, 1, false, true", 128, 64, 64, false, true,
-                  {6, 17, 8});
+  check<uint16_t>("f16", toF16, "64, 64, 2, 2, 3, 1, true, false", 128, 64, 64, ByAddress,
+                  ByElement, {70, 65, 80});
+  check<uint16_t>("f16", toF16, "64, 64, 2, 2, 2, 1, false, true", 128, 64, 64, ByElement,
+                  ByAddress, {6, 17, 8});
 }
 
 TEST(Mma, StoresVectors) {
-  check<uint16_t>("bf16", toBf16, "64, 128, 2, 2, 4, 1, true, true", 128, 64, 128, true, true,
-                  {150, 136, 200}, 8);
+  check<uint16_t>("bf16", toBf16, "64, 128, 2, 2, 4, 1, true, true", 128, 64, 128, ByAddress,
+                  ByAddress, {150, 136, 200}, 8);
 }
 
 TEST(Mma, ClustersShareTheDepth) {
-  check<uint16_t>("bf16", toBf16, "64, 64, 2, 2, 3, 4, true, true", 128, 64, 64, true, true,
-                  {70, 72, 840}, 8, 4);
+  check<uint16_t>("bf16", toBf16, "64, 64, 2, 2, 3, 4, true, true", 128, 64, 64, ByAddress,
+                  ByAddress, {70, 72, 840}, 8, 4);
   // Fewer steps than blocks: some have nothing to add.
-  check<uint16_t>("f16", toF16, "32, 64, 1, 4, 2, 8, true, true", 128, 32, 64, true, true,
+  check<uint16_t>("f16", toF16, "32, 64, 1, 4, 2, 8, true, true", 128, 32, 64, ByAddress, ByAddress,
                   {33, 65, 72}, 1, 8);
 }
 
 TEST(Mma, Tf32ByElementWithRaggedDepth) {
-  check<float>("float", toF32, "64, 32, 2, 1, 3, 1, true, true", 64, 64, 32, false, false,
+  check<float>("float", toF32, "64, 32, 2, 1, 3, 1, true, true", 64, 64, 32, ByElement, ByElement,
                {65, 33, 37});
 }
 
 TEST(Mma, Tf32RoundsToNearestAwayFromZero) {
-  std::string unit =
-      codegen::translationUnit(sourceOf("float", "64, 32, 2, 1, 3, 1, true, true", true, true));
+  std::string unit = codegen::translationUnit(
+      sourceOf("float", "64, 32, 2, 1, 3, 1, true, true", ByAddress, ByAddress));
   auto image = twin::compile(unit);
   ASSERT_TRUE(bool(image)) << image.error().message;
   auto module = twin::Module::load(*image);
@@ -140,10 +168,12 @@ TEST(Mma, CompilesForBothArchitectures) {
   if (!rt::nvrtcApi())
     GTEST_SKIP() << "needs NVRTC";
   std::vector<std::string> sources = {
-      sourceOf("bf16", "128, 128, 2, 4, 3, 1, true, true", true, true),
-      sourceOf("f16", "64, 64, 2, 2, 3, 1, true, false", true, false),
-      sourceOf("bf16", "128, 128, 2, 2, 3, 4, true, true", true, true, 8, 4),
-      sourceOf("float", "64, 32, 2, 1, 3, 1, true, true", false, true)};
+      sourceOf("bf16", "128, 128, 2, 4, 3, 1, true, true", ByAddress, ByAddress),
+      sourceOf("f16", "64, 64, 2, 2, 3, 1, true, false", ByAddress, ByElement),
+      sourceOf("bf16", "128, 128, 2, 4, 3, 1, false, false", BySide, BySide, 8),
+      sourceOf("float", "64, 64, 2, 2, 3, 1, false, false, false", BySide, BySide),
+      sourceOf("bf16", "128, 128, 2, 2, 3, 4, true, true", ByAddress, ByAddress, 8, 4),
+      sourceOf("float", "64, 32, 2, 1, 3, 1, true, true", ByElement, ByAddress)};
   std::vector<std::string> archs = {"sm_80", "sm_90a"};
   auto cubins = codegen::compileCubins(sources, archs);
   EXPECT_TRUE(bool(cubins)) << cubins.error().message;

@@ -146,11 +146,11 @@ TEST(Pipeline, FewSteps) {
 }
 
 TEST(Pipeline, Elsewhere) {
-  check(
-      sourceOf("  pipelineElsewhere<MmaTile<128, 64, 2, 4, 3, 1, true, true>, bf16>("
-               "dynamicShared<char>(), (int)blockIdx.x, (int)gridDim.x, M, N, K, know, a, know, b, "
-               "ahead, columnsAt, store);\n"),
-      {300, 72, 104}, 128, 64, 384, 2);
+  check(sourceOf("  pipelineElsewhere<MmaTile<128, 64, 2, 4, 3, 1, true, true>, bf16>("
+                 "dynamicShared<char>(), (int)blockIdx.x, (int)gridDim.x, 1, [](int) {}, M, N, K, "
+                 "know, a, know, b, "
+                 "ahead, columnsAt, store);\n"),
+        {300, 72, 104}, 128, 64, 384, 2);
 }
 
 /// Within 2 in the last place, with its ends.
