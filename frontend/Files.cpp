@@ -28,13 +28,26 @@ FileScope *Files::open(syntax::FileId file) {
 }
 
 FileScope *Files::prelude() {
-  if (preludeScope)
-    return preludeScope;
-  std::optional<syntax::FileId> file =
-      sources.addText(std::string(kPreludeName), std::string(preludeText()), diags);
-  preludeScope = open(*file);
-  preludeScope->isLibrary = true;
+  if (!preludeScope)
+    preludeScope = package(*findPackage("std"));
   return preludeScope;
+}
+
+FileScope *Files::package(const Package &package) {
+  const ParsedPackage &parsed = parsePackage(package);
+  std::unique_ptr<FileScope> &scope = scopes[parsed.tree->id];
+  if (scope)
+    return scope.get();
+  scope = std::make_unique<FileScope>();
+  scope->id = parsed.tree->id;
+  scope->tree = parsed.tree;
+  scope->isLibrary = true;
+  scope->isBroken = parsed.diags.hasErrors();
+  for (const syntax::Diagnostic &diag : parsed.diags.all())
+    diags.error(diag.code, diag.primary.span, diag.message) = diag;
+  FileScope *opened = scope.get();
+  enterNames(*opened);
+  return opened;
 }
 
 bool Files::isLibrary(syntax::FileId file) const {
@@ -112,14 +125,6 @@ FileScope *Files::openPath(const syntax::ImportStmt &import, const FileScope &fr
   return nullptr;
 }
 
-FileScope *Files::package(const Package &package) {
-  FileScope *&scope = packageScopes[&package];
-  if (!scope)
-    scope = open(*sources.addText(std::string(package.file), std::string(package.text), diags));
-  scope->isLibrary = true;
-  return scope;
-}
-
 static bool isPrivate(const Package &package) { return package.name.starts_with('_'); }
 
 /// `std.vision`.
@@ -127,8 +132,6 @@ FileScope *Files::openPackage(const syntax::ImportStmt &import) {
   const syntax::Ident &first = import.package.front(), &last = import.package.back();
   bool isInLibrary = first.text == "std" && import.package.size() <= 2;
   const Package *package = isInLibrary ? findPackage(last.text) : nullptr;
-  if (package && package->name == "std")
-    return prelude();
   if (package && !isPrivate(*package))
     return this->package(*package);
   std::vector<std::string_view> names;

@@ -24,7 +24,8 @@ public:
   FileScope *open(syntax::FileId file);
   /// The prelude: in scope everywhere.
   FileScope *prelude();
-  /// A package of the library; one whose name starts with `_` is the compiler's own.
+  /// A package of the library, whose tree all compilations share; one whose name starts with `_` is
+  /// the compiler's own.
   FileScope *package(const Package &package);
   /// What an `import` names; null after an error (reported once).
   FileScope *resolve(const syntax::ImportStmt &import, const FileScope &from);
@@ -51,7 +52,6 @@ private:
   std::map<syntax::FileId, std::unique_ptr<FileScope>> scopes;
   std::map<const syntax::ImportStmt *, FileScope *> resolved;
   std::deque<Namespace> namespaces;
-  std::map<const Package *, FileScope *> packageScopes;
   std::set<const FileScope *> checked;
   /// The files whose imports are being followed, with the import that leads on from each.
   std::vector<std::pair<FileScope *, const syntax::ImportStmt *>> following;

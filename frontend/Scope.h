@@ -32,7 +32,7 @@ struct Global {
 class FileScope {
 public:
   syntax::FileId id;
-  std::unique_ptr<syntax::File> tree;
+  std::shared_ptr<const syntax::File> tree;
   /// Of the prelude or a package: users are not shown errors in it that are theirs.
   bool isLibrary = false;
   /// Has syntax errors, so that names may be missing.

@@ -12,6 +12,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <deque>
+#include <mutex>
+#include <shared_mutex>
 
 namespace nnc::syntax {
 namespace {
@@ -19,6 +22,8 @@ namespace {
 /// Offsets are 32 bits wide; a source beyond this is a mistake (a checkpoint given as a model).
 constexpr size_t kMaxSourceBytes = size_t(256) << 20;
 constexpr uint32_t kBlock = 4096;
+/// Set in the ids of shared texts.
+constexpr uint32_t kSharedBit = 1U << 31;
 
 /// The whole file, or why not.
 struct ReadResult {
@@ -79,12 +84,26 @@ struct SourceManager::Buffer {
   std::vector<uint32_t> charactersBefore;
   bool isFile = false;
 
+  Buffer(std::string name, std::string content)
+      : name(std::move(name)), text(std::move(content)), lineStarts(findLineStarts(text)),
+        charactersBefore(countByBlocks(text)) {}
+
   uint32_t countCharacters(uint32_t offset) const {
     uint32_t block = offset / kBlock;
     std::string_view rest = std::string_view(text).substr(block * kBlock, offset % kBlock);
     return charactersBefore[block] + static_cast<uint32_t>(utf8::count(rest));
   }
 };
+
+struct SourceManager::SharedBuffers {
+  std::shared_mutex mutex;
+  std::deque<Buffer> list;
+};
+
+SourceManager::SharedBuffers &SourceManager::sharedBuffers() {
+  static SharedBuffers buffers;
+  return buffers;
+}
 
 SourceManager::SourceManager() = default;
 SourceManager::~SourceManager() = default;
@@ -119,16 +138,24 @@ std::optional<FileId> SourceManager::addText(std::string name, std::string text,
 }
 
 FileId SourceManager::add(std::string name, std::string text) {
-  auto buffer = std::make_unique<Buffer>();
-  buffer->name = std::move(name);
-  buffer->text = std::move(text);
-  buffer->lineStarts = findLineStarts(buffer->text);
-  buffer->charactersBefore = countByBlocks(buffer->text);
-  buffers.push_back(std::move(buffer));
+  buffers.push_back(std::make_unique<Buffer>(std::move(name), std::move(text)));
   return FileId{static_cast<uint32_t>(buffers.size())};
 }
 
+FileId SourceManager::share(std::string_view name, std::string_view text) {
+  assert(findProblem(name, text).empty() && "no text of a source");
+  SharedBuffers &shared = sharedBuffers();
+  std::unique_lock lock(shared.mutex);
+  shared.list.emplace_back(std::string(name), std::string(text));
+  return FileId{static_cast<uint32_t>(shared.list.size()) | kSharedBit};
+}
+
 const SourceManager::Buffer &SourceManager::buffer(FileId file) const {
+  if (file.index & kSharedBit) {
+    SharedBuffers &shared = sharedBuffers();
+    std::shared_lock lock(shared.mutex);
+    return shared.list.at((file.index & ~kSharedBit) - 1);
+  }
   assert(file && file.index <= buffers.size() && "no such file");
   return *buffers[file.index - 1];
 }

@@ -1,8 +1,8 @@
 //===- Source.h - Source buffers and positions in them --------------------------------------===//
 //
 // Every position in a `.nn` file is a Span: a file and two byte offsets. The SourceManager owns the
-// text that spans, tokens and trees point into, so it must outlive all of them. Buffers are valid
-// UTF-8 and never move.
+// text that spans, tokens and trees point into, so it must outlive all of them, but for shared
+// texts, which belong to the process. Buffers are valid UTF-8 and never move.
 //
 //===----------------------------------------------------------------------------------------===//
 
@@ -21,7 +21,7 @@ namespace nnc::syntax {
 
 class Diagnostics;
 
-/// Names a buffer of a SourceManager; 0 is "no file".
+/// Names a buffer of a SourceManager, or a shared one; 0 is "no file".
 struct FileId {
   uint32_t index = 0;
   explicit operator bool() const { return index != 0; }
@@ -71,7 +71,11 @@ public:
   /// diagnostics show. Reports and returns nothing if the text is not UTF-8.
   std::optional<FileId> addText(std::string name, std::string text, Diagnostics &diags);
 
-  /// The name as given to load() or addText().
+  /// Keeps a text as long as the process lives, under an id that every SourceManager knows, so that
+  /// its tree can be shared. Any thread may call it. The text is UTF-8.
+  static FileId share(std::string_view name, std::string_view text);
+
+  /// The name as given to load(), addText() or share().
   const std::string &name(FileId file) const;
   std::string_view text(FileId file) const;
   std::string_view text(Span span) const;
@@ -88,6 +92,8 @@ public:
 
 private:
   struct Buffer;
+  struct SharedBuffers;
+  static SharedBuffers &sharedBuffers();
   const Buffer &buffer(FileId file) const;
   FileId add(std::string name, std::string text);
 

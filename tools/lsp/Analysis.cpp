@@ -187,9 +187,8 @@ Analysis::Analysis(const std::string &path, const Texts &texts) {
   file = *loaded;
   syntax::Diagnostics unwanted; // the check reports them
   tree = syntax::parseFile(sources, file, unwanted);
-  prelude = *sources.addText(std::string(frontend::kPreludeName),
-                             std::string(frontend::preludeText()), unwanted);
-  preludeTree = syntax::parseFile(sources, prelude, unwanted);
+  preludeTree = frontend::parsePrelude().tree;
+  prelude = preludeTree->id;
   Recorder recorder(*this);
   frontend::FrontendOptions options;
   options.observer = &recorder;
@@ -200,7 +199,7 @@ Analysis::Analysis(const std::string &path, const Texts &texts) {
 const std::vector<std::string> &knownFunctions() {
   static const std::vector<std::string> signatures = [] {
     std::vector<std::string> list = {"len(list)", "zip(lists...)", "enumerate(list)",
-                                     "reverse(list)"};
+                                     "reverse(list)", "shape(x)"};
     for (std::string_view name : frontend::primitiveNames()) {
       std::string text = std::string(name) + "(";
       for (const frontend::PrimitiveParameter &formal : frontend::primitiveParameters(name))

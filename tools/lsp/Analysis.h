@@ -50,7 +50,7 @@ public:
   std::unique_ptr<syntax::File> tree;
   /// The library that is in scope everywhere.
   syntax::FileId prelude;
-  std::unique_ptr<syntax::File> preludeTree;
+  std::shared_ptr<const syntax::File> preludeTree;
 
   std::string_view text() const { return sources.text(file); }
   const LineIndex &lines(syntax::FileId id) const;

@@ -256,7 +256,8 @@ struct Coloured {
 class Colouring {
 public:
   explicit Colouring(Analysis &analysis) : stream(syntax::lex(analysis.sources, analysis.file)) {
-    for (const syntax::File *file : {analysis.preludeTree.get(), analysis.tree.get()})
+    const syntax::File *library = analysis.preludeTree.get(), *own = analysis.tree.get();
+    for (const syntax::File *file : {library, own})
       for (const VisibleName &name : syntax::topLevelNames(*file))
         (name.role == NameRole::Module ? classes : functions).insert(name.name.text);
     text = analysis.text();

@@ -148,12 +148,13 @@ bool documentSource(syntax::SourceManager &sources, syntax::Diagnostics &diags,
   const frontend::Package *package = nullptr;
   if (isPrelude || path.starts_with("std."))
     package = frontend::findPackage(isPrelude ? "std" : std::string_view(path).substr(4));
-  std::optional<syntax::FileId> file =
-      package ? sources.addText(std::string(package->file), std::string(package->text), diags)
-              : sources.load(path, diags);
-  if (!file)
+  std::shared_ptr<const syntax::File> tree;
+  if (package)
+    tree = frontend::parsePackage(*package).tree;
+  else if (std::optional<syntax::FileId> file = sources.load(path, diags))
+    tree = syntax::parseFile(sources, *file, diags);
+  else
     return false;
-  std::unique_ptr<syntax::File> tree = syntax::parseFile(sources, *file, diags);
   if (diags.hasErrors())
     return false;
   std::string title = isPrelude ? "The library that is always in scope"

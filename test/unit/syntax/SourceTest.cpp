@@ -65,6 +65,26 @@ TEST(Source, SamePathSameFile) {
   EXPECT_EQ(sources.load(path, diags), sources.load(path, diags));
 }
 
+TEST(Source, SharedTextIsTheSameInAllManagers) {
+  FileId first = SourceManager::share("lib.nn", "a = 1\nb = 2\n");
+  FileId second = SourceManager::share("other.nn", "c = 3\n");
+  Diagnostics diags;
+  std::unique_ptr<File> tree;
+  {
+    SourceManager parsing;
+    tree = parseFile(parsing, first, diags);
+  }
+  SourceManager sources;
+  FileId own = *sources.addText("own.nn", "d = a\n", diags);
+  EXPECT_NE(first, second);
+  EXPECT_NE(first, own);
+  EXPECT_EQ(sources.name(second), "other.nn");
+  EXPECT_EQ(sources.text(own), "d = a\n");
+  ASSERT_EQ(tree->items.size(), 2U);
+  EXPECT_EQ(sources.location(tree->items[1]->span), "lib.nn:2:1");
+  EXPECT_EQ(sources.text(tree->items[1]->span), "b = 2");
+}
+
 TEST(Source, LinesAndColumns) {
   TestSource source("ab\ncé日x\r\n");
   EXPECT_EQ(source.sources.numLines(source.file), 3u);
