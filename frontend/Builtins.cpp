@@ -1,4 +1,4 @@
-// The functions of build time: `len zip enumerate reverse`.
+// The functions of build time: `len zip enumerate reverse`, and `shape` of a tensor.
 #include "frontend/Evaluator.h"
 
 #include <algorithm>
@@ -7,7 +7,29 @@
 namespace nnc::frontend {
 
 bool Evaluator::isBuiltin(std::string_view name) {
-  return name == "len" || name == "zip" || name == "enumerate" || name == "reverse";
+  return name == "len" || name == "zip" || name == "enumerate" || name == "reverse" ||
+         name == "shape";
+}
+
+/// The sizes of a tensor, which are known when compiling.
+std::optional<Value> Evaluator::callShape(const std::vector<Argument> &arguments,
+                                          const CallSite &site) {
+  if (arguments.size() != 1 || !arguments.front().name.empty()) {
+    error("E0205", site.callee,
+          fmt::format("`shape` takes one tensor, {} arguments were given", arguments.size()));
+    return std::nullopt;
+  }
+  const Argument &only = arguments.front();
+  auto *tensor = only.value.as<TensorValue>();
+  if (!tensor) {
+    error("E0403", only.span, "`shape` takes a tensor")
+        .primaryLabel(fmt::format("this is {}", describeKind(only.value)));
+    return std::nullopt;
+  }
+  std::vector<Value> sizes;
+  for (const Dim &size : tensor->shape)
+    sizes.push_back(Value::integer(size));
+  return Value::list(std::move(sizes));
 }
 
 static Value zipLists(const std::vector<Argument> &lists) {
@@ -33,6 +55,8 @@ static Value enumerateList(std::span<const Value> list) {
 
 std::optional<Value> Evaluator::callBuiltin(std::string_view name, std::vector<Argument> arguments,
                                             CallSite site) {
+  if (name == "shape")
+    return callShape(arguments, site);
   bool wrongCount = name == "zip" ? arguments.size() < 2 : arguments.size() != 1;
   if (wrongCount) {
     error("E0205", site.callee,

@@ -54,12 +54,19 @@ struct BoundArgument {
   const syntax::Expr *expr = nullptr;
 };
 
+/// An axis of a declared shape, or a pack of them.
+struct DeclaredAxis {
+  const syntax::Dim *dim;
+  std::optional<Dim> size = {}; ///< of what stands in the shape as an element of a list
+};
+
 /// A tensor met where a tensor type was declared, to be unified.
 struct TensorMatch {
   const syntax::TensorType *type;
   TensorValue tensor;
   std::string_view name; ///< of the formal
   syntax::Span span;     ///< of the value
+  std::vector<DeclaredAxis> axes = {};
 };
 
 /// What a guard came to: false, or true under conditions left for run time.
@@ -148,6 +155,7 @@ public:
                                     CallSite site);
   std::optional<Value> callSequence(const ListValue &list, std::vector<Argument> arguments,
                                     CallSite site);
+  std::optional<Value> callShape(const std::vector<Argument> &arguments, const CallSite &site);
   std::optional<Value> callBuiltin(std::string_view name, std::vector<Argument> arguments,
                                    CallSite site); // Builtins.cpp
   static bool isBuiltin(std::string_view name);
@@ -163,7 +171,7 @@ public:
                std::string_view name, syntax::Span span, std::vector<TensorMatch> &tensors);
   /// Matches tensors with their declared types in the current frame: bare variables bind, left to
   /// right, then all other sizes are compared.
-  bool unify(const std::vector<TensorMatch> &matches, const Taker &taker);
+  bool unify(std::vector<TensorMatch> &matches, const Taker &taker);
   /// A number given for a tensor becomes one, once the sizes are known.
   bool adaptNumber(const syntax::TypeExpr &type, Value &value, syntax::Span span);
   /// The sizes of a declared type in the current frame; reports what it does not know.
@@ -174,6 +182,8 @@ public:
   /// `float[..., 256]`, with what is known put in.
   std::string formatDeclared(const syntax::TensorType &type,
                              const syntax::Dim *mismatched = nullptr);
+  /// Of one entry of a shape.
+  std::string formatAxis(const DeclaredAxis &axis, bool isMismatched);
 
   //===- Functions.cpp: functions of the user and of the prelude ------------------------------===//
   std::optional<Value> callUser(const FunctionData &function, std::vector<Argument> arguments,
@@ -332,17 +342,22 @@ private:
   bool conformList(const syntax::ListType &type, Value &value, const Taker &taker,
                    std::string_view name, syntax::Span span, std::vector<TensorMatch> &tensors);
   bool knowsNames(const syntax::Expr &expr);
+  bool knowsSizes(const syntax::TensorType &type);
+  std::optional<std::vector<Dim>> listOfSizes(const syntax::Dim &dim);
+  std::vector<DeclaredAxis> declaredAxes(const syntax::TensorType &type);
   bool checkElement(const TensorMatch &match, const Taker &taker);
   bool checkRank(const TensorMatch &match, const Taker &taker);
-  void explainWanted(syntax::Diagnostic &diag, const syntax::Dim &declared, const Dim &wanted,
+  void explainWanted(syntax::Diagnostic &diag, const DeclaredAxis &declared, const Dim &wanted,
                      const Dim &found);
   std::string mismatchMessage(const TensorMatch &match, const Taker &taker, size_t axis,
                               const Dim &wanted, const Dim &found, bool different);
   void reportMismatch(const TensorMatch &match, const Taker &taker, size_t axis, const Dim &wanted);
-  std::string_view variableOf(const syntax::Dim &dim, const Taker &taker);
+  std::string_view variableOf(const DeclaredAxis &axis, const Taker &taker);
   bool bindVariables(const TensorMatch &match, const Taker &taker);
   bool bindPack(const TensorMatch &match, const Taker &taker);
   bool compareSizes(const TensorMatch &match, const Taker &taker);
+  bool mayBecomeTensor(const syntax::TypeExpr &type, const Value &value, const Taker &taker,
+                       std::string_view name, syntax::Span span);
   bool takeArguments(const syntax::FnStmt &fn, std::vector<BoundArgument> &bound,
                      const Taker &taker, std::vector<Value> &values,
                      std::vector<TensorMatch> &tensors);

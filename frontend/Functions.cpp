@@ -28,6 +28,22 @@ bool Evaluator::takeArguments(const syntax::FnStmt &fn, std::vector<BoundArgumen
   return ok;
 }
 
+/// A number becomes a tensor where its sizes are known, from other arguments or because it has
+/// none; where it would be the first to tell them, a tensor was forgotten.
+bool Evaluator::mayBecomeTensor(const syntax::TypeExpr &type, const Value &value,
+                                const Taker &taker, std::string_view name, syntax::Span span) {
+  auto *tensor = type.as<syntax::TensorType>();
+  if (!tensor || value.isTensor() || value.isNone() || !frame->emission || knowsSizes(*tensor))
+    return true;
+  error("E0403", span,
+        fmt::format("{} {}, this is {}", taker.takes(name), formatDeclared(*tensor),
+                    describeKind(value)))
+      .primaryLabel("a tensor is expected")
+      .label(type.span, "declared here")
+      .note("a number becomes a tensor where other arguments tell its sizes");
+  return false;
+}
+
 static size_t countTensorFormals(const syntax::FnStmt &fn) {
   size_t count = 0;
   for (const syntax::Formal &formal : fn.params)
@@ -82,7 +98,9 @@ std::optional<Value> Evaluator::callBound(Frame &callee, const FunctionData &fun
   for (size_t i = 0; i < values.size() && ok; ++i) {
     const BoundArgument &argument = bound[i];
     values[i] = castFloats(values[i], argument.span);
-    ok = adaptNumber(*argument.formal->type, values[i], argument.span);
+    ok = mayBecomeTensor(*argument.formal->type, values[i], taker, argument.formal->name.text,
+                         argument.span) &&
+         adaptNumber(*argument.formal->type, values[i], argument.span);
     callee.locals.assign(argument.formal->name.text, values[i], argument.formal->name.span);
   }
   ok = ok && checkGuards(fn.guards, site.name, site);
@@ -113,7 +131,10 @@ std::optional<Value> Evaluator::runBody(Frame &body, const syntax::FnStmt &fn) {
 
 std::optional<Value> Evaluator::evalBody(Frame &body, const syntax::FnStmt &fn) {
   if (fn.expr) {
+    size_t before = diags.numErrors();
     body.result = eval(*fn.expr);
+    if (body.result && diags.numErrors() != before && !fn.results.empty())
+      return placeholderResult(fn); // a mismatch would follow from what is reported already
     body.resultSpans = {fn.expr->span};
     body.failed = !body.result;
   } else {
@@ -169,12 +190,14 @@ std::optional<Value> Evaluator::placeholderResult(const syntax::FnStmt &fn) {
     auto *type = result.type->as<syntax::TensorType>();
     if (!type)
       return std::nullopt;
-    for (const syntax::Dim &dim : type->dims)
-      if (dim.isPack ? !frame->packs.count(dim.packName.text) : !knowsNames(*dim.expr))
-        return std::nullopt;
-    values.push_back(type->elem == Element::Bool ? Value::boolean(false) : Value::integer(0));
-    if (isStorageOnly(type->elem) || !adaptNumber(*type, values.back(), result.span))
+    if (!knowsSizes(*type) || isStorageOnly(type->elem))
       return std::nullopt;
+    values.push_back(type->elem == Element::Bool ? Value::boolean(false) : Value::integer(0));
+    syntax::Diagnostics before = diags;
+    if (!adaptNumber(*type, values.back(), result.span)) {
+      diags = std::move(before); // it follows from what is reported already
+      return std::nullopt;
+    }
   }
   return values.size() == 1 ? values.front() : Value::tuple(std::move(values));
 }

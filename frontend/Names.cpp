@@ -199,7 +199,8 @@ std::vector<std::string_view> Evaluator::namesInScope(bool onlyNumbers) {
     names.push_back(name);
   for (std::string_view name : primitiveNames())
     names.push_back(name);
-  for (std::string_view name : {"len", "zip", "enumerate", "reverse", "inf", "pi", "training"})
+  for (std::string_view name :
+       {"len", "zip", "enumerate", "reverse", "shape", "inf", "pi", "training"})
     names.push_back(name);
   return names;
 }

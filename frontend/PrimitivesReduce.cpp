@@ -52,6 +52,21 @@ std::optional<Value> variance(PrimitiveCall &call) {
   return Value::tensor(emit.cast(result, it->x.element));
 }
 
+/// `any` and `all`, of what is true or not 0: as numbers, the greatest and the smallest.
+template <nn::ReduceKind kind> std::optional<Value> reduceTruth(PrimitiveCall &call) {
+  auto *given = call.operand("x").value.as<TensorValue>();
+  bool isTruth = given && given->element == Element::Bool;
+  std::optional<Reduction> it = getReduction(call, isTruth ? Elements::Bools : Elements::Numbers);
+  if (!it)
+    return std::nullopt;
+  Emitter &emit = call.emit;
+  TensorValue truth = it->x;
+  if (!isTruth)
+    truth = emit.compare(nn::CmpPredicate::Ne, truth, emit.full(0, truth.element, truth.shape));
+  TensorValue number = emit.reduce(kind, emit.cast(truth, Element::I32), it->axes, it->keep);
+  return Value::tensor(emit.cast(number, Element::Bool));
+}
+
 //===- max and min: of two operands, or along axes -------------------------------------------===//
 
 std::optional<Value> foldExtreme(PrimitiveCall &call, const Operand &a, const Operand &b) {
@@ -128,6 +143,8 @@ constexpr PrimitiveRow rows[] = {
     {"sum", "x axis? keep?", reduce<nn::ReduceKind::Sum>},
     {"mean", "x axis? keep?", reduce<nn::ReduceKind::Mean>},
     {"var", "x axis? keep?", variance},
+    {"any", "x axis? keep?", reduceTruth<nn::ReduceKind::Max>},
+    {"all", "x axis? keep?", reduceTruth<nn::ReduceKind::Min>},
     {"max", "x y? axis? keep?", extreme, true},
     {"min", "x y? axis? keep?", extreme, true},
     {"argmax", "x axis keep?", argExtreme},

@@ -55,6 +55,10 @@ bool Evaluator::wrongKind(const syntax::TypeExpr &type, const Value &value, cons
   bool divides = context.sources.text(span).find('/') != std::string_view::npos;
   if (scalar && scalar->scalar == ScalarKind::Int && value.is<double>() && divides)
     diag.help("`//` divides and rounds down");
+  auto *text = value.as<StringValue>();
+  bool namesFunction = scalar && scalar->scalar == ScalarKind::Fn && text && text->literal;
+  if (namesFunction && isKnown(text->text))
+    diag.fixIt("functions are named without quotes", {{text->literal->span, text->text}});
   return false;
 }
 
@@ -108,6 +112,9 @@ bool Evaluator::conformTuple(const syntax::TupleType &type, Value &value, const 
 bool Evaluator::conformList(const syntax::ListType &type, Value &value, const Taker &taker,
                             std::string_view name, syntax::Span span,
                             std::vector<TensorMatch> &tensors) {
+  // A module of the library takes the only element of a list without brackets: `LayerNorm(512)`.
+  if (value.isNumber() && frame->home->isLibrary && taker.kind == Taker::Kind::Argument)
+    value = Value::list({value});
   auto *list = value.as<ListValue>();
   if (!list)
     return wrongKind(type, value, taker, name, span);
@@ -234,12 +241,55 @@ std::optional<std::vector<Dim>> Evaluator::evalShape(const syntax::TensorType &t
       shape.insert(shape.end(), pack->second.begin(), pack->second.end());
       continue;
     }
+    if (std::optional<std::vector<Dim>> sizes = listOfSizes(dim)) {
+      shape.insert(shape.end(), sizes->begin(), sizes->end());
+      continue;
+    }
     std::optional<Dim> size = evalDim(dim);
     if (!size)
       return std::nullopt;
     shape.push_back(std::move(*size));
   }
   return shape;
+}
+
+/// The elements of a list of sizes whose name stands in a shape.
+std::optional<std::vector<Dim>> Evaluator::listOfSizes(const syntax::Dim &dim) {
+  auto *name = dim.isPack ? nullptr : dim.expr->as<syntax::NameExpr>();
+  if (!name || isCapitalised(name->name))
+    return std::nullopt;
+  std::optional<Value> value = quietLookup(name->name);
+  if (!value || !value->is<ListValue>())
+    return std::nullopt;
+  std::vector<Dim> sizes;
+  for (const Value &element : value->elements()) {
+    const Dim *size = element.as<Dim>();
+    if (!size || !size->isValid() || size->getConstant().value_or(0) < 0)
+      return std::nullopt; // evalDim says why
+    sizes.push_back(*size);
+  }
+  return sizes;
+}
+
+/// The entries of a declared shape, lists of sizes written out.
+std::vector<DeclaredAxis> Evaluator::declaredAxes(const syntax::TensorType &type) {
+  std::vector<DeclaredAxis> axes;
+  for (const syntax::Dim &dim : type.dims) {
+    std::optional<std::vector<Dim>> sizes = listOfSizes(dim);
+    if (!sizes)
+      axes.push_back({&dim});
+    for (Dim &size : sizes ? *sizes : std::vector<Dim>())
+      axes.push_back({&dim, std::move(size)});
+  }
+  return axes;
+}
+
+/// Whether all of a declared shape has a meaning here.
+bool Evaluator::knowsSizes(const syntax::TensorType &type) {
+  for (const syntax::Dim &dim : type.dims)
+    if (dim.isPack ? !frame->packs.count(dim.packName.text) : !knowsNames(*dim.expr))
+      return false;
+  return true;
 }
 
 /// Whether every name in the expression of a size has a meaning here.
@@ -271,21 +321,26 @@ std::string Evaluator::formatDeclared(const syntax::TensorType &type,
                                       const syntax::Dim *mismatched) {
   std::string text(syntax::spelling(type.elem));
   text += '[';
-  for (const syntax::Dim &dim : type.dims) {
+  for (const DeclaredAxis &axis : declaredAxes(type)) {
     text += text.back() == '[' ? "" : ", ";
-    if (dim.isPack) {
-      text += "..." + std::string(dim.packName.text);
-      continue;
-    }
-    auto *name = dim.expr->as<syntax::NameExpr>();
-    bool isVariable = name && isCapitalised(name->name) &&
-                      (frame->boundAt.count(name->name) || !isKnown(name->name));
-    std::optional<Dim> size;
-    if ((!isVariable || &dim == mismatched) && knowsNames(*dim.expr))
-      size = evalDim(dim);
-    text += size ? size->str() : std::string(context.sources.text(dim.expr->span));
+    text += formatAxis(axis, axis.dim == mismatched);
   }
   return text + "]";
+}
+
+std::string Evaluator::formatAxis(const DeclaredAxis &axis, bool isMismatched) {
+  const syntax::Dim &dim = *axis.dim;
+  if (dim.isPack)
+    return "..." + std::string(dim.packName.text);
+  if (axis.size)
+    return axis.size->str();
+  auto *name = dim.expr->as<syntax::NameExpr>();
+  bool isVariable = name && isCapitalised(name->name) &&
+                    (frame->boundAt.count(name->name) || !isKnown(name->name));
+  std::optional<Dim> size;
+  if ((!isVariable || isMismatched) && knowsNames(*dim.expr))
+    size = evalDim(dim);
+  return size ? size->str() : std::string(context.sources.text(dim.expr->span));
 }
 
 } // namespace nnc::frontend

@@ -11,34 +11,36 @@
 
 namespace nnc::frontend {
 
-/// Which entry of a declared shape an axis belongs to; a pack takes what the others leave.
-static const syntax::Dim *declaredAxis(const syntax::TensorType &type, size_t rank, size_t axis) {
-  for (size_t i = 0; i < type.dims.size(); ++i) {
-    if (!type.dims[i].isPack) {
-      if (i == axis)
-        return &type.dims[i];
-      continue;
-    }
-    size_t after = type.dims.size() - i - 1;
-    if (axis < rank - after)
-      return &type.dims[i];
-    return &type.dims[type.dims.size() - (rank - axis)];
-  }
+static const DeclaredAxis *packOf(const std::vector<DeclaredAxis> &axes) {
+  for (const DeclaredAxis &axis : axes)
+    if (axis.dim->isPack)
+      return &axis;
   return nullptr;
 }
 
-static const syntax::Dim *packOf(const syntax::TensorType &type) {
-  for (const syntax::Dim &dim : type.dims)
-    if (dim.isPack)
-      return &dim;
-  return nullptr;
+/// Which entry of its declared shape an axis of a tensor belongs to; a pack takes what the others
+/// leave.
+static const DeclaredAxis &declaredAxis(const TensorMatch &match, size_t axis) {
+  const DeclaredAxis *pack = packOf(match.axes);
+  size_t before = pack ? static_cast<size_t>(pack - match.axes.data()) : match.axes.size();
+  if (axis < before)
+    return match.axes[axis];
+  size_t left = match.tensor.rank() - axis, after = match.axes.size() - before - 1;
+  return left > after ? *pack : match.axes[match.axes.size() - left];
 }
 
 //===- Reports --------------------------------------------------------------------------------===//
 
+/// Functions of the library take i64 wherever they take i32.
+static bool takesElement(Element wanted, Element found, const Frame &frame, const Taker &taker) {
+  bool isWiderIndex = wanted == Element::I32 && found == Element::I64;
+  return wanted == found ||
+         (isWiderIndex && frame.home->isLibrary && taker.kind == Taker::Kind::Argument);
+}
+
 bool Evaluator::checkElement(const TensorMatch &match, const Taker &taker) {
   Element wanted = match.type->elem, found = match.tensor.element;
-  if (wanted == found)
+  if (takesElement(wanted, found, *frame, taker))
     return true;
   syntax::Diagnostic &diag =
       error("E0401", match.span,
@@ -61,8 +63,8 @@ bool Evaluator::checkElement(const TensorMatch &match, const Taker &taker) {
 }
 
 bool Evaluator::checkRank(const TensorMatch &match, const Taker &taker) {
-  bool hasPack = packOf(*match.type) != nullptr;
-  size_t wanted = match.type->dims.size() - hasPack, found = match.tensor.rank();
+  bool hasPack = packOf(match.axes) != nullptr;
+  size_t wanted = match.axes.size() - hasPack, found = match.tensor.rank();
   if (hasPack ? found >= wanted : found == wanted)
     return true;
   std::string axes =
@@ -81,13 +83,13 @@ bool Evaluator::checkRank(const TensorMatch &match, const Taker &taker) {
 /// The text of an argument can be replaced by a number: it is one, or arithmetic of some.
 static bool isPlainArithmetic(std::string_view text) {
   return std::none_of(text.begin(), text.end(),
-                      [](unsigned char c) { return std::isalpha(c) || c == '_'; });
+                      [](unsigned char c) { return std::isalpha(c) || c == '_' || c == '['; });
 }
 
 /// Says where the wanted size comes from: a hyperparameter, or an argument that fixed a variable.
-void Evaluator::explainWanted(syntax::Diagnostic &diag, const syntax::Dim &declared,
+void Evaluator::explainWanted(syntax::Diagnostic &diag, const DeclaredAxis &declared,
                               const Dim &wanted, const Dim &found) {
-  auto *name = declared.isPack ? nullptr : declared.expr->as<syntax::NameExpr>();
+  auto *name = declared.dim->isPack ? nullptr : declared.dim->expr->as<syntax::NameExpr>();
   if (!name)
     return;
   if (auto bound = frame->boundAt.find(name->name); bound != frame->boundAt.end()) {
@@ -97,7 +99,9 @@ void Evaluator::explainWanted(syntax::Diagnostic &diag, const syntax::Dim &decla
   const Hyperparameter *hyper = frame->self ? frame->self->hyperparameter(name->name) : nullptr;
   if (!hyper || !hyper->given.isValid())
     return;
-  std::string origin = fmt::format("`{}` = {}", name->name, wanted.str());
+  bool isOfMany = declared.size && hyper->value.elements().size() > 1;
+  std::string origin =
+      fmt::format("`{}` = {}", name->name, isOfMany ? formatValue(hyper->value) : wanted.str());
   if (hyper->isDefault) {
     diag.note(origin + " is the default", hyper->given);
     return;
@@ -125,9 +129,9 @@ std::string Evaluator::mismatchMessage(const TensorMatch &match, const Taker &ta
 void Evaluator::reportMismatch(const TensorMatch &match, const Taker &taker, size_t axis,
                                const Dim &wanted) {
   const Dim &found = match.tensor.shape[axis];
-  const syntax::Dim &declared = *declaredAxis(*match.type, match.tensor.rank(), axis);
+  const DeclaredAxis &declared = declaredAxis(match, axis);
   bool different = provablyDifferent(wanted, found, context.facts);
-  std::string expected = formatDeclared(*match.type, &declared);
+  std::string expected = formatDeclared(*match.type, declared.dim);
   syntax::Diagnostic &diag = error(different ? "E0301" : "E0304", match.span,
                                    mismatchMessage(match, taker, axis, wanted, found, different));
   diag.primaryLabel(fmt::format("expected {}, found {}", expected, formatTensorType(match.tensor)));
@@ -148,10 +152,10 @@ void Evaluator::reportMismatch(const TensorMatch &match, const Taker &taker, siz
 //===- Matching -------------------------------------------------------------------------------===//
 
 /// The variable that a size of a parameter or an annotation binds, or empty.
-std::string_view Evaluator::variableOf(const syntax::Dim &dim, const Taker &taker) {
-  if (dim.isPack || taker.kind == Taker::Kind::Result)
+std::string_view Evaluator::variableOf(const DeclaredAxis &axis, const Taker &taker) {
+  if (axis.dim->isPack || axis.size || taker.kind == Taker::Kind::Result)
     return {};
-  auto *name = dim.expr->as<syntax::NameExpr>();
+  auto *name = axis.dim->expr->as<syntax::NameExpr>();
   if (!name || !isCapitalised(name->name))
     return {};
   return frame->boundAt.count(name->name) || !isKnown(name->name) ? name->name : std::string_view();
@@ -159,8 +163,7 @@ std::string_view Evaluator::variableOf(const syntax::Dim &dim, const Taker &take
 
 bool Evaluator::bindVariables(const TensorMatch &match, const Taker &taker) {
   for (size_t axis = 0; axis < match.tensor.rank(); ++axis) {
-    const syntax::Dim &dim = *declaredAxis(*match.type, match.tensor.rank(), axis);
-    std::string_view name = variableOf(dim, taker);
+    std::string_view name = variableOf(declaredAxis(match, axis), taker);
     if (name.empty())
       continue;
     const Dim &found = match.tensor.shape[axis];
@@ -180,13 +183,13 @@ bool Evaluator::bindVariables(const TensorMatch &match, const Taker &taker) {
 }
 
 bool Evaluator::bindPack(const TensorMatch &match, const Taker &taker) {
-  const syntax::Dim *pack = packOf(*match.type);
-  if (!pack)
+  const DeclaredAxis *entry = packOf(match.axes);
+  if (!entry)
     return true;
+  const syntax::Dim *pack = entry->dim;
   const std::vector<Dim> &shape = match.tensor.shape;
-  size_t first = pack - match.type->dims.data();
-  std::vector<Dim> found(shape.begin() + first,
-                         shape.end() - (match.type->dims.size() - first - 1));
+  size_t first = entry - match.axes.data();
+  std::vector<Dim> found(shape.begin() + first, shape.end() - (match.axes.size() - first - 1));
   auto [bound, isNew] = frame->packs.try_emplace(pack->packName.text, found);
   if (isNew && taker.kind != Taker::Kind::Result)
     return true;
@@ -206,10 +209,10 @@ bool Evaluator::bindPack(const TensorMatch &match, const Taker &taker) {
 
 bool Evaluator::compareSizes(const TensorMatch &match, const Taker &taker) {
   for (size_t axis = 0; axis < match.tensor.rank(); ++axis) {
-    const syntax::Dim &dim = *declaredAxis(*match.type, match.tensor.rank(), axis);
-    if (dim.isPack || !variableOf(dim, taker).empty())
+    const DeclaredAxis &declared = declaredAxis(match, axis);
+    if (declared.dim->isPack || !variableOf(declared, taker).empty())
       continue;
-    std::optional<Dim> wanted = evalDim(dim);
+    std::optional<Dim> wanted = declared.size ? declared.size : evalDim(*declared.dim);
     if (!wanted)
       return false;
     if (!(*wanted == match.tensor.shape[axis])) {
@@ -220,11 +223,13 @@ bool Evaluator::compareSizes(const TensorMatch &match, const Taker &taker) {
   return true;
 }
 
-bool Evaluator::unify(const std::vector<TensorMatch> &matches, const Taker &taker) {
+bool Evaluator::unify(std::vector<TensorMatch> &matches, const Taker &taker) {
   std::vector<const TensorMatch *> good;
-  for (const TensorMatch &match : matches)
+  for (TensorMatch &match : matches) {
+    match.axes = declaredAxes(*match.type);
     if (checkElement(match, taker) && checkRank(match, taker))
       good.push_back(&match);
+  }
   bool ok = good.size() == matches.size();
   std::erase_if(good, [&](const TensorMatch *match) {
     bool bound = bindVariables(*match, taker) && bindPack(*match, taker);

@@ -83,6 +83,19 @@ BLOCKS = {
         lambda m, b: F.binary_cross_entropy_with_logits(m(b["x"]), b["target"]),
         {},
     ),
+    "rmsprop": (
+        lambda m: torch.optim.RMSprop(m.parameters(), 0.02, alpha=0.9, weight_decay=0.1, momentum=0.5, centered=True),
+        None,
+        entropy,
+        {},
+    ),
+    "plain_rmsprop": (lambda m: torch.optim.RMSprop(m.parameters(), 0.03), None, entropy, {}),
+    "adagrad": (
+        lambda m: torch.optim.Adagrad(m.parameters(), 0.1, lr_decay=0.2, weight_decay=0.1, initial_accumulator_value=0.5),
+        None,
+        entropy,
+        {},
+    ),
     "clipped": (
         None,  # two
         lambda t: min(t / 3, 1),

@@ -146,7 +146,67 @@ class Borders(nn.Module):
         }
 
 
+def response(x, *options):
+    """Of 16 bits in f32: PyTorch has no bf16 for it on the CPU."""
+    wide = x if x.dtype == torch.float64 else x.float()
+    return F.local_response_norm(wide, *options).to(x.dtype)
+
+
+class Layers(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.over, self.plain = nn.LayerNorm([2, 6]), nn.LayerNorm(6, elementwise_affine=False)
+        self.unbiased = nn.LayerNorm(6, bias=False)
+        self.root = nn.RMSNorm([4, 2, 6], eps=1e-6)
+        self.group = nn.GroupNorm(2, 4)
+        self.instance = nn.InstanceNorm1d(4, affine=True)
+        self.both = nn.Bilinear(6, 5, 3)
+        options = {"dim_feedforward": 10, "batch_first": True}
+        self.encoder = nn.TransformerEncoderLayer(6, 2, **options)
+        self.early = nn.TransformerEncoderLayer(6, 3, activation="gelu", norm_first=True, bias=False, **options)
+        self.decoder = nn.TransformerDecoderLayer(6, 2, activation=F.silu, layer_norm_eps=1e-3, **options)
+        self.first = nn.TransformerDecoderLayer(6, 2, norm_first=True, **options)
+
+    def forward(self, x, ids):
+        row, rows, memory = x[:, :, 0], x[:, :, 1], x[:, 1:, 0]
+        seen = torch.tensor([[True, True, False, True], [True, False, True, True]])
+        causal = nn.Transformer.generate_square_subsequent_mask(4, dtype=x.dtype)
+        functions = [torch.ceil, torch.trunc, torch.tan, torch.sinh, torch.cosh, torch.exp2, torch.square]
+        functions += [lambda x: torch.log2(x.abs()), lambda x: torch.log10(x.abs()), torch.reciprocal]
+        functions += [lambda x: F.softmin(x, 1)]
+        chance, wanted = row.sigmoid(), rows.sigmoid()
+        losses = [F.l1_loss(row, rows), F.smooth_l1_loss(row, rows, beta=0.7), F.huber_loss(row, rows, delta=0.4)]
+        losses += [F.kl_div(chance.log(), wanted), F.kl_div(chance.log(), wanted, reduction="batchmean")]
+        losses += [F.binary_cross_entropy(chance, wanted)]
+        return {
+            "over_y": self.over(x),
+            "plain_y": self.plain(x),
+            "unbiased_y": self.unbiased(x),
+            "root_y": self.root(x),
+            "group_3d": self.group(row),
+            "group_2d": self.group(x[:, :, 0, 0]),
+            "instance_y": self.instance(row),
+            "response": response(x, 3, 0.3, 0.6, 1.5),
+            "response_even": response(row, 2),
+            "both_y": self.both(x, x[..., 1:]),
+            "encoded": self.encoder(row, src_key_padding_mask=~seen),
+            "early_y": self.early(row, src_mask=causal, is_causal=True),
+            "decoded": self.decoder(row, memory, tgt_mask=causal, memory_key_padding_mask=~seen[:, 1:]),
+            "first_y": self.first(row, memory),
+            "functions_y": torch.stack([f(2 * x) for f in functions]),
+            "losses": torch.stack(losses),
+            "products": x.prod(1),
+            "product": x.prod(-1, keepdim=True),
+            "whole": x[0, 0].prod()[None],
+            "any_y": (x > 1).any(1).float(),
+            "all_y": (x > -1).all(-1, keepdim=True).float(),
+            "every": (ids > 0).all()[None].float(),
+            "some": ids.any(0).float(),
+        }
+
+
 CASES = {
+    "layers": (Layers, ["ops/layers.nn"], {"x": {"shape": [2, 4, 2, 6]}, "ids": {"shape": [5, 7], "high": 2}}),
     "borders": (Borders, ["ops/borders.nn"], {"x": {"shape": [2, 4, 5, 7]}}),
     "convolutions": (Convolutions, ["ops/convolutions.nn"], {"x": {"shape": [2, 4, 5, 6]}}),
     "pools": (Pools, ["ops/pools.nn"], {"x": {"shape": [1, 3, 9, 11]}}),

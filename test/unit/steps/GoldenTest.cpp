@@ -118,7 +118,8 @@ TEST_P(Golden, EveryOptimizerScheduleAndLoss) {
   double within = tolerance();
   std::vector<std::string> blocks{"adam", "accumulated"};
   if (!isCuda())
-    blocks.insert(blocks.end(), {"sgd", "dampened", "nesterov", "adamw", "clipped", "averaged"});
+    blocks.insert(blocks.end(), {"sgd", "dampened", "nesterov", "adamw", "rmsprop", "plain_rmsprop",
+                                 "adagrad", "clipped", "averaged"});
   for (const std::string &name : blocks) {
     SCOPED_TRACE(name);
     begin("optim", name);
