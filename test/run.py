@@ -51,17 +51,24 @@ def skip_reason(output, name):
     return lines[0] if lines else name
 
 
-def run_unit(build, totals):
-    """Every GoogleTest program below BUILD/test/unit; its own JSON says what passed."""
+def run_program(build, program):
+    """A GoogleTest program, and the JSON that it writes of what passed."""
     environment = {**os.environ, "NNC_CACHE_DIR": str(build / "test/cache")}
-    programs = (p for p in (build / "test/unit").glob("*") if p.is_file() and os.access(p, os.X_OK))
-    for program in sorted(programs):
-        with tempfile.NamedTemporaryFile(suffix=".json") as report:
-            done = subprocess.run(
-                [program, f"--gtest_output=json:{report.name}"],
-                cwd=build, capture_output=True, text=True, errors="replace", env=environment,
-            )
-            text = pathlib.Path(report.name).read_text()
+    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        done = subprocess.run(
+            [program, f"--gtest_output=json:{report.name}"],
+            cwd=build, capture_output=True, text=True, errors="replace", env=environment,
+        )
+        return done, pathlib.Path(report.name).read_text()
+
+
+def run_unit(build, totals):
+    """Every GoogleTest program below BUILD/test/unit: as many at a time as there are cores, but one by one on a GPU."""
+    programs = sorted(p for p in (build / "test/unit").glob("*") if p.is_file() and os.access(p, os.X_OK))
+    at_once = 1 if os.path.exists("/dev/nvidia0") else os.cpu_count()
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        runs = list(pool.map(lambda program: run_program(build, program), programs))
+    for program, (done, text) in zip(programs, runs):
         if done.returncode < 0 or not text:
             totals.fail(program.name, (done.stdout + done.stderr)[-4000:])
             continue
@@ -101,12 +108,19 @@ def run_lit(build, totals):
 
 def run_format(build, totals):
     """clang-format over every C++ file, `nnc fmt --check` over the example models."""
-    for name in sources(*FORMATTED):
-        done = subprocess.run(["clang-format-19", "--dry-run", "-Werror", name], cwd=ROOT, capture_output=True, text=True)
-        if done.returncode:
-            totals.fail(f"clang-format {name}", done.stderr[:600])
-        else:
-            totals.passed += 1
+    def check(names):
+        return subprocess.run(["clang-format-19", "--dry-run", "-Werror", *names], cwd=ROOT, capture_output=True, text=True)
+
+    names = sources(*FORMATTED)
+    parts = [names[i : i + 50] for i in range(0, len(names), 50)]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for part, together in zip(parts, pool.map(check, parts)):
+            for name in part:
+                done = check([name]) if together.returncode else together
+                if done.returncode:
+                    totals.fail(f"clang-format {name}", done.stderr[:600])
+                else:
+                    totals.passed += 1
     for name in [n for n in sources(".nn") if n.startswith(("examples/", "frontend/prelude/"))]:
         done = subprocess.run([build / "bin/nnc", "fmt", "--check", name], cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
