@@ -18,6 +18,8 @@ void Evaluator::unknownArgument(const FormalSource &source, const Argument &argu
   if (auto local = localName(argument.name, names); local && argument.nameSpan.isValid())
     diag.fixIt(fmt::format("here it is called `{}`", *local),
                {{argument.nameSpan, std::string(*local)}});
+  else if (auto advice = argumentAdvice(argument.name))
+    diag.help(std::string(*advice));
   else if (auto similar = closestName(argument.name, names))
     if (argument.nameSpan.isValid())
       diag.fixIt(fmt::format("`{}` has a similar name", *similar),

@@ -16,8 +16,11 @@ static bool stringOf(Evaluator &evaluator, const syntax::Expr &expr, std::string
     text = string->text;
     return true;
   }
-  evaluator.error("E0403", expr.span, "a str is needed here")
-      .primaryLabel(fmt::format("this is {}", describeKind(*value)));
+  syntax::Diagnostic &diag = evaluator.error("E0403", expr.span, "a str is needed here");
+  diag.primaryLabel(fmt::format("this is {}", describeKind(*value)));
+  if (value->is<Element>())
+    diag.fixIt("say which weights, by a glob of their keys",
+               {{expr.span.before(), "\"**.weight\", "}});
   return false;
 }
 
@@ -92,8 +95,23 @@ static std::optional<Element> elementOf(Evaluator &evaluator, const syntax::Expr
   return std::nullopt;
 }
 
+/// Names of types of few bits, in which nothing is computed.
+static bool isOfWeights(std::string_view name) {
+  constexpr std::string_view kNames[] = {"int8", "int4", "fp8", "uint8", "float8"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
 static bool readWorking(Evaluator &evaluator, const syntax::Expr &expr, Precision &precision) {
   auto *name = expr.as<syntax::NameExpr>();
+  auto *type = expr.as<syntax::ElemExpr>();
+  bool isNarrow = name ? isOfWeights(name->name) && !evaluator.isKnown(name->name)
+                       : type && (isStorageOnly(type->elem) || isIntegral(type->elem));
+  if (isNarrow) {
+    evaluator.error("E0403", expr.span, "the precision of `float` is one of f32, f16, bf16")
+        .primaryLabel(fmt::format("this is {}", evaluator.context.sources.text(expr.span)))
+        .help("weights are stored in fewer bits by `@quant(\"**.weight\", i8)`");
+    return false;
+  }
   precision.tf32 = name && name->name == "tf32" && !evaluator.isKnown("tf32");
   if (precision.tf32) {
     precision.working = Element::F32;

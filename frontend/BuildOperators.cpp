@@ -239,10 +239,13 @@ std::optional<Value> Evaluator::evalRange(const syntax::RangeExpr &expr) {
     bool symbolic = begin->isInt() && end->isInt();
     const syntax::Expr &bad = first ? *expr.end : *expr.begin;
     const Value &found = first ? *end : *begin;
-    error(symbolic ? "E0502" : "E0403", bad.span,
-          symbolic ? "a range needs build-time bounds" : "a range goes from int to int")
-        .primaryLabel(symbolic ? fmt::format("`{}` is known only at run time", formatValue(found))
+    syntax::Diagnostic &diag =
+        error(symbolic ? "E0502" : "E0403", bad.span,
+              symbolic ? "a range needs build-time bounds" : "a range goes from int to int");
+    diag.primaryLabel(symbolic ? fmt::format("`{}` is known only at run time", formatValue(found))
                                : fmt::format("this is {}", describeKind(found)));
+    if (symbolic && frame->emission)
+      diag.help("over an axis of a tensor walks `scan`: `scan xt in x axis 1 { ... }`");
     return std::nullopt;
   }
   __int128 count = static_cast<__int128>(*last) - *first + (expr.inclusive ? 1 : 0);

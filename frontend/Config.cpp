@@ -27,7 +27,10 @@ public:
     Config config;
     skipBlanks();
     if (peek() != '{') {
-      fail("an object is expected");
+      if (mayBeValue(peek()))
+        reportOtherValue();
+      else
+        fail("an object is expected");
       return std::nullopt;
     }
     if (!readMembers(config))
@@ -48,6 +51,19 @@ private:
 
   syntax::Span from(size_t begin) const {
     return {file, static_cast<uint32_t>(begin), static_cast<uint32_t>(at)};
+  }
+
+  /// Whether a value of JSON other than an object may begin so.
+  static bool mayBeValue(char c) {
+    return c == '[' || c == '"' || c == '-' || (c >= '0' && c <= '9') || c == 't' || c == 'f' ||
+           c == 'n';
+  }
+
+  void reportOtherValue() {
+    auto here = static_cast<uint32_t>(at);
+    diags.error("E0511", {file, here, here + 1}, "a configuration is an object of JSON")
+        .primaryLabel(fmt::format("found {}, expected `{{`", peek() == '[' ? "a list" : "a value"))
+        .note("its members are the hyperparameters: `{\"hidden_size\": 768}`");
   }
 
   bool fail(const char *what) {

@@ -1,5 +1,6 @@
 // One `nn.global` per tensor of the checkpoint, with all the keys under which it may be found.
 #include "frontend/Globals.h"
+#include "frontend/Suggest.h"
 
 #include "frontend/DimAffine.h"
 #include "ir/NNOps.h"
@@ -73,6 +74,8 @@ public:
   /// The first rule that takes the slot; null if none does.
   const QuantRule *find(const Slot &slot, const std::vector<std::string> &keys) {
     const QuantRule *found = nullptr;
+    if (!rules.empty() && isQuantizable(slot))
+      quantizable.push_back(keys.front());
     for (size_t i = 0; i < rules.size(); ++i) {
       if (!matches(rules[i], keys))
         continue;
@@ -98,12 +101,25 @@ public:
                                 "quantized",
                                 met[i].other));
         else
-          diag.note("`*` stands for one step of a key, `**` for any number; `nnc keys` lists them");
+          suggest(diag, rules[i]);
       }
     return ok;
   }
 
 private:
+  /// A key that is similar, or those below what is a module.
+  void suggest(syntax::Diagnostic &diag, const QuantRule &rule) const {
+    std::vector<std::string_view> names(quantizable.begin(), quantizable.end());
+    auto isBelow = [&](std::string_view key) { return key.starts_with(rule.glob + "."); };
+    if (std::any_of(names.begin(), names.end(), isBelow))
+      diag.fixIt(fmt::format("`{}` is a module, whose weights are", rule.glob),
+                 {{rule.globSpan, fmt::format("\"{}.**\"", rule.glob)}});
+    else if (auto similar = closestName(rule.glob, names))
+      diag.fixIt(fmt::format("`{}` is similar", *similar),
+                 {{rule.globSpan, fmt::format("\"{}\"", *similar)}});
+    diag.note("`*` stands for one step of a key, `**` for any number; `nnc keys` lists them");
+  }
+
   struct Met {
     bool takes = false;
     std::string other; ///< the first key that matched but cannot be quantized
@@ -111,6 +127,7 @@ private:
   Context &context;
   const std::vector<QuantRule> &rules;
   std::vector<Met> met;
+  std::vector<std::string> quantizable; ///< the first key of each
 };
 
 } // namespace

@@ -225,7 +225,8 @@ private:
     flattenTensors(**leaving, local.leaving);
     if (keepsType(evaluator.structures, local.entering, **leaving))
       return true;
-    reportType(local, **leaving);
+    if (evaluator.diags.numErrors() == errorsBefore) // else it may be what is left after one
+      reportType(local, **leaving);
     return false;
   }
 
@@ -247,6 +248,8 @@ private:
       diag.help(fmt::format("begin with a tensor: `{} = full({}, {})`", local.name,
                             formatShape(leaving.get<TensorValue>().shape),
                             formatValue(local.entering)));
+    else if (local.entering.is<ListValue>() && leaving.is<ListValue>())
+      diag.help("what every step makes is stacked by `yield`: `ys = scan ... { yield h }`");
   }
 
   //===- Slots -------------------------------------------------------------------------------===//
@@ -394,6 +397,7 @@ private:
     mlir::Block &block = state.addRegion()->emplaceBlock();
     builder.setInsertionPointToEnd(&block);
     body = {};
+    errorsBefore = evaluator.diags.numErrors();
     bool ok = evalBody(enterBody(block));
     for (Carried &local : carried)
       ok = ok && leave(local);
@@ -505,6 +509,7 @@ private:
   size_t axis;
   bool isBound;
   unsigned counter = 0;
+  size_t errorsBefore = 0; ///< evaluating the body
   std::vector<Operand> sequences;
   std::vector<Carried> carried;
   std::unordered_map<Slot *, CarriedSlot> slots;

@@ -32,11 +32,43 @@ std::optional<std::string_view> localName(std::string_view foreign,
                              {"embed_dim", "dim"},
                              {"num_classes", "classes"},
                              {"input_size", "d_in"},
+                             {"num_layers", "layers"},
+                             {"hidden_size", "d"},
+                             {"nonlinearity", "activation"},
+                             {"d_model", "dim"},
+                             {"nhead", "heads"},
+                             {"dim_feedforward", "ffn"},
+                             {"dropout", "p"},
+                             {"layer_norm_eps", "eps"},
+                             {"elementwise_affine", "affine"},
+                             {"in1_features", "d1"},
+                             {"in2_features", "d2"},
+                             {"num_parameters", "c"},
+                             {"negative_slope", "slope"},
+                             {"upscale_factor", "factor"},
+                             {"downscale_factor", "factor"},
+                             {"output_size", "size"},
+                             {"label_smoothing", "smoothing"},
+                             {"ignore_index", "ignore"},
+                             {"is_causal", "causal"},
+                             {"attn_mask", "mask"},
+                             {"src_mask", "mask"},
+                             {"tgt_mask", "mask"},
                              {"scale_factor", "scale"}};
   for (const Pair &pair : kPairs)
     if (pair.foreign == foreign &&
         std::find(candidates.begin(), candidates.end(), pair.local) != candidates.end())
       return pair.local;
+  return std::nullopt;
+}
+
+std::optional<std::string_view> argumentAdvice(std::string_view foreign) {
+  if (foreign == "batch_first")
+    return "the batch is always the first axis: leave it out";
+  if (foreign == "inplace")
+    return "functions make new values, which the compiler puts where it can: leave it out";
+  if (foreign == "device")
+    return "a model is compiled for a device by `nnc --target`: leave it out";
   return std::nullopt;
 }
 
@@ -55,9 +87,10 @@ const ForeignName *findForeignName(std::string_view name) {
                              kLike = "sizes have names: `zeros([B, T])`, or `full([B, T], 2)`",
                              kOperator = "it is written with operators: `a + b`, `a * b`, `a ** 2`",
                              kLogic = "`not`, `and` and `or` are operators on bools too",
-                             kOther = "other functions are made of those that there are: "
-                                      "`sin(x) / cos(x)`, `(exp(x) - exp(-x)) / 2`, `-floor(-x)`, "
-                                      "`log(x) / log(2)`",
+                             kLayers = "layers in order are a list: "
+                                       "`[TransformerEncoderLayer(512, 8) for _ in 0..6]`",
+                             kOptimizer = "an optimizer is a module with a function `update`; SGD, "
+                                          "Adam, AdamW, RMSprop and Adagrad are in the library",
                              kCast = "types cast: `f32(x)`, `float(x)`, `i32(x)`";
   static constexpr ForeignName kNames[] = {
       {"None", "none", {}},
@@ -81,7 +114,6 @@ const ForeignName *findForeignName(std::string_view name) {
       {"sort", {}, kTopk},
       {"argsort", {}, kTopk},
       {"pow", {}, kOperator},
-      {"square", {}, kOperator},
       {"add", {}, kOperator},
       {"sub", {}, kOperator},
       {"mul", {}, kOperator},
@@ -101,14 +133,23 @@ const ForeignName *findForeignName(std::string_view name) {
       {"amax", "max", {}},
       {"amin", "min", {}},
       {"swish", "silu", {}},
-      {"log2", {}, kOther},
-      {"log10", {}, kOther},
-      {"tan", {}, kOther},
-      {"sinh", {}, kOther},
-      {"cosh", {}, kOther},
-      {"ceil", {}, kOther},
-      {"any", {}, "it is `max(i32(x), axis=1) > 0`"},
-      {"all", {}, "it is `min(i32(x), axis=1) > 0`"},
+      {"binary_cross_entropy", "bce_loss", {}},
+      {"binary_cross_entropy_with_logits", "bce_with_logits", {}},
+      {"BCELoss", "bce_loss", {}},
+      {"BCEWithLogitsLoss", "bce_with_logits", {}},
+      {"CrossEntropyLoss", "cross_entropy", {}},
+      {"KLDivLoss", "kl_div", {}},
+      {"LocalResponseNorm", "local_response_norm", {}},
+      {"TransformerEncoder", {}, kLayers},
+      {"TransformerDecoder", {}, kLayers},
+      {"NAdam", {}, kOptimizer},
+      {"RAdam", {}, kOptimizer},
+      {"Adadelta", {}, kOptimizer},
+      {"Adamax", {}, kOptimizer},
+      {"LAMB", {}, kOptimizer},
+      {"Lion", {}, kOptimizer},
+      {"Muon", {}, kOptimizer},
+      {"Adafactor", {}, kOptimizer},
       {"logical_not", {}, kLogic},
       {"logical_and", {}, kLogic},
       {"logical_or", {}, kLogic},
@@ -148,7 +189,10 @@ const ForeignName *findForeignName(std::string_view name) {
       {"squeeze", {}, "an index takes an axis away: `x[:, 0]`"},
       {"to", {}, kCast},
       {"astype", {}, kCast},
-      {"shape", {}, "sizes have names in the type of the parameter: `x: float[B, T]`, then `T`"},
+      {"shape",
+       {},
+       "sizes have names in the type of the parameter: `x: float[B, T]`, then `T`; "
+       "`shape(x)` is the list of all"},
       {"size", {}, "sizes have names in the type of the parameter: `x: float[B, T]`, then `T`"}};
   for (const ForeignName &known : kNames)
     if (known.foreign == name)

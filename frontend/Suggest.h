@@ -12,6 +12,9 @@ using syntax::closestName;
 std::optional<std::string_view> localName(std::string_view foreign,
                                           const std::vector<std::string_view> &candidates);
 
+/// What to do instead of giving a parameter of PyTorch's that is not there.
+std::optional<std::string_view> argumentAdvice(std::string_view foreign);
+
 /// What a name of Python, NumPy or PyTorch is here: one of `local` and `advice` is there.
 struct ForeignName {
   std::string_view foreign, local, advice;

@@ -1,6 +1,8 @@
 // Params and rules, matched by key.
 #include "frontend/TrainParams.h"
 
+#include "frontend/Suggest.h"
+
 #include "runtime/format/Glob.h"
 
 #include <algorithm>
@@ -154,9 +156,23 @@ private:
     return block.self->made;
   }
 
+  bool matchesAny(const OptimizerRule &rule) const {
+    return std::ranges::any_of(keys, [&](const auto &entry) {
+      return std::ranges::any_of(entry.second, [&](const std::string &key) {
+        return format::matchesGlob(rule.glob, key);
+      });
+    });
+  }
+
   bool reportUnmatched(const Slot &slot) {
-    evaluator.error("E0622", optimizerSpan(), fmt::format("no optimizer is for `{}`", slot.symbol))
-        .note("the param is declared", slot.decl->name.span)
+    syntax::Diagnostic &diag = evaluator.error(
+        "E0622", optimizerSpan(), fmt::format("no optimizer is for `{}`", slot.symbol));
+    for (const OptimizerRule &rule : block.rules)
+      if (!matchesAny(rule) && closestName(rule.glob, {slot.symbol}))
+        diag.fixIt(
+            fmt::format("`{}` is similar to `{}`, which matches nothing", slot.symbol, rule.glob),
+            {{rule.globSpan, fmt::format("\"{}\"", slot.symbol)}});
+    diag.note("the param is declared", slot.decl->name.span)
         .help("end the list with a rule for all others, `(\"**\", AdamW(lr=1e-3))`, or make the "
               "param `@frozen`");
     return false;

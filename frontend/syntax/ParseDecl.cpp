@@ -244,7 +244,8 @@ StmtPtr Parser::parseTrain() {
   auto node = std::make_unique<TrainStmt>(here());
   node->block = std::make_unique<ModuleStmt>(here());
   advance();
-  bool good = expectName(node->name, "the name of the trained model") && expect(Tok::Assign) &&
+  bool good = expectName(node->name, "the name of the trained model") &&
+              (consume(Tok::Assign) || expectedInstance(node->name)) &&
               (node->instance = parseExpr());
   if (!good && !skipToBody())
     return nullptr;

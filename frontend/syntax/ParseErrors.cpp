@@ -166,8 +166,33 @@ std::nullptr_t Parser::expected(std::string_view what) {
   skipOnlyLine = false;
   if (reportSlashComment() || reportBadToken() || reportForeignContinuation(what))
     return nullptr;
-  diags.error("E0101", here(), fmt::format("expected {}", what))
-      .primaryLabel(fmt::format("found {}", describe(peek())));
+  Diagnostic &diag = diags.error("E0101", here(), fmt::format("expected {}", what));
+  diag.primaryLabel(fmt::format("found {}", describe(peek())));
+  if (at(Tok::KwScan) && what == "an expression")
+    diag.help("what a scan yields is bound to a name first: `ys = scan x in xs axis 1 { ... }`");
+  return nullptr;
+}
+
+/// `scan x in xs {`: which axis?
+std::nullptr_t Parser::expectedAxis() {
+  if (!at(Tok::LBrace))
+    return expected("`axis`");
+  diags.error("E0101", here(), "expected `axis`")
+      .primaryLabel("found `{`")
+      .fixIt("say along which axis it walks", {{previous().after(), " axis 1"}});
+  return nullptr;
+}
+
+/// `train Net {`: how is the model made, and what is it called?
+std::nullptr_t Parser::expectedInstance(const Ident &name) {
+  if (!at(Tok::LBrace))
+    return expected("`=`");
+  bool isClass = std::isupper(static_cast<unsigned char>(name.text.front()));
+  diags.error("E0101", here(), "expected `=`")
+      .primaryLabel("found `{`")
+      .fixIt("name the model that is trained, and make it",
+             {isClass ? Edit{name.span, fmt::format("net = {}()", name.text)}
+                      : Edit{name.span.after(), " = Net()"}});
   return nullptr;
 }
 
@@ -340,7 +365,9 @@ bool Parser::reportForeignStatement() {
     std::string_view op = textOf(next);
     Span span = spanOf(next).to(spanOf(second));
     diags.error("E0110", span, fmt::format("there is no operator `{}=`", op))
-        .fixIt("bind the name again", {{span, fmt::format("= {} {}", word, op)}});
+        .fixIt("bind the name again", {{span, fmt::format("= {} {}", word, op)}})
+        .note(fmt::format("a buffer or a state is updated by `<-`: `{} <- {} {} ...`", word, word,
+                          op));
     return true;
   }
   auto foreign = std::find_if(std::begin(kForeignWords), std::end(kForeignWords),
@@ -433,6 +460,12 @@ void Parser::reportUnused(const Expr &value) {
   auto *callee = call ? call->callee->as<NameExpr>() : nullptr;
   if (callee && callee->name == "print") {
     diag.help("`nnc shapes` prints the shape of every value");
+    return;
+  }
+  auto *method = call ? call->callee->as<MemberExpr>() : nullptr;
+  if (method && (method->name.text == "backward" || method->name.text == "step" ||
+                 method->name.text == "zero_grad")) {
+    diag.help("leave it out: a train block makes the gradients and the update of its `loss`");
     return;
   }
   bool isLast = at(Tok::RBrace);

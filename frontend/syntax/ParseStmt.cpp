@@ -270,7 +270,7 @@ std::unique_ptr<ScanStmt> Parser::parseScan() {
       node->sequences.push_back(std::move(sequence));
     } while (consume(Tok::Comma));
     if (!atWord("axis"))
-      return expected("`axis`") != nullptr;
+      return expectedAxis() != nullptr;
     advance();
     node->axisSpan = here();
     if (!at(Tok::Int))

@@ -68,6 +68,8 @@ private:
   //--- Errors and recovery (ParseErrors.cpp)
   /// Reports that `what` was expected here, or what is more probably wrong; always returns null.
   std::nullptr_t expected(std::string_view what);
+  std::nullptr_t expectedAxis();
+  std::nullptr_t expectedInstance(const Ident &name);
   std::nullptr_t reportBareTuple(Span first);
   bool expect(Tok k);
   bool expectName(Ident &name, std::string_view what);

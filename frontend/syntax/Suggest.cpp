@@ -12,12 +12,13 @@ std::optional<std::string_view> localTypeName(std::string_view foreign) {
   struct Alias {
     std::string_view foreign, ours;
   };
-  constexpr Alias kAliases[] = {
-      {"string", "str"},  {"String", "str"},   {"boolean", "bool"},  {"float16", "f16"},
-      {"half", "f16"},    {"fp16", "f16"},     {"bfloat16", "bf16"}, {"float32", "f32"},
-      {"fp32", "f32"},    {"int8", "i8"},      {"int32", "i32"},     {"int64", "i64"},
-      {"long", "i64"},    {"integer", "int"},  {"Module", "module"}, {"func", "fn"},
-      {"function", "fn"}, {"Tensor", "float"}, {"tensor", "float"}};
+  constexpr Alias kAliases[] = {{"string", "str"},    {"String", "str"},    {"boolean", "bool"},
+                                {"float16", "f16"},   {"half", "f16"},      {"fp16", "f16"},
+                                {"bfloat16", "bf16"}, {"float32", "f32"},   {"fp32", "f32"},
+                                {"int4", "i4"},       {"fp8", "f8e4m3"},    {"int8", "i8"},
+                                {"int32", "i32"},     {"int64", "i64"},     {"long", "i64"},
+                                {"integer", "int"},   {"Module", "module"}, {"func", "fn"},
+                                {"function", "fn"},   {"Tensor", "float"},  {"tensor", "float"}};
   for (const Alias &alias : kAliases)
     if (alias.foreign == foreign)
       return alias.ours;

@@ -174,6 +174,8 @@ help: write one: `@precision(bf16)`
   |
 1 | @precision(i8)
   |            ^^ this is i8
+  |
+help: weights are stored in fewer bits by `@quant("**.weight", i8)`
 )");
   EXPECT_EQ(messages("@precision(bf16, params=i8)"),
             R"(error[E0403]: the storage of params is one of f32, f16, bf16, f8e4m3, f8e5m2
@@ -249,6 +251,9 @@ TEST(Attributes, QuantMatchesNothing) {
   |        ^^^^^^^^^^^
   |
   = note: `*` stands for one step of a key, `**` for any number; `nnc keys` lists them
+help: `fc.weight` is similar
+1 | @quant("fc.weight", i8)
+  |        ~~~~~~~~~~~
 )");
   EXPECT_EQ(messages("*.bias"),
             R"(error[E0706]: no weight matches `*.bias`

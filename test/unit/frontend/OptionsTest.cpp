@@ -184,7 +184,7 @@ TEST_F(ConfigFile, Malformed) {
   };
   std::string start = "error[E0511]: this is not JSON ", end = ", the file ends here\n";
   EXPECT_EQ(error(""), start + "an object is expected" + end);
-  EXPECT_EQ(error("[1]"), start + "an object is expected\n");
+  EXPECT_EQ(error("?"), start + "an object is expected\n");
   EXPECT_EQ(error("{1: 2}"), start + "a name in quotes is expected\n");
   EXPECT_EQ(error("{\"a\" 2}"), start + "`:` is expected\n");
   EXPECT_EQ(error("{\"a\": 2 3}"), start + "`,` or `}` is expected\n");

@@ -846,6 +846,8 @@ train net = Net() {
   |
 6 | @precision(i8)
   |            ^^ this is i8
+  |
+help: weights are stored in fewer bits by `@quant("**.weight", i8)`
 )nn");
 }
 
