@@ -112,20 +112,34 @@ struct Convolution : Deriving {
   /// Some elements of the window, from [(groups outputs), inputs, ..] to [(groups inputs), outputs,
   /// ..], in the opposite order.
   Value arrangeWindow(const Side::Taps &rows, const Side::Taps &columns) {
-    AffineExpr inputs = getDim(weight, 1), outputs = getDim(weight, 0).floorDiv(groups);
+    AffineExpr outputs = getDim(weight, 0), inputs = getDim(weight, 1);
     AffineExpr height = constant(rows.count), width = constant(columns.count);
-    Value window = slice(
-        op.getWeight(), {constant(0), constant(0), constant(rows.first), constant(columns.first)},
-        {getDim(weight, 0), inputs, height, width}, {1, 1, rows.step, columns.step});
-    Value flat = reshape(window, {constant(groups), outputs, inputs, height * width});
-    if (rows.count * columns.count > 1)
-      flat = flip(flat, 3);
-    return reshape(transpose(flat, {0, 2, 1, 3}), {inputs * groups, outputs, height, width});
+    auto firstOf = [&](const Side::Taps &taps, unsigned axis) {
+      return getDim(weight, axis) - (1 + taps.first + (taps.count - 1) * taps.step);
+    };
+    Value window =
+        slice(turnRound(), {constant(0), constant(0), firstOf(rows, 2), firstOf(columns, 3)},
+              {outputs, inputs, height, width}, {1, 1, rows.step, columns.step});
+    if (groups == 1)
+      return transpose(window, {1, 0, 2, 3});
+    outputs = outputs.floorDiv(groups);
+    Value split = reshape(window, {constant(groups), outputs, inputs, height, width});
+    return reshape(transpose(split, {0, 2, 1, 3, 4}), {inputs * groups, outputs, height, width});
+  }
+
+  /// The whole window in the opposite order, once for all phases.
+  Value turnRound() {
+    SmallVector<AffineExpr> dims = getDims(weight);
+    if (!turned)
+      turned =
+          reshape(flip(reshape(op.getWeight(), {dims[0], dims[1], dims[2] * dims[3]}), 2), dims);
+    return turned;
   }
 
   Conv2dOp op;
   int64_t groups;
   RankedTensorType input, weight;
+  Value turned;
 };
 
 } // namespace
