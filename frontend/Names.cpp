@@ -342,7 +342,7 @@ std::nullopt_t Evaluator::unknownMember(const Value &base, const syntax::Ident &
     diag.fixIt(fmt::format("`{}` has a similar name", *similar),
                {{name.span, std::string(*similar)}});
   else if (const ForeignName *known = findForeignName(name.text);
-           base.isTensor() && known && !known->advice.empty())
+           (base.isTensor() || name.text == "parameters") && known && !known->advice.empty())
     diag.help(std::string(known->advice));
   else if (base.isTensor() && isKnown(name.text))
     diag.help(

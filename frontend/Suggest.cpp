@@ -54,6 +54,7 @@ std::optional<std::string_view> localName(std::string_view foreign,
                              {"attn_mask", "mask"},
                              {"src_mask", "mask"},
                              {"tgt_mask", "mask"},
+                             {"group_size", "group"},
                              {"scale_factor", "scale"}};
   for (const Pair &pair : kPairs)
     if (pair.foreign == foreign &&
@@ -164,6 +165,9 @@ const ForeignName *findForeignName(std::string_view name) {
       {"AvgPool1d", "avg_pool", {}},
       {"MaxPool1d", "max_pool", {}},
       {"scaled_dot_product_attention", "attention", {}},
+      {"parameters", {}, "an optimizer takes all params of the model: `Adam(lr=1e-3)`"},
+      {"item", {}, "what calls the model reads the number: leave it out"},
+      {"detach", {}, "no gradient passes `stop_gradient(x)`"},
       {"range", {}, "a range is written `0..n`, a tensor of its numbers `arange(n)`"},
       {"self", {}, "members are named by themselves: `fc`, not `self.fc`"},
       {"torch", {}, kScope},

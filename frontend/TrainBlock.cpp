@@ -26,6 +26,8 @@ static bool unknownMember(Evaluator &evaluator, const syntax::Ident &member) {
   if (auto similar = closestName(member.text, names))
     diag.fixIt(fmt::format("`{}` has a similar name", *similar),
                {{member.span, std::string(*similar)}});
+  else if (member.text == "scheduler" || member.text == "schedule" || member.text == "lr")
+    diag.help("a schedule is the rate of the optimizer: `AdamW(lr=cosine(peak=1e-3, total=1000))`");
   else
     diag.help("make it a constant of the file, above the block");
   return false;
