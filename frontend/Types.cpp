@@ -112,9 +112,12 @@ bool Evaluator::conformTuple(const syntax::TupleType &type, Value &value, const 
 bool Evaluator::conformList(const syntax::ListType &type, Value &value, const Taker &taker,
                             std::string_view name, syntax::Span span,
                             std::vector<TensorMatch> &tensors) {
-  // A module of the library takes the only element of a list without brackets: `LayerNorm(512)`.
-  if (value.isNumber() && frame->home->isLibrary && taker.kind == Taker::Kind::Argument)
+  // The library takes the only element of a list without brackets, `LayerNorm(512)`, and tuples.
+  bool isLoose = frame->home->isLibrary && taker.kind == Taker::Kind::Argument;
+  if (isLoose && value.isNumber())
     value = Value::list({value});
+  else if (isLoose && value.is<TupleValue>())
+    value = Value::list({value.elements().begin(), value.elements().end()});
   auto *list = value.as<ListValue>();
   if (!list)
     return wrongKind(type, value, taker, name, span);
@@ -163,6 +166,10 @@ bool Evaluator::adaptNumber(const syntax::TypeExpr &type, Value &value, syntax::
 
 //===- Sizes ----------------------------------------------------------------------------------===//
 
+static bool isPossible(const Dim &size) {
+  return size.isValid() && size.getConstant().value_or(0) >= 0;
+}
+
 std::optional<Dim> Evaluator::evalDim(const syntax::Dim &dim) {
   bool outer = inShape;
   inShape = true;
@@ -178,7 +185,7 @@ std::optional<Dim> Evaluator::evalDim(const syntax::Dim &dim) {
       diag.help("a size that varies has a capitalised name: `float[B, 10]`");
     return std::nullopt;
   }
-  if (size->isValid() && size->getConstant().value_or(0) >= 0)
+  if (isPossible(*size))
     return *size;
   reportImpossible(dim, *size);
   return std::nullopt;
@@ -242,7 +249,13 @@ std::optional<std::vector<Dim>> Evaluator::evalShape(const syntax::TensorType &t
       continue;
     }
     if (std::optional<std::vector<Dim>> sizes = listOfSizes(dim)) {
-      shape.insert(shape.end(), sizes->begin(), sizes->end());
+      for (Dim &size : *sizes) {
+        if (!isPossible(size)) {
+          reportImpossible(dim, size);
+          return std::nullopt;
+        }
+        shape.push_back(std::move(size));
+      }
       continue;
     }
     std::optional<Dim> size = evalDim(dim);
@@ -264,7 +277,7 @@ std::optional<std::vector<Dim>> Evaluator::listOfSizes(const syntax::Dim &dim) {
   std::vector<Dim> sizes;
   for (const Value &element : value->elements()) {
     const Dim *size = element.as<Dim>();
-    if (!size || !size->isValid() || size->getConstant().value_or(0) < 0)
+    if (!size)
       return std::nullopt; // evalDim says why
     sizes.push_back(*size);
   }

@@ -212,6 +212,10 @@ bool Evaluator::compareSizes(const TensorMatch &match, const Taker &taker) {
     const DeclaredAxis &declared = declaredAxis(match, axis);
     if (declared.dim->isPack || !variableOf(declared, taker).empty())
       continue;
+    if (declared.size && declared.size->getConstant().value_or(0) < 0) {
+      reportImpossible(*declared.dim, *declared.size);
+      return false;
+    }
     std::optional<Dim> wanted = declared.size ? declared.size : evalDim(*declared.dim);
     if (!wanted)
       return false;
