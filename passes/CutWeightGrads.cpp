@@ -163,7 +163,7 @@ void cut(nn::Conv2dWeightGradOp op, Parts parts) {
 struct CutWeightGrads : impl::CutWeightGradsBase<CutWeightGrads> {
   void runOnOperation() override {
     getOperation().walk([&](nn::Conv2dWeightGradOp op) {
-      if (op.getParts() || !op.getType().hasStaticShape())
+      if (op.getParts() || !op.getType().hasStaticShape() || op.getType().getNumElements() == 0)
         return;
       Parts parts = Cutter(op).choose();
       if (parts.count() == 1)
