@@ -41,8 +41,15 @@ void compose(AxisMap &map, const AxisMap &outer) {
 
 } // namespace
 
-StringRef FusionPlanner::whyNot(const Reference &reference) {
+StringRef FusionPlanner::whyNot(Operation *op, const Reference &reference) {
   Group &group = groups[reference.group];
+  bool isUpdate = stateUpdates.contains(op);
+  if (isUpdate && !group.isElementwise())
+    return "what states become is written over what they were";
+  // The cpu computes each result of a kernel by itself, when others may be overwritten already.
+  auto isSet = [](Operation *user) { return isa<nn::SetOp>(user); };
+  if (isUpdate && target == Target::Cpu && llvm::any_of(reference.leaf->getUsers(), isSet))
+    return "it is a state, which is updated by itself";
   if (group.closed)
     return "nothing can follow it in one kernel";
   if (group.ops.size() >= MaxGroupOps)
@@ -63,7 +70,7 @@ SmallVector<Candidate> FusionPlanner::candidatesOf(Operation *op, ArrayRef<Refer
     unsigned id = reference.group;
     if (groups[id].kind == nn::FusionRole::View)
       continue; // an alias; the refusal, if any, is of what it renames
-    if (StringRef reason = whyNot(reference); !reason.empty()) {
+    if (StringRef reason = whyNot(op, reference); !reason.empty()) {
       refusals.push_back({id, reason});
       llvm::erase_if(candidates, [&](const Candidate &c) { return c.group == id; });
       continue;

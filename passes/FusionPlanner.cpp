@@ -24,6 +24,7 @@ bool isView(Operation *op) {
 
 FailureOr<FusionPlan> FusionPlanner::run() {
   findAttentionInputs();
+  findStateUpdates();
   for (Operation &op : block) {
     order[&op] = ++now;
     if (failed(place(&op)))
@@ -44,6 +45,31 @@ void FusionPlanner::findAttentionInputs() {
     for (Value operand : op.getOperands())
       if (Operation *maker = makerOf(operand); maker && left > 1)
         attentionViews[maker] = std::max(attentionViews.lookup(maker), left - 1);
+  }
+}
+
+void FusionPlanner::findStateUpdates() {
+  llvm::DenseSet<StringRef> written;
+  for (auto set : block.getOps<nn::SetOp>())
+    written.insert(set.getName());
+  if (written.empty())
+    return;
+  llvm::DenseSet<Operation *> ends;
+  for (Operation &op : llvm::reverse(block)) {
+    auto fusable = dyn_cast<nn::FusionInterface>(op);
+    bool isElementwise = fusable && fusable.getFusionRole() == nn::FusionRole::Pointwise;
+    if (isElementwise && !op.use_empty() && llvm::all_of(op.getUsers(), [&](Operation *user) {
+          return isa<nn::SetOp>(user) || ends.contains(user);
+        }))
+      ends.insert(&op);
+  }
+  for (Operation &op : block) {
+    auto readsOld = [&](Value operand) {
+      auto get = operand.getDefiningOp<nn::GetOp>();
+      return get ? written.contains(get.getName()) : stateUpdates.contains(operand.getDefiningOp());
+    };
+    if (ends.contains(&op) && llvm::any_of(op.getOperands(), readsOld))
+      stateUpdates.insert(&op);
   }
 }
 
@@ -266,8 +292,9 @@ void FusionPlanner::planProduct(nn::MatmulOp product, unsigned id) {
   // Kernels of a loop can run as one; a library cannot be part of that.
   if (isa<nn::ScanOp>(block.getParentOp()))
     return;
-  ProductTactic tactic =
-      chooseProduct(product, target, [&](Operation *op) { return planned.contains(op); });
+  ProductTactic tactic = chooseProduct(product, target, [&](Operation *op) {
+    return planned.contains(op) || stateUpdates.contains(op);
+  });
   if (!tactic.library)
     return;
   groups[id].closed = true;

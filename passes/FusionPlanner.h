@@ -70,6 +70,9 @@ private:
   mlir::Operation *makerOf(mlir::Value value) const;
   bool mustLieInMemory(mlir::Operation *op);
   void findAttentionInputs();
+  /// Elementwise ops that only lead to what states are set to, and that read what a state was.
+  /// They stay apart from reductions and products, so that states are updated where they are.
+  void findStateUpdates();
   /// Whether attention reads `op` through views.
   bool feedsAttention(mlir::Operation *op) const;
   /// Follows `value` through views to the group that computes it; nothing if it comes from an
@@ -83,7 +86,7 @@ private:
 
   // FusionMerging.cpp: where an op may go.
   /// The reason why a pointwise op may not join the group of `reference`; empty if it may.
-  llvm::StringRef whyNot(const Reference &reference);
+  llvm::StringRef whyNot(mlir::Operation *op, const Reference &reference);
   llvm::SmallVector<Candidate> candidatesOf(mlir::Operation *op,
                                             llvm::ArrayRef<Reference> references,
                                             llvm::SmallVectorImpl<Refusal> &refusals);
@@ -114,6 +117,8 @@ private:
   bool addSource(mlir::Value operand, const Reference &reference, mlir::Value &tensor,
                  llvm::SmallVectorImpl<mlir::Operation *> &pending);
   bool isStoredAnyway(mlir::Operation *op);
+  static bool isReadCheaper(mlir::Operation *leaf, mlir::Value weight, int64_t wide,
+                            int64_t narrow);
   /// Whether a view or source leads to numbers only.
   bool readsNothing(mlir::Operation *op);
   void addSourcesAsProducers(mlir::Operation *op, unsigned from, unsigned id);
@@ -138,6 +143,7 @@ private:
   llvm::DenseMap<mlir::Operation *, bool> inMemory; ///< answers of mustLieInMemory
   /// Ops that attention reads, and how long a chain of views there still may be before them.
   llvm::DenseMap<mlir::Operation *, unsigned> attentionViews;
+  llvm::DenseSet<mlir::Operation *> stateUpdates;
   llvm::DenseMap<mlir::Operation *, unsigned> planned; ///< what libraries absorb, to their group
 };
 

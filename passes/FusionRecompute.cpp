@@ -61,10 +61,18 @@ bool FusionPlanner::addSource(Value operand, const Reference &reference, Value &
   bool isNumber = op && !isMember(op) && !isa<nn::GetOp>(op) && !behind && readsNothing(op);
   if (isNumber || operand == tensor)
     return true;
-  if (tensor || width(operand) > width(reference.leaf->getResult(0)))
+  int64_t wide = width(operand), narrow = width(reference.leaf->getResult(0));
+  if (tensor || (wide > narrow && !isReadCheaper(reference.leaf, operand, wide, narrow)))
     return false;
   tensor = operand;
   return true;
+}
+
+/// Whether all readers of `leaf` together move fewer bytes, and a launch less, if they read the
+/// wider weight that it is made of, elements of `wide` bits instead of `narrow`.
+bool FusionPlanner::isReadCheaper(Operation *leaf, Value weight, int64_t wide, int64_t narrow) {
+  int64_t readers = std::distance(leaf->user_begin(), leaf->user_end());
+  return weight.getDefiningOp<nn::GetOp>() && readers * wide <= wide + narrow + readers * narrow;
 }
 
 /// Whether somebody outside of the op's group reads its result: whoever is not placed yet may.

@@ -6,6 +6,7 @@
 //===------------------------------------------------------------------------------------------===//
 #include "passes/KernelKey.h"
 
+#include "ir/KernelAttrs.h"
 #include "ir/NNOps.h"
 
 #include "llvm/Support/Format.h"
@@ -30,7 +31,7 @@ public:
       llvm::interleaveComma(*kernel.getStep(), os);
     }
     for (NamedAttribute attribute : kernel->getDiscardableAttrs())
-      if (attribute.getName() != "nn.refused")
+      if (attribute.getName() != "nn.refused" && attribute.getName() != nn::kLaunchAttr)
         writeAttribute(attribute);
     writeRegion(kernel.getBodyRegion());
     return std::move(text);

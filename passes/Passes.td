@@ -225,6 +225,33 @@ def SimplifyKernels : Pass<"nn-simplify-kernels", "::mlir::ModuleOp"> {
                            "::mlir::tensor::TensorDialect"];
 }
 
+def PlaceStates : Pass<"nn-place-states", "::mlir::ModuleOp"> {
+  let summary = "Write what states become over what they were";
+  let description = [{
+    A kernel without reductions whose result a `nn.set` stores gets the attribute `nn.in_place`
+    (ir/KernelAttrs.h) where each element of the result is computed from the same element of the old
+    value alone. Other readers of the old value are put before it. Where they must come after it,
+    nothing changes, and the plan copies.
+  }];
+  let options = [
+    Option<"target", "target", "::nnc::Target", "::nnc::Target::Cpu", "Machine that code is for",
+           [{::llvm::cl::values(
+               clEnumValN(::nnc::Target::Cpu, "cpu", "x86-64"),
+               clEnumValN(::nnc::Target::Cuda, "cuda", "NVIDIA GPUs"))}]>
+  ];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+}
+
+def JoinLaunches : Pass<"nn-join-launches", "::mlir::ModuleOp"> {
+  let summary = "Let independent elementwise kernels run in one launch";
+  let description = [{
+    Elementwise kernels of fixed sizes that read only what is there from the beginning, and those
+    whose results only `nn.set` and `return` read, are put side by side and get one number each as the
+    attribute `nn.launch` (ir/KernelAttrs.h). For cuda.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+}
+
 def VerifyKernels : Pass<"nn-verify-kernels", "::mlir::ModuleOp"> {
   let summary = "Check what code generation relies on";
   let description = [{

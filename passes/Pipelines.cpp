@@ -74,6 +74,11 @@ void buildKernelPipeline(OpPassManager &pm, const PipelineOptions &options) {
   pm.addPass(createSimplifyKernels());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+
+  // Nothing moves any more: where values live, and what is launched together.
+  pm.addPass(createPlaceStates(PlaceStatesOptions{options.target}));
+  if (options.target == Target::Cuda)
+    pm.addPass(createJoinLaunches());
   pm.addPass(createVerifyKernels());
 }
 

@@ -84,8 +84,8 @@ void KernelEmitter::emitArguments(func::FuncOp function) {
 AffineMap KernelEmitter::emit(ModuleOp module, StringRef symbol) {
   unsigned numResults = source.yield()->getNumOperands();
   Location loc = source.yield()->getLoc();
-  func::FuncOp function =
-      makeKernelFunction(builder, loc, module, symbol, source.body->getNumArguments() + numResults);
+  func::FuncOp function = makeKernelFunction(
+      builder, loc, module, symbol, source.body->getNumArguments() + numResults, source.shared);
   Block *entry = &function.front();
   emitArguments(function);
   Value block =

@@ -2,6 +2,7 @@
 
 #include "codegen/cpu/KernelSource.h"
 
+#include "ir/KernelAttrs.h"
 #include "ir/NNOps.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -17,6 +18,9 @@ KernelSource codegen::getKernelSource(nn::KernelOp kernel) {
     auto type = cast<RankedTensorType>(operand.getType());
     source.operandDims.push_back(nn::getDims(type));
   }
+  for (unsigned i = 0; i < kernel.getNumResults(); ++i)
+    if (int64_t operand = nn::getInPlace(kernel, i); operand >= 0)
+      source.shared.append({unsigned(operand), kernel.getNumOperands() + i});
   source.numSymbols = std::max(nn::getNumSymbols(kernel->getOperandTypes()),
                                nn::getNumSymbols(kernel->getResultTypes()));
   if (kernel.isUpdate()) {
@@ -37,7 +41,8 @@ std::optional<unsigned> codegen::getSymbolPosition(Operation *op) {
 }
 
 func::FuncOp codegen::makeKernelFunction(OpBuilder &builder, Location loc, ModuleOp module,
-                                         StringRef symbol, unsigned numBuffers) {
+                                         StringRef symbol, unsigned numBuffers,
+                                         ArrayRef<unsigned> shared) {
   Type pointer = LLVM::LLVMPointerType::get(builder.getContext());
   SmallVector<Type> types(numBuffers + 1, pointer);
   types.push_back(builder.getI64Type());
@@ -45,7 +50,8 @@ func::FuncOp codegen::makeKernelFunction(OpBuilder &builder, Location loc, Modul
   auto function =
       builder.create<func::FuncOp>(loc, symbol, builder.getFunctionType(types, TypeRange()));
   for (unsigned i = 0; i <= numBuffers; ++i)
-    function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), builder.getUnitAttr());
+    if (!llvm::is_contained(shared, i))
+      function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), builder.getUnitAttr());
   builder.setInsertionPointToStart(function.addEntryBlock());
   builder.setInsertionPoint(builder.create<func::ReturnOp>(loc));
   return function;

@@ -28,16 +28,17 @@ struct KernelSource {
   /// far apart its elements are. Empty else.
   Dims updateStart;
   llvm::SmallVector<int64_t> updateStep;
+  llvm::SmallVector<unsigned> shared; ///< buffers, operands then results, that lie in one another
 
   mlir::Operation *yield() const { return body->getTerminator(); }
 };
 
 KernelSource getKernelSource(nn::KernelOp kernel);
-/// An empty kernel function: a pointer per buffer, none an alias of another, then the dimensions
-/// and the number of the block. The builder is left before its return.
+/// An empty kernel function: a pointer per buffer, none but those in `shared` an alias of another,
+/// then the dimensions and the number of the block. The builder is left before its return.
 mlir::func::FuncOp makeKernelFunction(mlir::OpBuilder &builder, mlir::Location loc,
                                       mlir::ModuleOp module, llvm::StringRef symbol,
-                                      unsigned numBuffers);
+                                      unsigned numBuffers, llvm::ArrayRef<unsigned> shared = {});
 /// The dimension that `op` reads, if it is an nn.symbol.
 std::optional<unsigned> getSymbolPosition(mlir::Operation *op);
 

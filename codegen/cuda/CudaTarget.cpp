@@ -6,13 +6,14 @@
 //===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/CudaTarget.h"
 
+#include "codegen/cuda/PartsKernel.h"
 #include "codegen/cuda/ScalarOps.h"
 #include "codegen/cuda/Schedule.h"
+#include "ir/KernelAttrs.h"
 #include "ir/NNOps.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
-#include <sstream>
 
 using namespace mlir;
 
@@ -58,6 +59,7 @@ std::string typeComment(const KernelBody &body, Type type, const IndexList &dims
 /// One parameter of a kernel.
 struct Parameter {
   std::string type, name, comment;
+  bool isOwn = true; ///< no other parameter is the same memory
 };
 
 /// Operands, results, then the symbols.
@@ -66,24 +68,24 @@ Result<std::vector<Parameter>> parametersOf(const KernelBody &body) {
   std::vector<Parameter> parameters;
   bool isTyped = true;
   auto addTensor = [&](Type type, const IndexList &dims, const std::string &prefix,
-                       const std::string &name) {
+                       const std::string &name, bool isOwn) {
     std::optional<std::string> text = typeText(getElementTypeOrSelf(type));
     isTyped &= text.has_value();
     parameters.push_back(
-        {prefix + text.value_or("") + " *", name, typeComment(body, type, dims, math)});
+        {prefix + text.value_or("") + " *", name, typeComment(body, type, dims, math), isOwn});
   };
   for (auto [i, argument] : llvm::enumerate(body.block->getArguments()))
-    addTensor(argument.getType(), body.argumentDims[i], "const ", "in" + std::to_string(i));
+    addTensor(argument.getType(), body.argumentDims[i], "const ", "in" + std::to_string(i),
+              !llvm::is_contained(body.inPlace, int64_t(i)));
   for (auto [i, type] : llvm::enumerate(body.block->getTerminator()->getOperandTypes()))
-    addTensor(type, body.resultDims[i], "", "out" + std::to_string(i));
+    addTensor(type, body.resultDims[i], "", "out" + std::to_string(i), body.inPlace[i] < 0);
   for (auto [i, name] : llvm::enumerate(body.dimNames)) {
     Type scalar = body.scalarTypes[i];
     parameters.push_back({scalar ? "const " + *typeText(scalar) + " *" : "long long ",
                           "d" + std::to_string(i), name});
   }
   if (!isTyped)
-    return nnc::Error{"kernel \"" + body.name + "\" at " + describeLocation(body.op->getLoc()) +
-                      " has an element type that the cuda target does not support"};
+    return unsupportedElement(body);
   return parameters;
 }
 
@@ -92,7 +94,7 @@ std::string signature(const std::vector<Parameter> &parameters, const Scheduled 
   for (const Parameter &parameter : parameters) {
     bool isPointer = parameter.type.back() == '*';
     list += (list.empty() ? "\n    " : ",\n    ") + parameter.type +
-            (isPointer ? "__restrict__ " : "") + parameter.name;
+            (isPointer && parameter.isOwn ? "__restrict__ " : "") + parameter.name;
     bool isSymbol = parameter.name.front() == 'd';
     comments += CommentMark +
                 (isSymbol ? "n" + parameter.name.substr(1) + " = " : parameter.name + ": ") +
@@ -106,14 +108,6 @@ std::string signature(const std::vector<Parameter> &parameters, const Scheduled 
   return comments + "extern \"C\" __global__ void __launch_bounds__(" +
          std::to_string(scheduled.threads) + (resident ? ", " + std::to_string(resident) : "") +
          ") " + cluster + SymbolMark + "(" + list + ") {\n";
-}
-
-std::string indented(const std::string &text) {
-  std::istringstream lines(text);
-  std::string result;
-  for (std::string line; std::getline(lines, line);)
-    result += "  " + line + "\n";
-  return result;
 }
 
 /// The symbols as the statements know them.
@@ -297,50 +291,100 @@ KernelBody describePhase(nn::KernelOp kernel, const LoopShare &share) {
   return body;
 }
 
+/// `kernels` in one launch, with SymbolMark for the symbol.
+Result<CudaKernel> emitTogether(ArrayRef<nn::KernelOp> kernels) {
+  std::vector<KernelBody> parts;
+  llvm::append_range(parts, llvm::map_range(kernels, describeKernel));
+  Result<PartsKernel> written = emitParts(parts, SymbolMark);
+  if (!written)
+    return written.error();
+  CudaKernel kernel;
+  kernel.source = std::move(written->source);
+  kernel.block = {written->threads, 1, 1};
+  kernel.tactic = std::move(written->tactic);
+  kernel.hasTable = true;
+  MLIRContext *context = parts.front().op->getContext();
+  kernel.grid = AffineMap::get(0, parts.front().dimNames.size(),
+                               {getAffineConstantExpr(written->blocks, context)}, context);
+  return kernel;
+}
+
+/// The kernels at the front of `kernels` that are launched together.
+ArrayRef<nn::KernelOp> partsOfLaunch(ArrayRef<nn::KernelOp> kernels) {
+  return kernels.take_while(
+      [&](nn::KernelOp kernel) { return nn::areLaunchedTogether(kernels.front(), kernel); });
+}
+
+Result<CudaKernel> emitAlone(nn::KernelOp op, const Scheduled &scheduled) {
+  KernelBody body = describeKernel(op);
+  Result<std::string> source = sourceOf(body, scheduled);
+  if (!source)
+    return source.error();
+  CudaKernel kernel;
+  kernel.source = std::move(*source);
+  kernel.block = {scheduled.threads, 1, 1};
+  kernel.sharedBytes = scheduled.sharedBytes;
+  kernel.tactic = scheduled.tactic;
+  kernel.sharedElsewhere = scheduled.sharedElsewhere;
+  kernel.persists = scheduled.persists;
+  kernel.startsEarly = scheduled.waits && !readScalars(body, scheduled.statements);
+  kernel.grid = AffineMap::get(0, body.dimNames.size(), {scheduled.blocks}, op.getContext());
+  kernel.maps = scheduled.maps;
+  return kernel;
+}
+
+/// Gives equal texts, but for comments, one symbol.
+class KnownKernels {
+public:
+  CudaKernel add(CudaKernel kernel, const std::string &name) {
+    auto [place, isNew] = known.try_emplace(withoutComments(kernel.source));
+    if (isNew) {
+      place->second = kernel;
+      place->second.symbol = makeSymbol(name, taken);
+      replaceAll(place->second.source, SymbolMark, place->second.symbol);
+    }
+    // The same text may run on another number of blocks only if sizes are equal; still, per kernel.
+    CudaKernel result = place->second;
+    result.grid = kernel.grid;
+    result.maps = std::move(kernel.maps);
+    return result;
+  }
+
+private:
+  llvm::StringMap<CudaKernel> known; ///< by text without comments and without the symbol
+  llvm::StringSet<> taken;
+};
+
 } // namespace
 
 Result<std::vector<CudaKernel>> emitCuda(ArrayRef<nn::KernelOp> kernels,
                                          const CudaOptions &options) {
   std::vector<CudaKernel> result;
-  llvm::StringMap<CudaKernel> known; // by text without comments and without the symbol
-  llvm::StringSet<> taken;
+  KnownKernels known;
   std::vector<Scheduled> all;
   for (nn::KernelOp kernel : kernels) {
     KernelBody body = describeKernel(kernel);
     body.tactics = loopOf(kernel) ? nullptr : options.tactics; // those of a loop suit each other
-    Result<Scheduled> scheduled = schedule(body);
+    Result<Scheduled> scheduled = kernel->hasAttr(nn::kLaunchAttr) ? Scheduled() : schedule(body);
     if (!scheduled)
       return scheduled.error();
     all.push_back(std::move(*scheduled));
   }
   llvm::DenseMap<Operation *, LoopShare> shares = sharesOfLoops(kernels, all);
-  for (auto [i, alone] : llvm::enumerate(all)) {
+  for (auto [i, scheduled] : llvm::enumerate(all)) {
     nn::KernelOp kernel = kernels[i];
-    const Scheduled *scheduled = &alone;
-    KernelBody body = describeKernel(kernel);
-    Result<std::string> source = sourceOf(body, *scheduled);
-    if (!source)
-      return source.error();
-    auto [place, isNew] = known.try_emplace(withoutComments(*source));
-    if (isNew) {
-      CudaKernel &emitted = place->second;
-      emitted.symbol = makeSymbol(body.name, taken);
-      emitted.source = *source;
-      replaceAll(emitted.source, SymbolMark, emitted.symbol);
-      emitted.block = {scheduled->threads, 1, 1};
-      emitted.sharedBytes = scheduled->sharedBytes;
-      emitted.tactic = scheduled->tactic;
-      emitted.sharedElsewhere = scheduled->sharedElsewhere;
-      emitted.persists = scheduled->persists;
-      emitted.startsEarly = scheduled->waits && !readScalars(body, scheduled->statements);
+    if (i > 0 && nn::areLaunchedTogether(kernels[i - 1], kernel)) {
+      result.push_back(result.back());
+      continue;
     }
-    result.push_back(place->second);
-    // The same text may run on another number of blocks only if sizes are equal; still, per kernel.
-    result.back().grid =
-        AffineMap::get(0, body.dimNames.size(), {scheduled->blocks}, kernel.getContext());
-    result.back().maps = scheduled->maps;
+    bool isLaunch = kernel->hasAttr(nn::kLaunchAttr);
+    Result<CudaKernel> emitted = isLaunch ? emitTogether(partsOfLaunch(kernels.drop_front(i)))
+                                          : emitAlone(kernel, scheduled);
+    if (!emitted)
+      return emitted.error();
+    result.push_back(known.add(std::move(*emitted), kernel.getKernelName().str()));
     if (Operation *loop = loopOf(kernel)) {
-      body = describePhase(kernel, shares[loop]);
+      KernelBody body = describePhase(kernel, shares[loop]);
       if (Result<Scheduled> step = schedule(body)) {
         result.back().phase = phaseOf(body, *step);
         result.back().phaseGrid =

@@ -67,6 +67,7 @@ struct CudaKernel {
   /// If not 0, blocks take turn after turn: launch so many for each multiprocessor at most.
   unsigned persists = 0;
   std::vector<MappedTensor> maps; ///< parameters after all others
+  bool hasTable = false; ///< operands and results of all its parts are one parameter (parts.cuh)
   /// Of a kernel in a scan, if it can be part of a larger one; all of one outermost scan have
   /// equally many threads.
   std::optional<CudaPhase> phase;

@@ -6,6 +6,7 @@
 #include "codegen/cuda/KernelBody.h"
 
 #include "ir/EntryAttrs.h"
+#include "ir/KernelAttrs.h"
 #include "ir/NNOps.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -60,6 +61,8 @@ KernelBody describeKernel(nn::KernelOp kernel) {
   body.argumentDims = dimsOf(kernel.getOperandTypes());
   llvm::append_range(body.isWeight, llvm::map_range(kernel->getOperands(), isWeight));
   body.resultDims = dimsOf(kernel.getResultTypes());
+  for (unsigned i = 0; i < kernel.getNumResults(); ++i)
+    body.inPlace.push_back(nn::getInPlace(kernel, i));
   if (kernel.isUpdate()) {
     llvm::append_range(body.updateStart, kernel.getStart()->getResults());
     llvm::append_range(body.updateStep, *kernel.getStep());

@@ -38,6 +38,7 @@ struct KernelBody {
   std::vector<IndexRange> symbolRanges; ///< of the same
   std::vector<mlir::Type> scalarTypes;  ///< of run-time scalars, null for sizes and counters
   std::vector<bool> isWeight;           ///< by argument: nothing ever writes it
+  std::vector<int64_t> inPlace;         ///< by result: the argument whose memory it gets, or -1
   bool allowsTf32 = false;              ///< f32 factors of its product may be rounded to TF32
   unsigned threads = 0;                 ///< that a block must have; 0: any
   TacticBook *tactics = nullptr;        ///< who chooses; null: the cost model

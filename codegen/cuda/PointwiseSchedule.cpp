@@ -25,6 +25,7 @@ public:
         evaluator(writing.evaluator) {}
 
   Result<Scheduled> write();
+  Result<Scheduled> writePart();
 
 private:
   using Group = std::vector<Output>;
@@ -44,6 +45,7 @@ private:
   unsigned threads = body.threads ? body.threads : 256;
   int64_t vectorWidth = body.threads ? VectorWidthInLoop : VectorWidth;
   bool isByThread = false; ///< statements are told their thread's number
+  bool isPart = false;     ///< of a launch: statements are told how many threads there are
 };
 
 std::vector<PointwiseWriter::Group>
@@ -63,7 +65,7 @@ PointwiseWriter::groupBySize(std::vector<Output> outputs) const {
 bool PointwiseWriter::isVector(const Group &group) const {
   AffineExpr total = math.product(group[0].dims);
   return areNarrow(group) && body.updateStart.empty() && math.divisorOf(total) % vectorWidth == 0 &&
-         math.rangeOf(total).high >= VectorMinimum;
+         (isPart || math.rangeOf(total).high >= VectorMinimum);
 }
 
 AffineExpr PointwiseWriter::threadsOf(const Group &group) const {
@@ -92,6 +94,21 @@ Result<Scheduled> PointwiseWriter::write() {
   scheduled.tactic =
       areVectors ? fmt::format("{} elements a thread", vectorWidth) : "1 element a thread";
   scheduled.reads = reads;
+  return scheduled;
+}
+
+Result<Scheduled> PointwiseWriter::writePart() {
+  isPart = true;
+  Result<std::vector<Output>> outputs = outputsOf(body, evaluator);
+  if (!outputs)
+    return outputs.error();
+  // They have one size; what lies before reshapes of them has the same elements in the same order.
+  AffineExpr count = threadsOf(*outputs);
+  writeGroup(*outputs, math.constant(0));
+  if (evaluator.error())
+    return *evaluator.error();
+  Scheduled scheduled{out.take(), count.ceilDiv(threads), threads, {}};
+  scheduled.partThreads = math.constantOf(count).value_or(0);
   return scheduled;
 }
 
@@ -143,7 +160,8 @@ void PointwiseWriter::writeGroup(const Group &group, AffineExpr firstBlock) {
   out.line("const Index " + name + " = (Index)" +
            (isByThread ? "threadId" : block + " * " + std::to_string(threads) + " + threadIdx.x") +
            ";");
-  evaluator.openBlock("if (" + condition + name + " < " + math.text(count) + ")");
+  evaluator.openBlock("if (" + condition + name + " < " + (isPart ? "count" : math.text(count)) +
+                      ")");
   AffineExpr index = evaluator.declare(name, count);
   if (isVector(group))
     writeVector(group, index);
@@ -152,13 +170,17 @@ void PointwiseWriter::writeGroup(const Group &group, AffineExpr firstBlock) {
   evaluator.closeScope();
 }
 
+/// All is read before anything is written, for results may lie where operands do.
 void PointwiseWriter::writeElement(const Group &group, AffineExpr index) {
+  std::vector<std::string> stores;
   for (const Output &output : group) {
     IndexList indices = math.delinearize(index, output.dims);
     std::string value = evaluator.element(output.tensor, indices);
     AffineExpr place = body.updateStart.empty() ? index : placeOf(body, math, output, indices);
-    out.line(output.pointer + "[" + math.text(place) + "] = " + value + ";");
+    stores.push_back(output.pointer + "[" + math.text(place) + "] = " + value + ";");
   }
+  for (const std::string &store : stores)
+    out.line(store);
 }
 
 void PointwiseWriter::writeVector(const Group &group, AffineExpr index) {
@@ -176,5 +198,7 @@ void PointwiseWriter::writeVector(const Group &group, AffineExpr index) {
 Result<Scheduled> schedulePointwise(const KernelBody &body) {
   return PointwiseWriter(body).write();
 }
+
+Result<Scheduled> schedulePart(const KernelBody &body) { return PointwiseWriter(body).writePart(); }
 
 } // namespace nnc::codegen

@@ -5,6 +5,7 @@
 #include "codegen/cuda/Tactics.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
+#include <sstream>
 
 using namespace mlir;
 
@@ -95,6 +96,19 @@ int64_t typicalValue(const KernelBody &body, const IndexMath &math, AffineExpr e
     values.push_back(math.constant(std::min(range.high, std::max<int64_t>(range.low, 64))));
   AffineExpr value = math.simplify(expr.replaceSymbols(values));
   return math.constantOf(value).value_or(64);
+}
+
+std::string indented(const std::string &text) {
+  std::istringstream lines(text);
+  std::string result;
+  for (std::string line; std::getline(lines, line);)
+    result += "  " + line + "\n";
+  return result;
+}
+
+Error unsupportedElement(const KernelBody &body) {
+  return {"kernel \"" + body.name + "\" at " + describeLocation(body.op->getLoc()) +
+          " has an element type that the cuda target does not support"};
 }
 
 bool fitsInt(const KernelBody &body) {

@@ -30,11 +30,16 @@ struct Scheduled {
   std::optional<ElementReads> reads = {};
   bool waits = false;      ///< for the kernels before it, having begun to read weights
   std::string tactic = {}; ///< for people: the template and its parameters
+  int64_t partThreads = 0; ///< of a part: how many threads have something to do
 };
 
 /// Each thread computes one element of the results, or four neighbours. Takes every kernel:
 /// reductions are loops of the thread.
 Result<Scheduled> schedulePointwise(const KernelBody &body);
+
+/// The same for a part of a launch (PartsKernel.h), whose results have one size, a number. The
+/// statements call the number of threads that have something to do `count`.
+Result<Scheduled> schedulePart(const KernelBody &body);
 
 /// Rows: what is needed by a reduction is read by a warp or a block together. Fails, with a reason
 /// that is not the user's business, if the kernel is not of that form.
@@ -106,6 +111,12 @@ size_t chooseTactic(const KernelBody &body, const std::string &key,
 
 /// A plausible value of an expression over symbols, for choices that do not change results.
 int64_t typicalValue(const KernelBody &body, const IndexMath &math, mlir::AffineExpr expr);
+
+/// `text` with two more spaces before each line.
+std::string indented(const std::string &text);
+
+/// Says that a kernel has a tensor that cannot be written.
+Error unsupportedElement(const KernelBody &body);
 
 /// Whether 32 bits hold every position in every tensor of the body.
 bool fitsInt(const KernelBody &body);

@@ -166,6 +166,15 @@ private:
 
 } // namespace
 
+void KernelWork::add(const KernelWork &other) {
+  reads.append(other.reads);
+  writes.append(other.writes);
+  products = products + other.products;
+  operations = operations + other.operations;
+  isHalf |= other.isHalf;
+  isTf32 |= other.isTf32;
+}
+
 KernelWork workOf(nn::KernelOp kernel) { return WorkCounter(kernel).count(); }
 
 } // namespace nnc::codegen

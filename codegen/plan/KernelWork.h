@@ -20,6 +20,9 @@ struct KernelWork {
   mlir::AffineExpr operations; ///< all other arithmetic, one each
   bool isHalf = false;         ///< whether the factors have 16 bits
   bool isTf32 = false;         ///< whether they may be rounded to TF32
+
+  /// Another kernel of the same launch.
+  void add(const KernelWork &other);
 };
 
 /// Of a kernel whose body is lowered. An operand of which only slices or gathered elements are used

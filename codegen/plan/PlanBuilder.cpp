@@ -7,7 +7,9 @@
 #include "codegen/plan/StatePlan.h"
 #include "ir/Dims.h"
 #include "ir/EntryAttrs.h"
+#include "ir/KernelAttrs.h"
 #include "ir/NNOps.h"
+#include "passes/StepOrder.h"
 #include "runtime/format/Plan.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -192,9 +194,8 @@ private:
     Operation *op = root.getDefiningOp();
     if (auto scan = dyn_cast_or_null<nn::ScanOp>(op))
       return cast<OpResult>(root).getResultNumber() >= scan.getNumCarried();
-    auto kernel = dyn_cast_or_null<nn::KernelOp>(op);
-    bool isElsewhere = (kernel && states.isInPlace(kernel)) || states.targetOf(root);
-    return isa_and_nonnull<nn::KernelOp, nn::GemmOp>(op) && !isElsewhere;
+    return isa_and_nonnull<nn::KernelOp, nn::GemmOp>(op) &&
+           !states.overwrittenBy(cast<OpResult>(root)) && !states.targetOf(root);
   }
 
   /// Whether a step of this body itself does.
@@ -328,37 +329,57 @@ private:
     ++now;
   }
 
+  /// Kernels that stand side by side with the same number are parts of the first one's launch.
   void addLaunch(nn::KernelOp kernel) {
+    if (Operation *before = kernel->getPrevNode();
+        before && nn::areLaunchedTogether(kernel, before))
+      return;
     auto info = context.launches.find(kernel.getOperation());
     if (info == context.launches.end())
       return fail(fmt::format("kernel `{}` has no code", kernel.getKernelName().str()));
     format::LaunchT launch;
     launch.kernel = info->second.kernel;
     launch.update = kernel.isUpdate();
+    launch.table = info->second.hasTable;
     if (kernel.isUpdate())
       placeUpdate(kernel);
-    for (Value operand : kernel->getOperands())
-      launch.buffers.push_back(use(operand));
+    SmallVector<nn::KernelOp> parts{kernel};
+    for (Operation *next = kernel->getNextNode(); nn::areLaunchedTogether(kernel, next);
+         next = next->getNextNode())
+      parts.push_back(cast<nn::KernelOp>(next));
+    for (nn::KernelOp part : parts)
+      for (Value operand : part->getOperands())
+        launch.buffers.push_back(use(operand));
     if (kernel.isUpdate())
       launch.buffers.front() = use(kernel.getResult(0));
-    for (Value result : kernel->getResults())
-      launch.buffers.push_back(kernel.isUpdate() ? use(result)
-                                                 : define(result, kernel.getKernelName()));
+    for (nn::KernelOp part : parts)
+      for (OpResult result : part->getResults())
+        launch.buffers.push_back(place(result, part.getKernelName()));
     launch.grid = pool.addAll(info->second.grid.getResults());
     launch.block.assign(info->second.block.begin(), info->second.block.end());
     launch.shared_bytes = info->second.sharedBytes;
-    launch.work = describeWork(kernel);
+    launch.work = describeWork(parts);
     launch.shared_elsewhere = info->second.sharedElsewhere;
     launch.persists = info->second.persists;
     for (const MappedTensor &map : info->second.maps)
       launch.maps.push_back(addMap(map));
-    finish(std::move(launch), kernel.getKernelName(), kernel.getLoc());
+    finish(std::move(launch), launchName(kernel, parts.size()), kernel.getLoc());
     if (AffineMap grid = info->second.phaseGrid; depth > 0 && grid)
       launches[steps->back().get()] = {kernel, pool.add(grid.getResult(0))};
   }
 
-  std::unique_ptr<format::WorkT> describeWork(nn::KernelOp kernel) {
-    KernelWork work = workOf(kernel);
+  /// The buffer of a result that a kernel is about to write.
+  uint32_t place(OpResult result, StringRef name) {
+    if (Value overwritten = states.overwrittenBy(result))
+      return buffers[result] = use(overwritten);
+    bool isPlaced = cast<nn::KernelOp>(result.getOwner()).isUpdate();
+    return isPlaced ? use(result) : define(result, name);
+  }
+
+  std::unique_ptr<format::WorkT> describeWork(ArrayRef<nn::KernelOp> parts) {
+    KernelWork work = workOf(parts.front());
+    for (nn::KernelOp part : parts.drop_front())
+      work.add(workOf(part));
     auto add = [&](AffineExpr figure) { // 0 where nobody can count so far
       return boundsOf(figure, ranges) ? figures.add(figure) : figures.constant(0);
     };
@@ -389,7 +410,7 @@ private:
   /// Gives the result of an update its operand's memory, or else a copy of that.
   void placeUpdate(nn::KernelOp kernel) {
     uint32_t old = use(kernel.getOperand(0));
-    if (states.isInPlace(kernel)) {
+    if (states.overwrittenBy(kernel->getResult(0))) {
       buffers[kernel.getResult(0)] = old;
       return;
     }
@@ -653,6 +674,11 @@ void EntryBuilder::placeArena() {
 }
 
 } // namespace
+
+std::string launchName(nn::KernelOp first, size_t parts) {
+  std::string name = first.getKernelName().str();
+  return parts == 1 ? name : fmt::format("{} and {} more", name, parts - 1);
+}
 
 Result<void> buildEntries(ModuleOp module, const PlanContext &context, format::ModelT &model,
                           LoopLaunches &launches) {

@@ -20,6 +20,10 @@ class Operation;
 class Type;
 } // namespace mlir
 
+namespace nnc::nn {
+class KernelOp;
+} // namespace nnc::nn
+
 namespace nnc::format {
 struct ModelT;
 struct StepT;
@@ -37,6 +41,7 @@ struct LaunchInfo {
   unsigned sharedElsewhere = 0;   ///< CudaKernel::sharedElsewhere
   unsigned persists = 0;          ///< CudaKernel::persists
   std::vector<MappedTensor> maps = {};
+  bool hasTable = false; ///< CudaKernel::hasTable
 };
 
 /// A step of a loop that a kernel may run as a whole.
@@ -55,6 +60,9 @@ struct PlanContext {
 
 /// The element type outside MLIR; none for types that no buffer can hold.
 std::optional<DType> dtypeOf(mlir::Type element);
+
+/// What the step of `parts` kernels that are launched together is called: "conv1 and 7 more".
+std::string launchName(nn::KernelOp first, size_t parts);
 
 /// Appends an Entry to `model` for every function with the attribute nn.entry (or nn.prepare).
 /// Errors: sizes that overflow or have no upper bound, types that buffers cannot hold.

@@ -1,14 +1,12 @@
 #include "codegen/plan/StatePlan.h"
 
+#include "ir/EntryAttrs.h"
+#include "ir/KernelAttrs.h"
+#include "passes/StepOrder.h"
+
 using namespace mlir;
 
 namespace nnc::codegen {
-
-Value withoutReshapes(Value value) {
-  while (auto reshape = value.getDefiningOp<nn::ReshapeOp>())
-    value = reshape->getOperand(0);
-  return value;
-}
 
 StatePlan::StatePlan(Block &block) : block(block) {
   for (auto [position, op] : llvm::enumerate(block))
@@ -50,11 +48,25 @@ bool StatePlan::isOwned(Value value) const {
   return isa_and_nonnull<nn::KernelOp, nn::GemmOp>(op);
 }
 
-/// The value whose memory this one lies in, through updates in place.
+Value StatePlan::overwrittenBy(OpResult result) const {
+  auto kernel = dyn_cast<nn::KernelOp>(result.getOwner());
+  if (!kernel)
+    return {};
+  if (kernel.isUpdate())
+    return inPlace.contains(kernel) ? kernel.getOperand(0) : Value();
+  int64_t operand = nn::getInPlace(kernel, result.getResultNumber());
+  return operand < 0 ? Value() : kernel.getOperand(static_cast<unsigned>(operand));
+}
+
+/// The value whose memory this one lies in.
 Value StatePlan::memoryOf(Value value) const {
   value = withoutReshapes(value);
-  while (value.getDefiningOp() && inPlace.contains(value.getDefiningOp()))
-    value = withoutReshapes(value.getDefiningOp()->getOperand(0));
+  while (auto result = dyn_cast<OpResult>(value)) {
+    Value overwritten = overwrittenBy(result);
+    if (!overwritten)
+      break;
+    value = withoutReshapes(overwritten);
+  }
   return value;
 }
 

@@ -15,9 +15,10 @@ class StatePlan {
 public:
   explicit StatePlan(mlir::Block &block);
 
-  /// Whether the update may write into its operand's memory: nothing reads the operand afterwards,
-  /// and it is memory of the session. Else it works on a copy.
-  bool isInPlace(nn::KernelOp update) const { return inPlace.contains(update); }
+  /// The value whose memory the result is written into, by a kernel that nn-place-states has marked
+  /// or by an update whose operand is memory of the session that nothing reads afterwards; null if
+  /// there is none. An update then works on a copy.
+  mlir::Value overwrittenBy(mlir::OpResult result) const;
   /// The set that is done by the step that makes `result` in the state's memory; null if there is
   /// none. What is set may be a reshape of the result.
   nn::SetOp targetOf(mlir::Value result) const { return targets.lookup(result); }
@@ -34,12 +35,9 @@ private:
   mlir::Block &block;
   llvm::DenseSet<llvm::StringRef> written;
   llvm::DenseMap<mlir::Operation *, unsigned> order;
-  llvm::DenseSet<mlir::Operation *> inPlace;
+  llvm::DenseSet<mlir::Operation *> inPlace; ///< updates
   llvm::DenseMap<mlir::Value, nn::SetOp> targets;
   llvm::SmallVector<nn::SetOp> copied;
 };
-
-/// Without reshapes, which are other views of the same memory.
-mlir::Value withoutReshapes(mlir::Value value);
 
 } // namespace nnc::codegen

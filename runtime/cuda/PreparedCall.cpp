@@ -101,8 +101,14 @@ Result<void> PreparedCall::launch(const LaunchT &launch, CUstream stream) {
     grid[axis] = static_cast<unsigned>(blocks);
   }
   size_t count = 0;
+  std::vector<CUdeviceptr> table;
   for (uint32_t buffer : launch.buffers)
-    arguments[count++] = &buffers[buffer];
+    if (launch.table)
+      table.push_back(buffers[buffer]);
+    else
+      arguments[count++] = &buffers[buffer];
+  if (launch.table)
+    arguments[count++] = table.data();
   for (size_t symbol = 0; symbol < dims.size(); ++symbol)
     arguments[count++] = symbolArgument(symbol);
   std::vector<CUtensorMap> maps;

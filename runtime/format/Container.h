@@ -23,7 +23,7 @@
 namespace nnc::format {
 
 /// What this build writes and the only version it reads.
-constexpr uint32_t FormatVersion = 4;
+constexpr uint32_t FormatVersion = 5;
 
 /// The names of the sections of a model.bin.
 namespace section {

@@ -220,7 +220,8 @@ private:
                                                  emitted.phaseGrid,
                                                  emitted.sharedElsewhere,
                                                  emitted.persists,
-                                                 emitted.maps};
+                                                 emitted.maps,
+                                                 emitted.hasTable};
       if (emitted.phase)
         phases[kernel.getOperation()] = *emitted.phase;
       if (isNew)

@@ -1,4 +1,9 @@
+#include "tools/explain/Memory.h"
 #include "tools/explain/Operations.h"
+
+#include "codegen/plan/PlanBuilder.h"
+#include "ir/KernelAttrs.h"
+#include "ir/NNOps.h"
 
 #include "runtime/format/PlanText.h"
 
@@ -15,12 +20,40 @@ std::string nameOf(const format::BufferT &buffer, const format::ModelT &plan) {
   return buffer.name;
 }
 
+/// Neighbours that are named of each step.
+constexpr size_t MaxRefused = 8;
+
+/// Names of kernels that are launched together, by the name of the step.
+using Launches = std::map<std::string, std::vector<std::string>>;
+
+Launches launchesOf(mlir::ModuleOp module) {
+  Launches launches;
+  mlir::Operation *first = nullptr;
+  std::vector<std::string> names;
+  auto finish = [&] {
+    if (first)
+      launches[codegen::launchName(mlir::cast<nn::KernelOp>(first), names.size())] =
+          std::exchange(names, {});
+  };
+  module.walk([&](nn::KernelOp kernel) {
+    if (!kernel->hasAttr(nn::kLaunchAttr))
+      return;
+    if (!first || !nn::areLaunchedTogether(first, kernel)) {
+      finish();
+      first = kernel;
+    }
+    names.push_back(kernel.getKernelName().str());
+  });
+  finish();
+  return launches;
+}
+
 /// Puts one entry point of the plan together with what fusion said of it.
 class EntryWriter {
 public:
   EntryWriter(const format::ModelT &plan, const format::EntryT &source, FormedEntry formed,
-              const format::GpuRates &rates)
-      : plan(plan), source(source), formed(std::move(formed)), rates(rates) {}
+              const Launches &launches, const format::GpuRates &rates)
+      : plan(plan), source(source), formed(std::move(formed)), launches(launches), rates(rates) {}
 
   Entry run() {
     entry.name = source.name;
@@ -33,6 +66,7 @@ public:
     }
     entry.operations = std::move(formed.operations);
     addSteps(source.steps, 0, 1);
+    describeMemory(entry);
     return std::move(entry);
   }
 
@@ -83,8 +117,10 @@ private:
   void adopt(Formed from, Step &made) {
     made.anchor = std::move(from.anchor);
     made.layout = std::move(from.layout);
-    made.operations = std::move(from.operations);
-    made.refused = std::move(from.refused);
+    made.operations.insert(made.operations.end(), from.operations.begin(), from.operations.end());
+    for (std::string &refused : from.refused)
+      if (made.refused.size() < MaxRefused)
+        made.refused.push_back(std::move(refused));
   }
 
   void describe(const format::LaunchT &launch, Step &made) {
@@ -92,8 +128,11 @@ private:
     made.kind = "kernel";
     made.symbol = kernel.symbol;
     made.tactic = kernel.tactic;
-    if (auto known = formed.kernels.find(made.name); known != formed.kernels.end())
-      adopt(known->second, made);
+    auto together = launches.find(made.name);
+    for (const std::string &name :
+         together == launches.end() ? std::vector<std::string>{made.name} : together->second)
+      if (auto known = formed.kernels.find(name); known != formed.kernels.end())
+        adopt(known->second, made);
     for (uint32_t grid : launch.grid)
       made.launch += fmt::format("{}{}", made.launch.empty() ? "" : " x ", *valueOf(grid));
     made.launch += made.launch == "1" ? " block" : " blocks";
@@ -135,9 +174,10 @@ private:
       std::string shape;
       for (uint32_t expr : buffer.shape)
         shape += fmt::format("{}{}", shape.empty() ? "" : ", ", *valueOf(expr));
-      made.tensors.push_back({nameOf(buffer, plan),
-                              fmt::format("{}[{}]", dtypeName(DType(buffer.dtype)), shape),
-                              traffic.bytes, traffic.isWritten});
+      made.tensors.push_back(
+          {nameOf(buffer, plan), fmt::format("{}[{}]", dtypeName(DType(buffer.dtype)), shape),
+           traffic.bytes, traffic.isWritten, traffic.buffer, double(*valueOf(buffer.bytes)),
+           buffer.kind == format::BufferKind::Arena});
       if (traffic.isWritten)
         written.push_back(traffic.buffer);
       else if (auto writer = writers.find(traffic.buffer); writer != writers.end())
@@ -152,6 +192,7 @@ private:
   const format::ModelT &plan;
   const format::EntryT &source;
   FormedEntry formed;
+  const Launches &launches;
   const format::GpuRates &rates;
   Entry entry;
   std::vector<int64_t> dims;
@@ -192,9 +233,10 @@ std::optional<Explanation> explainModel(syntax::SourceManager &sources, syntax::
   Explanation explanation{
       plan.name, compilation.target() == Target::Cpu ? "cpu" : "cuda", &rates, {}, {}};
   formed.resize(plan.entries.size());
+  Launches launches = launchesOf(compilation.module());
   for (size_t i = 0; i < plan.entries.size(); ++i)
     explanation.entries.push_back(
-        EntryWriter(plan, *plan.entries[i], std::move(formed[i]), rates).run());
+        EntryWriter(plan, *plan.entries[i], std::move(formed[i]), launches, rates).run());
   for (const codegen::CudaKernel &kernel : compilation.assembly().cudaKernels)
     explanation.code[kernel.symbol] = kernel.source;
   return explanation;

@@ -26,8 +26,25 @@ struct ModelOp {
 /// What a step reads or writes.
 struct Tensor {
   std::string name, type;
-  double bytes;
+  double bytes; ///< that are read or written
   bool isWritten;
+  uint32_t buffer;     ///< of the plan
+  double size;         ///< in bytes
+  bool isIntermediate; ///< neither input, output, weight nor state
+};
+
+/// An intermediate value.
+struct Kept {
+  std::string name; ///< of the step that makes it
+  std::string type;
+  double bytes;
+  unsigned step;                 ///< that makes it
+  std::vector<unsigned> readers; ///< steps; of what is kept for the backward pass only its own
+};
+
+/// An operation of the forward pass that a step of the backward pass does again.
+struct Recomputed {
+  unsigned operation, step;
 };
 
 /// A step of the plan.
@@ -57,6 +74,13 @@ struct Entry {
   std::vector<ModelOp> operations;
   std::vector<Step> steps; ///< in order; those of a loop behind it
   double floor() const;    ///< ms
+
+  // Of a training step.
+  std::vector<Kept> kept;             ///< for the backward pass; the largest first
+  std::vector<Recomputed> recomputed; ///< instead of being kept
+  unsigned peakStep = 0;              ///< when most intermediate values are in memory
+  double peakBytes = 0;
+  std::vector<Kept> atPeak; ///< the largest first
 };
 
 struct Explanation {

@@ -3,8 +3,10 @@
 
 #include "runtime/format/PlanText.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <span>
 
 namespace nnc::explain {
 namespace {
@@ -26,11 +28,16 @@ std::string sizesText(const Entry &entry) {
   return text;
 }
 
+/// Of long lists only what comes first is said in text.
+constexpr size_t MaxListed = 32, MaxValues = 10;
+
 /// "conv2d + add + max".
 std::string operationsText(const Entry &entry, const Step &step) {
   std::string text;
-  for (unsigned number : step.operations)
-    text += (text.empty() ? "" : " + ") + entry.operations[number].op;
+  for (size_t i = 0; i < std::min(step.operations.size(), MaxListed); ++i)
+    text += (text.empty() ? "" : " + ") + entry.operations[step.operations[i]].op;
+  if (step.operations.size() > MaxListed)
+    text += fmt::format(" and {} more", step.operations.size() - MaxListed);
   return text;
 }
 
@@ -65,6 +72,51 @@ void writeStep(std::string &out, const Entry &entry, unsigned index) {
   line(workText(step));
   for (const std::string &refused : step.refused)
     line("not with " + refused);
+}
+
+std::string othersText(size_t all, const char *what) {
+  return all <= MaxValues ? "" : fmt::format("     and {} more {}\n", all - MaxValues, what);
+}
+
+void writeValues(std::string &out, const Entry &entry, const std::vector<Kept> &values,
+                 bool saysReaders) {
+  for (const Kept &value : std::span(values).first(std::min(values.size(), MaxValues))) {
+    out += fmt::format("     {}  {}  {}", bytesText(value.bytes), value.type, value.name);
+    if (saysReaders)
+      out += fmt::format(", for {}", entry.steps[value.readers.front()].name);
+    if (saysReaders && value.readers.size() > 1)
+      out += fmt::format(" and {} more", value.readers.size() - 1);
+    out += "\n";
+  }
+  out += othersText(values.size(), "that are no larger");
+}
+
+double sizeOf(const std::vector<Kept> &values) {
+  double bytes = 0;
+  for (const Kept &value : values)
+    bytes += value.bytes;
+  return bytes;
+}
+
+/// What a training step keeps and computes again.
+void writeMemory(std::string &out, const Entry &entry) {
+  if (entry.atPeak.empty())
+    return;
+  out += fmt::format("  kept for the backward pass: {}, {}\n", counted(entry.kept.size(), "value"),
+                     bytesText(sizeOf(entry.kept)));
+  writeValues(out, entry, entry.kept, true);
+  out += fmt::format("  computed again by the backward pass: {}\n",
+                     counted(entry.recomputed.size(), "operation"));
+  for (size_t i = 0; i < std::min(entry.recomputed.size(), MaxValues); ++i) {
+    const auto &[operation, step] = entry.recomputed[i];
+    out += fmt::format("     {}  {}, in {}\n", entry.operations[operation].name,
+                       entry.operations[operation].type, entry.steps[step].name);
+  }
+  out += othersText(entry.recomputed.size(), "operations");
+  out +=
+      fmt::format("  most intermediate values at once: {} at step {}, {}; the largest\n",
+                  bytesText(entry.peakBytes), entry.peakStep + 1, entry.steps[entry.peakStep].name);
+  writeValues(out, entry, entry.atPeak, false);
 }
 
 Json jsonOf(const ModelOp &operation) {
@@ -103,6 +155,29 @@ Json jsonOf(const Step &step) {
           {"bound", format::boundName(step.floor.bound)}};
 }
 
+Json jsonOf(const std::vector<Kept> &values) {
+  Json list = Json::array();
+  for (const Kept &value : values)
+    list.push_back({{"name", value.name},
+                    {"type", value.type},
+                    {"bytes", value.bytes},
+                    {"step", value.step},
+                    {"readers", value.readers}});
+  return list;
+}
+
+/// Of a training step.
+Json memoryOf(const Entry &entry) {
+  Json recomputed = Json::array();
+  for (const auto &[operation, step] : entry.recomputed)
+    recomputed.push_back({{"operation", operation}, {"step", step}});
+  return {{"kept", jsonOf(entry.kept)},
+          {"recomputed", std::move(recomputed)},
+          {"peak_step", entry.peakStep},
+          {"peak_bytes", entry.peakBytes},
+          {"at_peak", jsonOf(entry.atPeak)}};
+}
+
 Json jsonOf(const Entry &entry) {
   Json sizes = Json::object(), operations = Json::array(), steps = Json::array();
   for (const auto &[name, size] : entry.sizes)
@@ -116,7 +191,8 @@ Json jsonOf(const Entry &entry) {
           {"sizes", std::move(sizes)},
           {"floor_milliseconds", entry.floor()},
           {"operations", std::move(operations)},
-          {"steps", std::move(steps)}};
+          {"steps", std::move(steps)},
+          {"memory", entry.atPeak.empty() ? Json() : memoryOf(entry)}};
 }
 
 Json jsonOf(const Explanation &explanation) {
@@ -151,6 +227,7 @@ std::string toText(const Explanation &explanation) {
                        counted(entry.steps.size(), "step"), entry.floor());
     for (unsigned index = 0; index < entry.steps.size(); ++index)
       writeStep(out, entry, index);
+    writeMemory(out, entry);
   }
   return out;
 }
