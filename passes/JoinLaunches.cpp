@@ -78,8 +78,13 @@ public:
       else if (isFirst(kernel))
         first.push_back(kernel);
     forEachLaunch(first, [&](ArrayRef<nn::KernelOp> parts) { joinAtFirst(parts); });
+    bool hasMoved = false; // then what waits has to follow
     for (ArrayRef<nn::KernelOp> level : llvm::reverse(last))
-      forEachLaunch(level, [&](ArrayRef<nn::KernelOp> parts) { joinAtEnd(parts); });
+      forEachLaunch(level, [&](ArrayRef<nn::KernelOp> parts) {
+        hasMoved |= parts.size() > 1;
+        if (hasMoved)
+          joinAtEnd(parts);
+      });
   }
 
 private:

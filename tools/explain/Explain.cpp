@@ -31,9 +31,10 @@ Launches launchesOf(mlir::ModuleOp module) {
   mlir::Operation *first = nullptr;
   std::vector<std::string> names;
   auto finish = [&] {
-    if (first)
-      launches[codegen::launchName(mlir::cast<nn::KernelOp>(first), names.size())] =
-          std::exchange(names, {});
+    if (!first)
+      return;
+    std::string name = codegen::launchName(mlir::cast<nn::KernelOp>(first), names.size());
+    launches[name] = std::exchange(names, {});
   };
   module.walk([&](nn::KernelOp kernel) {
     if (!kernel->hasAttr(nn::kLaunchAttr))

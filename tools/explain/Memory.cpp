@@ -18,9 +18,17 @@ bool isBackward(const ModelOp &operation) {
 class MemoryReader {
 public:
   explicit MemoryReader(Entry &entry) : entry(entry) {
-    for (const Step &step : entry.steps)
-      isBackwardStep.push_back(std::ranges::any_of(
-          step.operations, [&](unsigned number) { return isBackward(entry.operations[number]); }));
+    std::set<unsigned> done;
+    for (const Step &step : entry.steps) {
+      bool isBackwards = false, isFirst = false;
+      for (unsigned number : step.operations) {
+        const ModelOp &operation = entry.operations[number];
+        isBackwards |= isBackward(operation);
+        isFirst |= !isBackward(operation) && operation.role != "view" && done.insert(number).second;
+      }
+      // The forward pass may end with what only the backward pass needs, as where a relu is 0.
+      isBackwardStep.push_back(isBackwards && !isFirst);
+    }
   }
 
   void run() {
