@@ -72,9 +72,11 @@ std::optional<TensorValue> emitAttention(Context &context, syntax::Span span,
   }
   bool causal = arguments[4].get<bool>();
   TensorValue made = result;
-  made.value = context.builder.create<nn::AttentionOp>(
-      context.location(span), context.tensorType(result), q.value, k.value, v.value, mask,
-      causal ? offset.value : mlir::Value(), causal);
+  made.value = context.builder
+                   .create<nn::AttentionOp>(context.location(span), context.tensorType(result),
+                                            mlir::Type(), q.value, k.value, v.value, mask,
+                                            causal ? offset.value : mlir::Value(), causal)
+                   .getResult();
   return made;
 }
 

@@ -62,40 +62,71 @@ static StridedAccess getAccess(KernelOp kernel, Value value) {
   return access;
 }
 
-/// The access of attention's result within what the kernel yields: a transpose of it at most.
-static StridedAccess getResultAccess(KernelOp kernel) {
-  auto type = cast<RankedTensorType>(kernel.getResult(0).getType());
-  StridedAccess access = getDenseAccess(0, type);
-  Value value = kernel.getBody()->getTerminator()->getOperand(0);
-  while (auto op = value.getDefiningOp<TransposeOp>()) {
-    SmallVector<AffineExpr> strides(access.strides.size());
-    for (auto [axis, from] : llvm::enumerate(op.getPermutation()))
-      strides[from] = access.strides[axis];
-    access.strides = std::move(strides);
-    value = op.getInput();
+/// The access of `result` within what the kernel yields, a transpose of it at most; nothing if it
+/// is not yielded.
+static std::optional<StridedAccess> getResultAccess(KernelOp kernel, Value result) {
+  for (auto [number, yielded] : llvm::enumerate(kernel.getBody()->getTerminator()->getOperands())) {
+    SmallVector<TransposeOp> transposes;
+    Value value = yielded;
+    while (auto op = value.getDefiningOp<TransposeOp>()) {
+      transposes.push_back(op);
+      value = op.getInput();
+    }
+    if (value != result)
+      continue;
+    StridedAccess access =
+        getDenseAccess(number, cast<RankedTensorType>(kernel.getResult(number).getType()));
+    for (TransposeOp op : transposes) {
+      SmallVector<AffineExpr> strides(access.strides.size());
+      for (auto [axis, from] : llvm::enumerate(op.getPermutation()))
+        strides[from] = access.strides[axis];
+      access.strides = std::move(strides);
+    }
+    return access;
   }
-  return access;
+  return std::nullopt;
+}
+
+template <class Op> static void setInputs(AttentionInputs &inputs, Op op, KernelOp kernel) {
+  RankedTensorType query = op.getQuery().getType(), key = op.getKey().getType();
+  inputs.query = getAccess(kernel, op.getQuery());
+  inputs.key = getAccess(kernel, op.getKey());
+  inputs.value = getAccess(kernel, op.getValue());
+  if (op.getMask())
+    inputs.mask = getAccess(kernel, op.getMask());
+  if (op.getOffset())
+    inputs.offset = getAccess(kernel, op.getOffset()).number;
+  inputs.isCausal = op.getCausal();
+  inputs.batch = getDim(query, 0);
+  inputs.heads = getDim(query, 1);
+  inputs.queries = getDim(query, 2);
+  inputs.headSize = *getConstant(getDim(query, 3));
+  inputs.keyHeads = getDim(key, 1);
+  inputs.keys = getDim(key, 2);
+  inputs.element = query.getElementType();
 }
 
 AttentionAccess getAttentionAccess(KernelOp kernel) {
-  AttentionOp op = *kernel.getBody()->getOps<AttentionOp>().begin();
-  RankedTensorType query = op.getQuery().getType(), key = op.getKey().getType();
   AttentionAccess access;
+  access.op = *kernel.getBody()->getOps<AttentionOp>().begin();
+  setInputs(access, access.op, kernel);
+  access.result = *getResultAccess(kernel, access.op.getResult());
+  if (access.op.getLse())
+    access.lse = getResultAccess(kernel, access.op.getLse());
+  return access;
+}
+
+AttentionGradAccess getAttentionGradAccess(KernelOp kernel) {
+  AttentionGradAccess access;
+  AttentionGradOp op = *kernel.getBody()->getOps<AttentionGradOp>().begin();
   access.op = op;
-  access.query = getAccess(kernel, op.getQuery());
-  access.key = getAccess(kernel, op.getKey());
-  access.value = getAccess(kernel, op.getValue());
-  access.result = getResultAccess(kernel);
-  if (op.getMask())
-    access.mask = getAccess(kernel, op.getMask());
-  if (op.getOffset())
-    access.offset = getAccess(kernel, op.getOffset()).number;
-  access.batch = getDim(query, 0);
-  access.heads = getDim(query, 1);
-  access.queries = getDim(query, 2);
-  access.headSize = *getConstant(getDim(query, 3));
-  access.keyHeads = getDim(key, 1);
-  access.keys = getDim(key, 2);
+  setInputs(access, op, kernel);
+  access.gradient = getAccess(kernel, op.getGradient());
+  access.lse = getAccess(kernel, op.getLse());
+  access.delta = getAccess(kernel, op.getDelta());
+  access.queryGrad = getResultAccess(kernel, op.getQueryGrad());
+  access.keyGrad = getResultAccess(kernel, op.getKeyGrad());
+  access.valueGrad = getResultAccess(kernel, op.getValueGrad());
   return access;
 }
 

@@ -2,13 +2,18 @@
 //
 // The weights are computed again from queries and keys, as in Dao et al., "FlashAttention",
 // 2022, section B.4: with `P = softmax(S)`, `dV = P^T G`, `dP = G V^T`,
-// `dS = P (dP - rowsum(G O))`, `dQ = dS K / sqrt(D)`, `dK = dS^T Q / sqrt(D)`. All scores are held.
-// S and dP are f32; with 16-bit elements their operands are exact in TF32, and P and dS are rounded
-// to the elements for the other three products, so that all run on tensor cores.
+// `dS = P (dP - rowsum(G O))`, `dQ = dS K / sqrt(D)`, `dK = dS^T Q / sqrt(D)`. That is
+// `nn.attention_grad`, which needs the logarithms of the sums of the softmax; the attention in the
+// forward pass gets that result here.
+//
+// Heads that its kernels have no room for get the operations one by one, and all scores are held.
+// There S and dP are f32; with 16-bit elements their operands are exact in TF32, and P and dS are
+// rounded to the elements for the other three products, so that all run on tensor cores.
 //
 //===------------------------------------------------------------------------------------------===//
 
 #include "ir/DeriveUtils.h"
+#include "ir/Unsupported.h"
 
 #include <cmath>
 #include <limits>
@@ -18,6 +23,8 @@ using namespace mlir;
 namespace nnc::nn {
 
 namespace {
+
+constexpr int64_t LargestHead = 128; ///< two sums of which a thread has registers for
 
 struct Attention : Deriving {
   Attention(OpBuilder &builder, AttentionOp op)
@@ -78,7 +85,35 @@ struct Attention : Deriving {
 
   double scale() { return 1 / std::sqrt(static_cast<double>(*getConstant(query[3]))); }
 
+  /// The result and the logarithms of the sums, of one operation instead of `op`.
+  AttentionOp withSums() {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(op);
+    SmallVector<AffineExpr> rows(ArrayRef(query).drop_back());
+    auto made = builder.create<AttentionOp>(
+        op.getLoc(), op.getType(), getTensorType(rows, builder.getF32Type()), op.getQuery(),
+        op.getKey(), op.getValue(), op.getMask(), op.getOffset(), op.getCausal());
+    made->setLoc(op.getLoc()); // it is no part of the backward pass, whatever the builder thinks
+    made->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+    op.getResult().replaceAllUsesWith(made.getResult());
+    return made;
+  }
+
+  Derived runFused(Value g) {
+    AttentionOp forward = op.getLse() ? op : withSums();
+    Value delta = sum(mul(widen(g), widen(forward.getResult())), 3);
+    auto made = builder.create<AttentionGradOp>(
+        loc, TypeRange{op.getQuery().getType(), op.getKey().getType(), op.getValue().getType()},
+        op.getQuery(), op.getKey(), op.getValue(), g, forward.getLse(), delta, op.getMask(),
+        op.getOffset(), op.getCausal());
+    Derived result(op->getNumOperands());
+    llvm::copy(made.getResults(), result.begin());
+    return result;
+  }
+
   Derived run(Value g) {
+    if (*getConstant(query[3]) <= LargestHead)
+      return runFused(g);
     Value q = op.getQuery(), k = op.getKey(), p = weights();
     Value byWeights = ungroup(multiplyWide(group(g), op.getValue()));
     Value rows = repeat(sum(mul(widen(g), widen(op.getResult())), 3), getDims(getType(p)), 3);
@@ -97,6 +132,10 @@ struct Attention : Deriving {
 } // namespace
 
 Derived AttentionOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
+  if (gradients.size() > 1 && gradients[1]) {
+    emitUnsupported(*this) << "the sums of attention's softmax have no gradient";
+    return {};
+  }
   return Attention(builder, *this).run(gradients[0]);
 }
 

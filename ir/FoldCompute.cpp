@@ -54,11 +54,11 @@ struct TransposeIntoMatmul : OpRewritePattern<MatmulOp> {
 };
 
 /// No offset is an offset of 0.
-struct AttentionWithoutOffset : OpRewritePattern<AttentionOp> {
-  using OpRewritePattern::OpRewritePattern;
+template <class Op> struct AttentionWithoutOffset : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
 
-  LogicalResult matchAndRewrite(AttentionOp op, PatternRewriter &rewriter) const override {
-    auto full = op.getOffset() ? op.getOffset().getDefiningOp<FullOp>() : FullOp();
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    auto full = op.getOffset() ? op.getOffset().template getDefiningOp<FullOp>() : FullOp();
     auto number = full ? dyn_cast<IntegerAttr>(full.getValue()) : IntegerAttr();
     if (!number || !number.getValue().isZero())
       return rewriter.notifyMatchFailure(op, "has no offset that is the constant 0");
@@ -68,11 +68,11 @@ struct AttentionWithoutOffset : OpRewritePattern<AttentionOp> {
 };
 
 /// A mask that hides nothing is none.
-struct AttentionWithoutMask : OpRewritePattern<AttentionOp> {
-  using OpRewritePattern::OpRewritePattern;
+template <class Op> struct AttentionWithoutMask : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
 
-  LogicalResult matchAndRewrite(AttentionOp op, PatternRewriter &rewriter) const override {
-    auto full = op.getMask() ? op.getMask().getDefiningOp<FullOp>() : FullOp();
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    auto full = op.getMask() ? op.getMask().template getDefiningOp<FullOp>() : FullOp();
     auto number = full ? dyn_cast<IntegerAttr>(full.getValue()) : IntegerAttr();
     if (!number || number.getValue().isZero())
       return rewriter.notifyMatchFailure(op, "has no mask that is true everywhere");
@@ -84,7 +84,13 @@ struct AttentionWithoutMask : OpRewritePattern<AttentionOp> {
 } // namespace
 
 void AttentionOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
-  patterns.add<AttentionWithoutOffset, AttentionWithoutMask>(context);
+  patterns.add<AttentionWithoutOffset<AttentionOp>, AttentionWithoutMask<AttentionOp>>(context);
+}
+
+void AttentionGradOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                                  MLIRContext *context) {
+  patterns.add<AttentionWithoutOffset<AttentionGradOp>, AttentionWithoutMask<AttentionGradOp>>(
+      context);
 }
 
 void MatmulOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {

@@ -32,6 +32,8 @@ StringRef stringifyFusionRole(FusionRole role) {
     return "scatter";
   case FusionRole::Attention:
     return "attention";
+  case FusionRole::AttentionGrad:
+    return "attention_grad";
   case FusionRole::Source:
     return "source";
   case FusionRole::Update:
@@ -50,6 +52,7 @@ std::optional<FusionRole> parseAnchor(StringRef anchor) {
       .Case("gather", FusionRole::Gather)
       .Case("scatter", FusionRole::Scatter)
       .Case("attention", FusionRole::Attention)
+      .Case("attention_grad", FusionRole::AttentionGrad)
       .Default(std::nullopt);
 }
 

@@ -14,21 +14,29 @@ namespace nnc::nn {
 
 /// The part an operation may play in a kernel.
 enum class FusionRole {
-  Pointwise,   ///< element i of the result from element i of the operands
-  View,        ///< moves, repeats or drops elements only
-  Reduction,   ///< combines along axes
-  Contraction, ///< matrix product
-  Convolution, ///< convolution
-  Window,      ///< pooling
-  Gather,      ///< indexed by a tensor
-  Scatter,     ///< adds into places named by a tensor
-  Attention,   ///< softmax between two matrix products
-  Source,      ///< no tensor operands
-  Update,      ///< writes a part of its first operand's memory
+  Pointwise,     ///< element i of the result from element i of the operands
+  View,          ///< moves, repeats or drops elements only
+  Reduction,     ///< combines along axes
+  Contraction,   ///< matrix product
+  Convolution,   ///< convolution
+  Window,        ///< pooling
+  Gather,        ///< indexed by a tensor
+  Scatter,       ///< adds into places named by a tensor
+  Attention,     ///< softmax between two matrix products
+  AttentionGrad, ///< the gradients of that
+  Source,        ///< no tensor operands
+  Update,        ///< writes a part of its first operand's memory
 };
 
 /// The role's name in lower case, e.g. "pointwise"; also the value of an `nn.kernel`'s anchor.
 llvm::StringRef stringifyFusionRole(FusionRole role);
+inline bool isAttention(FusionRole role) {
+  return role == FusionRole::Attention || role == FusionRole::AttentionGrad;
+}
+/// Whether code for the role is written from the operation and views around it, which stay.
+inline bool isWrittenWhole(FusionRole role) {
+  return role == FusionRole::Scatter || isAttention(role);
+}
 /// The role that an `nn.kernel`'s anchor names; none if it names no possible anchor.
 std::optional<FusionRole> parseAnchor(llvm::StringRef anchor);
 

@@ -182,6 +182,23 @@ Value lowerSoftmax(Lowering &lowering, RankedTensorType type, int64_t axis, Valu
   });
 }
 
+Value lowerLogSumExp(Lowering &lowering, RankedTensorType type, int64_t axis, Value input) {
+  Softmax softmax(lowering, type, axis);
+  Value maxima = reduceRows(lowering, softmax.axes, ReduceKind::Max, input);
+  Value sums =
+      reduceRows(lowering, softmax.axes, ReduceKind::Sum, softmax.exponentials(input, maxima));
+  return lowering.map(
+      softmax.axes.getRowType(lowering.builder.getF32Type()), {maxima, sums},
+      [](OpBuilder &b, Location loc, ValueRange x) -> Value {
+        Value least = b.create<arith::ConstantOp>(
+            loc, getScalarAttr(x[0].getType(), -std::numeric_limits<double>::infinity()));
+        Value isNone = b.create<arith::CmpFOp>(loc, arith::CmpFPredicate::OEQ, x[0], least);
+        Value log = b.create<math::LogOp>(loc, x[1]);
+        Value sum = b.create<arith::AddFOp>(loc, x[0], log);
+        return b.create<arith::SelectOp>(loc, isNone, least, sum);
+      });
+}
+
 Lowered SoftmaxOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   Lowering lowering(builder, getLoc());
   return SmallVector<Value>{lowerSoftmax(lowering, getType(), getAxis(), operands[0])};

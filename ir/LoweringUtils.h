@@ -72,6 +72,10 @@ mlir::Value narrow(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value sca
 /// The softmax of `input`, of type's dimensions, along `axis`; the result has type's elements.
 mlir::Value lowerSoftmax(Lowering &lowering, mlir::RankedTensorType type, int64_t axis,
                          mlir::Value input);
+/// The logarithm of the sum of exponentials of `input`, f32 of type's dimensions, along `axis`;
+/// -inf where all are.
+mlir::Value lowerLogSumExp(Lowering &lowering, mlir::RankedTensorType type, int64_t axis,
+                           mlir::Value input);
 
 } // namespace nnc::nn
 

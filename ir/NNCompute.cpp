@@ -234,7 +234,7 @@ FailureOr<RankedTensorType> Pool2dOp::inferResultType() {
 }
 
 /// (C1) and (C2) of attention: keys and values that suit the queries.
-static LogicalResult verifyKeys(AttentionOp op) {
+template <class Op> static LogicalResult verifyKeys(Op op) {
   RankedTensorType query = op.getQuery().getType(), key = op.getKey().getType();
   RankedTensorType value = op.getValue().getType();
   if (failed(verifyRank4(op, query, "queries")) || failed(verifyRank4(op, key, "keys")) ||
@@ -257,26 +257,72 @@ static LogicalResult verifyKeys(AttentionOp op) {
   return success();
 }
 
-FailureOr<RankedTensorType> AttentionOp::inferResultType() {
-  if (failed(verifyKeys(*this))) // (C1), (C2)
+/// (C1) to (C5) of attention.
+template <class Op> static LogicalResult verifyAttention(Op op) {
+  if (failed(verifyKeys(op))) // (C1), (C2)
     return failure();
-  RankedTensorType query = getQuery().getType(), key = getKey().getType();
+  RankedTensorType query = op.getQuery().getType(), key = op.getKey().getType();
   AffineExpr heads = getDim(query, 1), keyHeads = getDim(key, 1);
   std::optional<int64_t> groups = getConstant(keyHeads);
   if ((groups && *groups < 1) ||
-      !mayBeEqual(heads % keyHeads, getAffineConstantExpr(0, getContext()))) // (C3)
-    return emitOpError() << "expected query heads that are a multiple of the key heads "
-                         << toString(keyHeads) << ", found " << toString(heads);
-  if (getMask()) { // (C4)
+      !mayBeEqual(heads % keyHeads, getAffineConstantExpr(0, op.getContext()))) // (C3)
+    return op.emitOpError() << "expected query heads that are a multiple of the key heads "
+                            << toString(keyHeads) << ", found " << toString(heads);
+  if (op.getMask()) { // (C4)
     SmallVector<AffineExpr> wanted = {getDim(query, 0), heads, getDim(query, 2), getDim(key, 2)};
-    SmallVector<AffineExpr> found = getDims(getMask().getType());
+    SmallVector<AffineExpr> found = getDims(op.getMask().getType());
     if (found.size() != 4 || !mayBeEqual(found, wanted))
-      return emitOpError() << "expected a mask of " << toString(wanted) << ", found "
-                           << toString(found);
+      return op.emitOpError() << "expected a mask of " << toString(wanted) << ", found "
+                              << toString(found);
   }
-  if (getOffset() && (!getCausal() || getOffset().getType().getRank() != 0)) // (C5)
-    return emitOpError() << "expected 'offset' of rank 0, and only with 'causal'";
-  return query;
+  if (op.getOffset() && (!op.getCausal() || op.getOffset().getType().getRank() != 0)) // (C5)
+    return op.emitOpError() << "expected 'offset' of rank 0, and only with 'causal'";
+  return success();
+}
+
+/// `type` has a number for each row of the queries.
+static LogicalResult verifyRows(Operation *op, RankedTensorType query, RankedTensorType type,
+                                StringRef what) {
+  SmallVector<AffineExpr> wanted = getDims(query), found = getDims(type);
+  wanted.pop_back();
+  if (found.size() == wanted.size() && mayBeEqual(found, wanted))
+    return success();
+  return op->emitOpError() << "expected " << what << " of " << toString(wanted) << ", found "
+                           << toString(found);
+}
+
+FailureOr<RankedTensorType> AttentionOp::inferResultType() {
+  if (failed(verifyAttention(*this)))
+    return failure();
+  return getQuery().getType();
+}
+
+LogicalResult AttentionOp::verify() {
+  if (!getLse())
+    return success();
+  return verifyRows(*this, getQuery().getType(), getLse().getType(), "'lse'"); // (C6)
+}
+
+LogicalResult AttentionGradOp::verify() {
+  if (failed(verifyAttention(*this))) // (C1)
+    return failure();
+  RankedTensorType query = getQuery().getType();
+  if (failed(verifyRows(*this, query, getLse().getType(), "'lse'")) ||
+      failed(verifyRows(*this, query, getDelta().getType(), "'delta'"))) // (C2)
+    return failure();
+  auto isLike = [](RankedTensorType type, RankedTensorType like) {
+    return type.getElementType() == like.getElementType() && type.getRank() == like.getRank() &&
+           mayBeEqual(getDims(type), getDims(like));
+  };
+  if (!isLike(getGradient().getType(), query)) // (C2)
+    return emitOpError() << "expected a gradient of type " << query << ", found "
+                         << getGradient().getType();
+  for (auto [result, operand] : llvm::zip(getResults(), getOperands())) // (C3)
+    if (!isLike(cast<RankedTensorType>(result.getType()),
+                cast<RankedTensorType>(operand.getType())))
+      return emitOpError() << "expected result " << cast<OpResult>(result).getResultNumber()
+                           << " of type " << operand.getType() << ", found " << result.getType();
+  return success();
 }
 
 void NNDialect::registerComputeOps() {

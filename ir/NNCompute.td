@@ -236,6 +236,9 @@ def NN_AttentionOp : NN_InferredOp<"attention", "Attention", [AttrSizedOperandSe
     key that is not finite spoils its row is not specified. `offset` is what of the keys lies before
     the first query: 0 without the operand.
 
+    `lse[b, h, t]` is the logarithm of the sum of `exp(s)` over the row, `-inf` where no key is seen:
+    what `nn.attention_grad` computes the weights from. Without the result it is not stored.
+
     It is what a function with `@kernel("flash_attention")` becomes (Dao et al., "FlashAttention",
     2022): kernels never hold all scores.
 
@@ -245,6 +248,7 @@ def NN_AttentionOp : NN_InferredOp<"attention", "Attention", [AttrSizedOperandSe
     3. (C3) H is not provably indivisible by K.
     4. (C4) `mask` has the dimensions `[B, H, T, S]`.
     5. (C5) `offset` has rank 0 and is there only if `causal`.
+    6. (C6) `lse` has the dimensions `[B, H, T]`.
 
     ```mlir
     %y = nn.attention %q, %k, %v mask %m offset %pos {causal}
@@ -255,12 +259,59 @@ def NN_AttentionOp : NN_InferredOp<"attention", "Attention", [AttrSizedOperandSe
   let arguments = (ins NN_FloatTensor:$query, NN_FloatTensor:$key, NN_FloatTensor:$value,
                        Optional<NN_BoolTensor>:$mask, Optional<NN_IndexTensor>:$offset,
                        UnitAttr:$causal);
-  let results = (outs NN_FloatTensor:$result);
+  let results = (outs NN_FloatTensor:$result, Optional<NN_TensorOf<[F32]>>:$lse);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`mask` $mask^)? (`offset` $offset^)? attr-dict
     `:` functional-type(operands, results)
   }];
   let hasCanonicalizer = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = roleDeclaration # [{
+    /// That of `result`.
+    ::mlir::RankedTensorType getType() { return getResult().getType(); }
+  }];
+}
+
+def NN_AttentionGradOp : NN_PureOp<"attention_grad", "AttentionGrad", [AttrSizedOperandSegments]> {
+  let summary = "Gradients of attention by queries, keys and values";
+  let description = [{
+    Operands are those of `nn.attention`, then `gradient`, the gradient `g` of its result, its `lse`,
+    and `delta[b, h, t] = sum_d g[b, h, t, d] * result[b, h, t, d]`, both f32. With `s` and `G` as
+    there (Dao et al., "FlashAttention", 2022, section B.4):
+
+    `p[b, h, t, j] = exp(s[b, h, t, j] - lse[b, h, t])`, and 0 where the key is hidden;
+    `e[b, h, t, j] = p[b, h, t, j] * (sum_d g[b, h, t, d] * value[b, h / G, j, d] - delta[b, h, t])`;
+    `query_grad[b, h, t, d] = sum_j e[b, h, t, j] * key[b, h / G, j, d] / sqrt(D)`;
+    `key_grad[b, k, j, d] = sum_{h / G = k, t} e[b, h, t, j] * query[b, h, t, d] / sqrt(D)`;
+    `value_grad[b, k, j, d] = sum_{h / G = k, t} p[b, h, t, j] * g[b, h, t, d]`.
+
+    Sums are f32; with 16-bit elements `p` and `e` may be rounded to the element type, and results
+    are rounded once. Neither `p` nor `e` is ever held as a whole. A row that sees no key adds
+    nothing to the gradients of keys and values, and that of its query is 0.
+
+    1. (C1) queries, keys, values, `mask` and `offset` are as nn.attention requires.
+    2. (C2) `gradient` has the type of the queries, `lse` and `delta` the dimensions `[B, H, T]`.
+    3. (C3) the results have the types of queries, keys and values.
+
+    ```mlir
+    %dq, %dk, %dv = nn.attention_grad %q, %k, %v, %g, %lse, %delta {causal}
+        : (tensor<1x4x3x8xf32>, tensor<1x2x5x8xf32>, tensor<1x2x5x8xf32>, tensor<1x4x3x8xf32>,
+           tensor<1x4x3xf32>, tensor<1x4x3xf32>)
+        -> (tensor<1x4x3x8xf32>, tensor<1x2x5x8xf32>, tensor<1x2x5x8xf32>)
+    ```
+  }];
+  let arguments = (ins NN_FloatTensor:$query, NN_FloatTensor:$key, NN_FloatTensor:$value,
+                       NN_FloatTensor:$gradient, NN_TensorOf<[F32]>:$lse,
+                       NN_TensorOf<[F32]>:$delta, Optional<NN_BoolTensor>:$mask,
+                       Optional<NN_IndexTensor>:$offset, UnitAttr:$causal);
+  let results = (outs NN_FloatTensor:$query_grad, NN_FloatTensor:$key_grad,
+                      NN_FloatTensor:$value_grad);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `,` $gradient `,` $lse `,` $delta (`mask` $mask^)?
+    (`offset` $offset^)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasCanonicalizer = 1;
+  let hasVerifier = 1;
 }
 
 #endif // NNC_IR_NNCOMPUTE

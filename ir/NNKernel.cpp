@@ -96,7 +96,7 @@ static bool standsFor(Type inside, Type outside) {
 LogicalResult KernelOp::verify() {
   if (!parseAnchor(getAnchor())) // (C1)
     return emitOpError() << "expected anchor pointwise, reduction, contraction, convolution, "
-                            "window, gather, scatter or attention, found '"
+                            "window, gather, scatter, attention or attention_grad, found '"
                          << getAnchor() << "'";
   if (getNumResults() == 0) // (C4)
     return emitOpError() << "expected at least one result";

@@ -97,14 +97,15 @@ def NN_KernelOp : NN_Op<"kernel", [IsolatedFromAbove, SingleBlock, Pure]> {
     The body has one block argument per operand and ends in `nn.yield` with one value per result.
     Before lowering it holds nn operations, and its types are those of operands and results; after
     it, linalg on types without encodings. Operands and results keep their encodings. Code for
-    `attention` is written from the nn operation, which is never lowered.
+    `attention`, `attention_grad` and `scatter` is written from the nn operation, which is never
+    lowered.
 
     A kernel with `start` and `step` ends in an update: its only result is its first operand with a
     part replaced, which `nn.update` describes; it yields that part alone. It writes into the
     operand's memory, which nothing else in the body reads.
 
     1. (C1) `anchor` is `pointwise`, `reduction`, `contraction`, `convolution`, `window`,
-       `gather`, `scatter` or `attention`.
+       `gather`, `scatter`, `attention` or `attention_grad`.
     2. (C2) every block argument has its operand's type, with or without the encoding.
     3. (C3) every yielded value has its result's type, with or without the encoding.
     4. (C4) there is at least one result.

@@ -56,6 +56,42 @@ void turnReshapesIntoBroadcasts(Block &block) {
   }
 }
 
+/// Attention writes its result in the order of a transpose of it if nothing else reads that. Who
+/// reads the result itself gets it back from the transpose, by strides.
+void readThroughTranspose(Value result) {
+  if (result.hasOneUse())
+    return;
+  for (Operation *user : result.getUsers()) {
+    auto transpose = dyn_cast<nn::TransposeOp>(user);
+    if (!transpose)
+      continue;
+    auto isLater = [&](OpOperand &use) {
+      return use.getOwner() == user || (use.getOwner()->getBlock() == user->getBlock() &&
+                                        user->isBeforeInBlock(use.getOwner()) && !needsMemory(use));
+    };
+    if (!llvm::all_of(result.getUses(), isLater))
+      continue;
+    OpBuilder builder(user->getContext());
+    builder.setInsertionPointAfter(user);
+    SmallVector<int64_t> back(transpose.getPermutation().size());
+    for (auto [axis, from] : llvm::enumerate(transpose.getPermutation()))
+      back[from] = axis;
+    auto same = builder.create<nn::TransposeOp>(transpose.getLoc(), result.getType(),
+                                                transpose.getResult(), back);
+    result.replaceAllUsesExcept(same, user);
+    return;
+  }
+}
+
+void readThroughTransposes(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(block)) {
+    auto fusable = dyn_cast<nn::FusionInterface>(op);
+    if (fusable && nn::isAttention(fusable.getFusionRole()))
+      for (Value result : op.getResults())
+        readThroughTranspose(result);
+  }
+}
+
 /// Whether readers compute what `op` makes rather than read it from memory.
 bool isReadThrough(Operation *op) {
   auto fusable = dyn_cast_or_null<nn::FusionInterface>(op);
@@ -117,6 +153,7 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
         return failure();
     }
     turnReshapesIntoBroadcasts(block);
+    readThroughTransposes(block);
     FailureOr<FusionPlan> plan = planFusion(block, machine);
     if (failed(plan))
       return failure();

@@ -38,7 +38,7 @@ void FusionPlanner::findAttentionInputs() {
   for (Operation &op : llvm::reverse(block)) {
     auto fusable = dyn_cast<nn::FusionInterface>(op);
     unsigned left = attentionViews.lookup(&op);
-    if (fusable && fusable.getFusionRole() == nn::FusionRole::Attention)
+    if (fusable && nn::isAttention(fusable.getFusionRole()))
       left = MaxViewDepth + 1;
     else if (!isView(&op))
       continue;
@@ -284,7 +284,7 @@ void FusionPlanner::placeAnchor(Operation *op, nn::FusionRole role) {
   unsigned id = createGroup(op, role);
   if (auto product = dyn_cast<nn::MatmulOp>(op))
     planProduct(product, id);
-  groups[id].closed |= role == nn::FusionRole::Attention || role == nn::FusionRole::Scatter;
+  groups[id].closed |= nn::isWrittenWhole(role);
   join(op, id, identityMap(getResultDims(op).size()), references, refusals);
 }
 
@@ -371,7 +371,8 @@ Operation *FusionPlanner::makerOf(Value value) const {
 bool FusionPlanner::mustLieInMemory(Operation *op) {
   // Products of the cpu target read transposed operands by strides.
   auto isStrided = [&](OpOperand &use) {
-    return target == Target::Cpu && isa<nn::MatmulOp>(use.getOwner()) && isReadByStrides(op, 0);
+    return target == Target::Cpu && isa<nn::MatmulOp>(use.getOwner()) &&
+           isReadByStrides(op, /*anyAxis=*/false);
   };
   if (inMemory.try_emplace(op, false).second)
     inMemory[op] = llvm::any_of(op->getUses(), [&](OpOperand &use) {

@@ -82,7 +82,7 @@ LogicalResult lowerRegion(Region &region) {
 /// Whether code for the kernel is written from its nn operation.
 bool isWrittenWhole(nn::KernelOp kernel) {
   std::optional<nn::FusionRole> role = nn::parseAnchor(kernel.getAnchor());
-  return role == nn::FusionRole::Attention || role == nn::FusionRole::Scatter;
+  return role && nn::isWrittenWhole(*role);
 }
 
 struct LowerToLinalg : impl::LowerToLinalgBase<LowerToLinalg> {

@@ -35,17 +35,15 @@ public:
     if (Value known = mapping.lookupOrNull(value))
       return known;
     Operation *op = value.getDefiningOp();
-    Value inside;
     if (op && isInside(op)) {
       for (Value operand : op->getOperands())
         emit(operand);
-      inside = builder.clone(*op, mapping)->getResult(0);
+      builder.clone(*op, mapping); // maps all results
     } else {
       inputs.push_back(value);
-      inside = body.addArgument(value.getType(), value.getLoc());
+      mapping.map(value, body.addArgument(value.getType(), value.getLoc()));
     }
-    mapping.map(value, inside);
-    return inside;
+    return mapping.lookup(value);
   }
 
   void yield(Location loc, ValueRange values) { builder.create<nn::YieldOp>(loc, values); }
@@ -117,8 +115,9 @@ private:
       return placeScan(scan);
     SmallVector<Value> outputs;
     for (Operation *op : step.ops)
-      if (needed.contains(op->getResult(0)))
-        outputs.push_back(op->getResult(0));
+      for (Value result : op->getResults())
+        if (needed.contains(result))
+          outputs.push_back(result);
     if (outputs.empty())
       return;
     Operation *made = nullptr;

@@ -168,30 +168,30 @@ bool isCheap(Operation *op) {
               nn::ErfOp, nn::PowOp, nn::DivOp, nn::FloorDivOp, nn::ModOp, nn::RandomOp>(op);
 }
 
-/// One view of a chain that attention reads by strides. `isMask`: of its mask, of which any axis
-/// may be moved or repeated.
-static bool givesStrides(Operation *op, bool isMask) {
+/// One view of a chain that is read by strides. `anyAxis`: the last one too may be moved or
+/// repeated.
+static bool givesStrides(Operation *op, bool anyAxis) {
   auto last = [](auto list) { return int64_t(list.size()) - 1; };
   if (auto transpose = dyn_cast<nn::TransposeOp>(op))
-    return isMask || transpose.getPermutation().back() == last(transpose.getPermutation());
+    return anyAxis || transpose.getPermutation().back() == last(transpose.getPermutation());
   if (auto broadcast = dyn_cast<nn::BroadcastOp>(op)) {
     auto from = cast<RankedTensorType>(broadcast.getInput().getType());
     auto to = cast<RankedTensorType>(broadcast.getType());
-    return isMask ||
+    return anyAxis ||
            (from.getRank() > 0 && broadcast.getDims().back() == to.getRank() - 1 &&
             nn::areEqual(nn::getDim(from, from.getRank() - 1), nn::getDim(to, to.getRank() - 1)));
   }
   auto slice = dyn_cast<nn::SliceOp>(op);
-  return slice && (isMask || slice.getStep().back() == 1) &&
+  return slice && (anyAxis || slice.getStep().back() == 1) &&
          llvm::all_of(slice.getStart().getResults(),
                       [](AffineExpr start) { return nn::getConstant(start).has_value(); });
 }
 
-bool isReadByStrides(Operation *view, unsigned number) {
+bool isReadByStrides(Operation *view, bool anyAxis) {
   Operation *op = view;
   while (op && isa<nn::FusionInterface>(op) && !isa<nn::ReshapeOp>(op) &&
          roleOf(op) == nn::FusionRole::View) {
-    if (!givesStrides(op, /*isMask=*/number == 3))
+    if (!givesStrides(op, anyAxis))
       return false;
     op = op->getOperand(0).getDefiningOp();
   }
@@ -201,9 +201,9 @@ bool isReadByStrides(Operation *view, unsigned number) {
 
 bool isWrittenByStrides(Operation *op) {
   auto transpose = dyn_cast<nn::TransposeOp>(op);
-  Operation *attention = transpose ? transpose.getInput().getDefiningOp() : nullptr;
-  return isa_and_nonnull<nn::AttentionOp>(attention) && attention->hasOneUse() &&
-         givesStrides(op, /*isMask=*/false);
+  Operation *maker = transpose ? transpose.getInput().getDefiningOp() : nullptr;
+  return maker && isa<nn::FusionInterface>(maker) && isAttention(roleOf(maker)) &&
+         transpose.getInput().hasOneUse() && givesStrides(op, /*anyAxis=*/false);
 }
 
 bool isDequantized(Value value) {
@@ -249,10 +249,13 @@ bool needsMemory(OpOperand &use) {
     return use.getOperandNumber() == 0 && !isReadAsStored(use);
   case nn::FusionRole::Update:
     return use.getOperandNumber() == 0;
-  case nn::FusionRole::Attention: {
+  case nn::FusionRole::Attention:
+  case nn::FusionRole::AttentionGrad: {
+    // Of masks and of numbers per row single elements are read; an offset is a scalar.
+    auto type = cast<RankedTensorType>(use.get().getType());
     Operation *view = use.get().getDefiningOp();
-    bool isOffset = isa<nn::AttentionOp>(op) && use.get() == cast<nn::AttentionOp>(op).getOffset();
-    return !view || isOffset || !isReadByStrides(view, use.getOperandNumber());
+    bool anyAxis = type.getElementType().isInteger(1) || type.getRank() == 3;
+    return !view || type.getRank() == 0 || !isReadByStrides(view, anyAxis);
   }
   default:
     return false;

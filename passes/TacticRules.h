@@ -27,11 +27,11 @@ class MatmulOp;
 /// is better than storing it. Transcendental functions, powers and integer divisions are not.
 bool isCheap(mlir::Operation *op);
 
-/// Whether `view` is read by attention as its operand `number` without being stored: it and the
-/// views behind it up to something in memory only give strides. The places of a head stay
-/// neighbours.
-bool isReadByStrides(mlir::Operation *view, unsigned number);
-/// Whether attention writes the view `op` of its result instead of the result.
+/// Whether `view` need not be stored for a reader that takes strides: it and the views behind it up
+/// to something in memory only give these. Neighbours along the last axis stay neighbours, unless
+/// the reader takes one element after another (`anyAxis`).
+bool isReadByStrides(mlir::Operation *view, bool anyAxis);
+/// Whether attention, or its gradients, write the view `op` of a result instead of the result.
 bool isWrittenByStrides(mlir::Operation *op);
 
 /// Whether the value must lie in memory for this use: operands of products, convolutions and

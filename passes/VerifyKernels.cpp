@@ -71,18 +71,22 @@ LogicalResult verifyAnchor(nn::KernelOp kernel) {
          << kernel.getAnchor() << "' has " << found << " ops that reduce";
 }
 
-/// One attention, views of its operands and of its result.
-LogicalResult verifyAttention(nn::KernelOp kernel) {
+/// One operation of the anchor's role, views of its operands and of its results.
+LogicalResult verifyAttention(nn::KernelOp kernel, nn::FusionRole role) {
   unsigned found = 0;
   for (Operation &op : kernel.getBody()->without_terminator()) {
-    found += isa<nn::AttentionOp>(op);
-    if (!isa<nn::AttentionOp, nn::TransposeOp, nn::BroadcastOp, nn::SliceOp>(op))
+    auto fusable = dyn_cast<nn::FusionInterface>(op);
+    bool isAnchor = fusable && fusable.getFusionRole() == role;
+    found += isAnchor;
+    if (!isAnchor && !isa<nn::TransposeOp, nn::BroadcastOp, nn::SliceOp>(op))
       return op.emitOpError("cannot be in kernel '")
              << kernel.getKernelName() << "' beside attention";
   }
-  if (found == 1)
+  auto attention = llvm::to_vector(kernel.getBody()->getOps<nn::AttentionOp>());
+  if (found == 1 && (attention.empty() || !attention[0].getResult().use_empty()))
     return success();
-  return kernel.emitOpError("with the anchor 'attention' has ") << found << " ops of attention";
+  return kernel.emitOpError("with the anchor '")
+         << kernel.getAnchor() << "' has " << found << " ops of attention";
 }
 
 /// One scatter of block arguments.
@@ -95,10 +99,11 @@ LogicalResult verifyScatter(nn::KernelOp kernel) {
 }
 
 LogicalResult verifyKernel(nn::KernelOp kernel, unsigned numDims) {
-  if (nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::Scatter)
+  std::optional<nn::FusionRole> role = nn::parseAnchor(kernel.getAnchor());
+  if (role == nn::FusionRole::Scatter)
     return verifyScatter(kernel);
-  if (nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::Attention)
-    return verifyAttention(kernel);
+  if (role && nn::isAttention(*role))
+    return verifyAttention(kernel, *role);
   for (Type type : kernel.getBody()->getArgumentTypes())
     if (hasEncoding(type))
       return kernel.emitOpError("has an argument with dimensions: ") << type;

@@ -8,6 +8,7 @@
 #include "codegen/cpu/CpuTarget.h"
 
 #include "codegen/cpu/AttentionEmitter.h"
+#include "codegen/cpu/AttentionGradEmitter.h"
 #include "codegen/cpu/KernelEmitter.h"
 #include "codegen/cpu/Lower.h"
 #include "codegen/cpu/ScatterEmitter.h"
@@ -52,7 +53,13 @@ static Result<CpuKernel> emitKernel(nn::KernelOp kernel, size_t number, ModuleOp
   KernelSource source = getKernelSource(kernel);
   std::string symbol = makeSymbol(number, kernel.getKernelName());
   if (nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::Attention) {
-    AttentionEmitter emitter(kernel, source.numSymbols, features, builder);
+    nn::AttentionAccess access = nn::getAttentionAccess(kernel);
+    AttentionEmitter emitter(kernel, access, source.numSymbols, features, builder);
+    return CpuKernel{symbol, emitter.emit(module, symbol + bodySuffix)};
+  }
+  if (nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::AttentionGrad) {
+    nn::AttentionGradAccess access = nn::getAttentionGradAccess(kernel);
+    AttentionGradEmitter emitter(kernel, access, source.numSymbols, features, builder);
     return CpuKernel{symbol, emitter.emit(module, symbol + bodySuffix)};
   }
   if (nn::parseAnchor(kernel.getAnchor()) == nn::FusionRole::Scatter) {

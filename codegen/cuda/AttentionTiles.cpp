@@ -70,7 +70,88 @@ GroupTile chooseGroupTile(const AttentionProblem &problem) {
   return {d, 2, 128, true};
 }
 
+/// Of attention_grad.cuh: f32. Rows of one kind twice, those of the other twice, and p and e.
+AttentionTile simtGradTile(const AttentionProblem &problem) {
+  int64_t d = problem.headSize, rows = d <= 64 ? 64 : 32, keys = 32, stride = (d + 3) / 4 * 4 + 4;
+  constexpr unsigned Threads = 256;
+  return {fmt::format("attentionGrad<AttentionTile<{}, {}, {}, {}, {}>, ", d, rows, keys,
+                      problem.lanes, Threads),
+          {"attention_grad.cuh"},
+          rows,
+          Threads,
+          static_cast<unsigned>(8 * ((rows + keys) * stride + rows * (keys + 4)))};
+}
+
+/// AttentionGradMmaTile. Two sums of 128 places leave registers for 32 scores of a row.
+struct MmaGradTile {
+  int64_t headSize, rows, keys, lanes;
+  MmaGradTile(const AttentionProblem &problem, int64_t rows)
+      : headSize(problem.headSize), rows(rows), keys(headSize <= 64 ? 64 : 32),
+        lanes(problem.lanes) {}
+  std::string text() const {
+    return fmt::format("AttentionGradMmaTile<{}, {}, {}, {}>", headSize, rows, keys, lanes);
+  }
+  unsigned threads() const { return static_cast<unsigned>(rows * 2); }
+  unsigned sharedBytes() const {
+    constexpr int64_t Stages = 2;
+    int64_t rowBytes = ((headSize + 15) / 16 * 2 + 1) * 16;
+    return static_cast<unsigned>((2 * rows + 2 * Stages * keys) * rowBytes + Stages * 2 * keys * 4);
+  }
+};
+
+/// AttentionGradGroupTile. By times on an H100 (bench/README.md): of small heads two blocks share a
+/// multiprocessor, so that one works while the other begins or ends.
+struct GroupGradTile {
+  int64_t headSize, groups, stages, blocks;
+  static constexpr int64_t Keys = 64;
+
+  explicit GroupGradTile(int64_t headSize)
+      : headSize(headSize), groups(headSize <= 64 ? 1 : 2), stages(headSize <= 64 ? 4 : 3),
+        blocks(headSize <= 64 ? 2 : 1) {}
+  std::string text() const {
+    return fmt::format("AttentionGradGroupTile<{}, {}, {}, {}, {}>", headSize, groups, Keys, stages,
+                       blocks);
+  }
+  unsigned threads() const { return static_cast<unsigned>(groups * 128 + 128); }
+  unsigned sharedBytes() const {
+    int64_t rowBytes = (headSize + 63) / 64 * 128;
+    return static_cast<unsigned>(2 * (groups * 64 + stages * Keys) * rowBytes +
+                                 stages * (2 * Keys * 4 + 16));
+  }
+};
+
+AttentionTile narrowGradTile(const AttentionProblem &problem) {
+  if (problem.lanes < 8) {
+    MmaGradTile tile(problem, 64);
+    return {fmt::format("attentionGradMma<{}, ", tile.text()),
+            {"attention_grad.cuh", "tensorcore.cuh", "attention_mma.cuh", "attention_grad_mma.cuh"},
+            tile.rows,
+            tile.threads(),
+            tile.sharedBytes()};
+  }
+  GroupGradTile tile(problem.headSize);
+  MmaGradTile elsewhere(problem, tile.groups * 64);
+  return {fmt::format("attentionGradOnTensorCores<{}, {}, ", tile.text(), elsewhere.text()),
+          {"attention_grad.cuh", "tensorcore.cuh", "arrivals.cuh", "groups.cuh",
+           "attention_mma.cuh", "attention_grad_mma.cuh", "attention_memory.cuh",
+           "attention_groups.cuh", "attention_grad_groups.cuh"},
+          elsewhere.rows,
+          tile.threads(),
+          tile.sharedBytes(),
+          static_cast<unsigned>(tile.blocks),
+          elsewhere.sharedBytes()};
+}
+
 } // namespace
+
+std::string AttentionTile::tactic() const {
+  size_t begin = function.find('<') + 1;
+  return function.substr(begin, function.rfind('>') + 1 - begin);
+}
+
+AttentionTile chooseAttentionGradTile(const AttentionProblem &problem) {
+  return problem.isNarrow ? narrowGradTile(problem) : simtGradTile(problem);
+}
 
 AttentionTile chooseAttentionTile(const AttentionProblem &problem) {
   if (!problem.isNarrow)
@@ -91,7 +172,7 @@ AttentionTile chooseAttentionTile(const AttentionProblem &problem) {
           elsewhere.rows,
           tile.threads(),
           std::max(tile.sharedBytes(), elsewhere.sharedBytes()),
-          true};
+          /*together=*/1};
 }
 
 } // namespace nnc::codegen

@@ -28,10 +28,16 @@ struct AttentionTile {
   std::vector<std::string> headers; ///< besides attention.cuh
   int64_t rows;
   unsigned threads, sharedBytes;
-  bool persists = false; ///< a block takes tile after tile, a multiprocessor has one block
+  unsigned together = 0; ///< if set: how many blocks a multiprocessor holds, by its registers
+  unsigned sharedElsewhere = 0; ///< instead of sharedBytes where there are no groups of warps
+
+  /// "AttentionTile<16, 64, 64, 4, 256>": the function's template argument.
+  std::string tactic() const;
 };
 
 AttentionTile chooseAttentionTile(const AttentionProblem &problem);
+/// Of its gradients: rows of keys or of queries. `lanes` are those of gradients too.
+AttentionTile chooseAttentionGradTile(const AttentionProblem &problem);
 
 } // namespace nnc::codegen
 

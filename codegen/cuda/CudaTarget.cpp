@@ -26,6 +26,8 @@ constexpr const char *SymbolMark = "@symbol@";
 Result<Scheduled> schedule(const KernelBody &body) {
   if (body.anchor == "attention")
     return scheduleAttention(body);
+  if (body.anchor == "attention_grad")
+    return scheduleAttentionGrad(body);
   if (body.anchor == "scatter")
     return scheduleScatter(body);
   if (body.anchor == "contraction")
@@ -104,7 +106,7 @@ std::string signature(const std::vector<Parameter> &parameters, const Scheduled 
     list += ",\n    NNC_MAP_PARAMETER map" + std::to_string(i);
   std::string cluster =
       scheduled.cluster > 1 ? "NNC_CLUSTER(" + std::to_string(scheduled.cluster) + ") " : "";
-  unsigned resident = scheduled.persists ? scheduled.persists : scheduled.isAlone ? 1 : 0;
+  unsigned resident = scheduled.persists ? scheduled.persists : scheduled.together;
   return comments + "extern \"C\" __global__ void __launch_bounds__(" +
          std::to_string(scheduled.threads) + (resident ? ", " + std::to_string(resident) : "") +
          ") " + cluster + SymbolMark + "(" + list + ") {\n";

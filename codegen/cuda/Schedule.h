@@ -22,7 +22,7 @@ struct Scheduled {
   unsigned sharedBytes = 0;            ///< dynamic shared memory of a block
   unsigned staticShared = 1024;        ///< at most so many bytes of shared memory are declared
   unsigned cluster = 1;                ///< blocks of a cluster
-  bool isAlone = false;                ///< whether a block may have all of a multiprocessor
+  unsigned together = 0;               ///< blocks that a multiprocessor holds; 0: as it may be
   std::vector<MappedTensor> maps = {}; ///< parameters map0, ... after all others
   unsigned persists = 0; ///< blocks that each multiprocessor gets, which take turn after turn
   unsigned sharedElsewhere = 0; ///< instead of sharedBytes, on GPUs without what bulk.cuh has
@@ -55,6 +55,9 @@ Result<Scheduled> scheduleVectors(const KernelBody &body);
 /// Attention on the template attention.cuh; the kernel is not lowered. Fails, with a sentence for
 /// the user, where heads are too large.
 Result<Scheduled> scheduleAttention(const KernelBody &body);
+
+/// Its gradients on the template attention_grad.cuh; the kernel is not lowered.
+Result<Scheduled> scheduleAttentionGrad(const KernelBody &body);
 
 /// Sums of rows by number on the template scatter.cuh; the kernel is not lowered.
 Result<Scheduled> scheduleScatter(const KernelBody &body);

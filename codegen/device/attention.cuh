@@ -58,6 +58,27 @@ template <int Rows, class Index> struct AttentionBlock {
   NNC_INLINE float divisorOf(float sum) const { return sizes.keys > 0 ? sum : 1.0f; }
 };
 
+/// A number for each row: [batch, head, position].
+template <class T, class Index> struct AttentionNumbers {
+  T *data;
+  Index batch, head, position;
+  NNC_INLINE T &at(Index b, Index h, Index p) const {
+    return data[b * batch + h * head + p * position];
+  }
+};
+
+/// Where the logarithms of the sums of exponentials of scores go; nowhere.
+template <class Index> struct KeptSums {
+  AttentionNumbers<float, Index> to;
+  /// Of a row whose exponentials, divided by that of `highest`, add up to `sum`.
+  NNC_INLINE void keep(Index b, Index h, Index p, float highest, float sum) const {
+    to.at(b, h, p) = highest + logf(sum);
+  }
+};
+struct NoSums {
+  template <class Index> NNC_INLINE void keep(Index, Index, Index, float, float) const {}
+};
+
 /// As `mask`: every key may be seen.
 struct NoMask {
   template <class Index> NNC_INLINE bool operator()(Index, Index, Index, Index) const {
@@ -77,6 +98,8 @@ template <class Shows> struct KeyMask {
 template <class Shows> NNC_INLINE KeyMask<Shows> maskOfKeys(Shows shows) { return {shows}; }
 template <class Mask> constexpr bool IsKeyMask = false;
 template <class Shows> constexpr bool IsKeyMask<KeyMask<Shows>> = true;
+
+constexpr float NaturalOfTwo = 0.693147181f, TwoOfNatural = 1.44269504f; ///< logarithms
 
 /// A row's softmax so far.
 struct RunningSoftmax {
@@ -185,12 +208,13 @@ NNC_INLINE void attentionSums(float (&sums)[Tile::RowsPerThread][Tile::Columns][
 }
 
 /// The tile of rows number `number`. `seen(t)` is the number of keys that query t may see; it does
-/// not decrease with t. `mask(b, h, t, j)` says whether it may see key j.
-template <class Tile, class T, class Index, class Seen, class Mask>
+/// not decrease with t. `mask(b, h, t, j)` says whether it may see key j. `kept` is NoSums or
+/// KeptSums.
+template <class Tile, class T, class Index, class Seen, class Mask, class Kept>
 NNC_INLINE void
 attention(Index number, AttentionSizes<Index> sizes, AttentionTensor<const T, Index> query,
           AttentionTensor<const T, Index> key, AttentionTensor<const T, Index> value,
-          AttentionTensor<T, Index> result, float scale, Seen seen, Mask mask) {
+          AttentionTensor<T, Index> result, float scale, Seen seen, Mask mask, Kept kept) {
   constexpr int TM = Tile::RowsPerThread, TN = Tile::KeysPerThread, Stride = Tile::Stride;
   float *queries = dynamicShared<float>(), *keys = queries + Tile::Rows * Stride;
   float *values = keys + Tile::Keys * Stride, *weights = values + Tile::Keys * Stride;
@@ -253,9 +277,11 @@ attention(Index number, AttentionSizes<Index> sizes, AttentionTensor<const T, In
   NNC_UNROLL
   for (int i = 0; i < TM; ++i) {
     const int row = firstRow + i;
-    const float divisor = block.divisorOf(lanesReduce<16>(softmax[i].sum, sumOf));
+    const float sum = lanesReduce<16>(softmax[i].sum, sumOf), divisor = block.divisorOf(sum);
     if (row >= block.count)
       continue;
+    if (column == 0)
+      kept.keep(block.batch, block.headOf(row), block.positionOf(row), softmax[i].highest, sum);
     T *to = result.at(block.batch, block.headOf(row), block.positionOf(row));
     NNC_UNROLL
     for (int c = 0; c < Tile::Columns; ++c) {

@@ -130,6 +130,26 @@ NNC_INLINE void transposeWords(unsigned (&words)[4]) {
   }
 }
 
+/// Stores row `i` of the thread's two: each lane 8 neighbours of every 32.
+template <class Tile, class T>
+NNC_INLINE void storeAttentionRow(T *row, const float (&sums)[Tile::PlaceTiles][4], int i,
+                                  float factor, bool exists) {
+  NNC_UNROLL
+  for (int p = 0; p < Tile::PlaceTiles; p += 4) {
+    unsigned words[4];
+    NNC_UNROLL
+    for (int j = 0; j < 4; ++j)
+      words[j] = p + j < Tile::PlaceTiles
+                     ? packPair<T>(sums[p + j][i * 2] * factor, sums[p + j][i * 2 + 1] * factor)
+                     : 0;
+    transposeWords(words);
+    const int place = (p + (int)threadIdx.x % 4) * 8;
+    if (exists && place < Tile::D)
+      storeVector(reinterpret_cast<unsigned *>(row + place),
+                  Vector<unsigned, 4>{words[0], words[1], words[2], words[3]});
+  }
+}
+
 /// A group: its rows' scores, weights and sums, step by step.
 template <class Tile, class T> struct AttentionGroup {
   AttentionGroupArrivals<Tile> &arrivals;
@@ -240,33 +260,15 @@ template <class Tile, class T> struct AttentionGroup {
       endSums();
     }
   }
-
-  /// Stores row `i` of the thread's two: each lane 8 neighbours of every 32.
-  NNC_INLINE void store(T *row, int i, float factor, bool exists) const {
-    NNC_UNROLL
-    for (int p = 0; p < Tile::PlaceTiles; p += 4) {
-      unsigned words[4];
-      NNC_UNROLL
-      for (int j = 0; j < 4; ++j)
-        words[j] = p + j < Tile::PlaceTiles
-                       ? packPair<T>(sums[p + j][i * 2] * factor, sums[p + j][i * 2 + 1] * factor)
-                       : 0;
-      transposeWords(words);
-      const int place = (p + (int)threadIdx.x % 4) * 8;
-      if (exists && place < Tile::D)
-        storeVector(reinterpret_cast<unsigned *>(row + place),
-                    Vector<unsigned, 4>{words[0], words[1], words[2], words[3]});
-    }
-  }
 };
 
 /// As `attention`, of all tiles that are this block's.
-template <class Tile, class T, class Index, class Seen, class Mask>
+template <class Tile, class T, class Index, class Seen, class Mask, class Kept>
 NNC_INLINE void
 attentionGroups(AttentionTiles<Index> tiles, AttentionSizes<Index> sizes,
                 AttentionTensor<const T, Index> query, AttentionTensor<const T, Index> key,
                 AttentionTensor<const T, Index> value, AttentionTensor<T, Index> result,
-                float scale, Seen seen, Mask mask) {
+                float scale, Seen seen, Mask mask, Kept kept) {
   char *queries = dynamicShared<char>(), *keys = queries + Tile::Groups * Tile::QueryBytes;
   char *values = keys + Tile::Stages * Tile::KeyBytes;
   auto &arrivals = *reinterpret_cast<AttentionGroupArrivals<Tile> *>(queries + Tile::DataBytes);
@@ -303,7 +305,7 @@ attentionGroups(AttentionTiles<Index> tiles, AttentionSizes<Index> sizes,
   }
 
   takeRegisters<Tile::OfGroups>();
-  const float toLog2 = scale * 1.44269504f; // weights are powers of two
+  const float toLog2 = scale * TwoOfNatural; // weights are powers of two
   AttentionGroup<Tile, T> work(arrivals, own, keys, values);
   for (; tiles.isIn(tiles.now()); ++tiles.round) {
     const Block block(tiles.now(), sizes);
@@ -351,28 +353,32 @@ attentionGroups(AttentionTiles<Index> tiles, AttentionSizes<Index> sizes,
     for (int i = 0; i < 2; ++i) {
       const bool exists = warpRow + lane / 4 + 8 * i < count;
       const float sum = lanesReduce<4>(work.softmax[i].sum, sumOf);
-      work.store(result.at(block.batch, rows.heads[i], rows.positions[i]), i,
-                 1 / block.divisorOf(sum), exists);
+      if (exists && lane % 4 == 0)
+        kept.keep(block.batch, rows.heads[i], rows.positions[i],
+                  work.softmax[i].highest * NaturalOfTwo, sum);
+      storeAttentionRow<Tile>(result.at(block.batch, rows.heads[i], rows.positions[i]), work.sums,
+                              i, 1 / block.divisorOf(sum), exists);
     }
   }
 }
 
 /// As attentionGroups: by groups where the machine has them, elsewhere as attentionMma by as many
 /// of the warps as that needs.
-template <class Tile, class Elsewhere, class T, class Index, class Seen, class Mask>
+template <class Tile, class Elsewhere, class T, class Index, class Seen, class Mask, class Kept>
 NNC_INLINE void
 attentionOnTensorCores(AttentionTiles<Index> tiles, AttentionSizes<Index> sizes,
                        AttentionTensor<const T, Index> query, AttentionTensor<const T, Index> key,
                        AttentionTensor<const T, Index> value, AttentionTensor<T, Index> result,
-                       float scale, Seen seen, Mask mask) {
+                       float scale, Seen seen, Mask mask, Kept kept) {
   static_assert(Tile::Rows == Elsewhere::Rows && Tile::Threads >= Elsewhere::Threads,
                 "one launch serves both");
   if constexpr (HasGroups && Tile::Groups > 0) {
-    attentionGroups<Tile, T>(tiles, sizes, query, key, value, result, scale, seen, mask);
+    attentionGroups<Tile, T>(tiles, sizes, query, key, value, result, scale, seen, mask, kept);
   } else {
     if (threadIdx.x >= Elsewhere::Threads)
       return;
     for (; tiles.isIn(tiles.now()); ++tiles.round)
-      attentionMma<Elsewhere, T>(tiles.now(), sizes, query, key, value, result, scale, seen, mask);
+      attentionMma<Elsewhere, T>(tiles.now(), sizes, query, key, value, result, scale, seen, mask,
+                                 kept);
   }
 }

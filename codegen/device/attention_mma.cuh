@@ -77,11 +77,11 @@ NNC_INLINE void attentionMmaSums(float (&sums)[Tile::Depths * 2][4],
 
 /// As `attention`. Lane l of a warp has rows l / 4 and l / 4 + 8 of the warp's 16, and of every
 /// 8 columns those at 2 * (l % 4).
-template <class Tile, class T, class Index, class Seen, class Mask>
+template <class Tile, class T, class Index, class Seen, class Mask, class Kept>
 NNC_INLINE void
 attentionMma(Index number, AttentionSizes<Index> sizes, AttentionTensor<const T, Index> query,
              AttentionTensor<const T, Index> key, AttentionTensor<const T, Index> value,
-             AttentionTensor<T, Index> result, float scale, Seen seen, Mask mask) {
+             AttentionTensor<T, Index> result, float scale, Seen seen, Mask mask, Kept kept) {
   constexpr int Stride = Tile::Stride, KeyTiles = Tile::Keys / 8, PlaceTiles = Tile::Depths * 2;
   T *queries = dynamicShared<T>(), *keys = queries + Tile::Rows * Stride;
   T *values = keys + Tile::Keys * Stride;
@@ -106,7 +106,7 @@ attentionMma(Index number, AttentionSizes<Index> sizes, AttentionTensor<const T,
     softmax[i] = {-infinity(), 0};
   }
   float sums[PlaceTiles][4] = {};
-  const float toLog2 = scale * 1.44269504f; // weights are powers of two
+  const float toLog2 = scale * TwoOfNatural; // weights are powers of two
 
   const Index end = seen(block.positionOf(block.count - 1));
   fetchAttentionRows<Tile, Tile::Rows>(queries, block.count, [&](int r) {
@@ -173,9 +173,11 @@ attentionMma(Index number, AttentionSizes<Index> sizes, AttentionTensor<const T,
 
   NNC_UNROLL
   for (int i = 0; i < 2; ++i) {
-    const float divisor = block.divisorOf(lanesReduce<4>(softmax[i].sum, sumOf));
+    const float sum = lanesReduce<4>(softmax[i].sum, sumOf), divisor = block.divisorOf(sum);
     if (rows[i] >= block.count)
       continue;
+    if (lane % 4 == 0)
+      kept.keep(block.batch, heads[i], positions[i], softmax[i].highest * NaturalOfTwo, sum);
     T *to = result.at(block.batch, heads[i], positions[i]);
     NNC_UNROLL
     for (int p = 0; p < PlaceTiles; ++p) {

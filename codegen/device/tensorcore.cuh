@@ -65,6 +65,11 @@ NNC_INLINE void copyAsyncCached(void *to, const void *from) {
                "l"(from ? from : (const void *)0), "r"(bytes)
                : "memory");
 }
+/// Starts a copy of 4 bytes to shared memory.
+NNC_INLINE void copyAsyncWord(void *to, const void *from) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(sharedAddress(to)), "l"(from)
+               : "memory");
+}
 /// Loads 16 bytes that other blocks may have written before the last barrier of the grid; zeros if
 /// `from` is null.
 NNC_INLINE void loadFresh(unsigned (&to)[4], const void *from) {
@@ -226,6 +231,7 @@ inline void copyAsyncIf(bool exists, void *to, const void *from) {
   copyAsync(to, exists ? from : nullptr);
 }
 inline void copyAsyncCached(void *to, const void *from) { copyAsync(to, from); }
+inline void copyAsyncWord(void *to, const void *from) { __builtin_memcpy(to, from, 4); }
 inline void loadFresh(unsigned (&to)[4], const void *from) { copyAsync(to, from); }
 inline void commitCopies() {}
 template <int Pending> inline void waitForCopies() {}

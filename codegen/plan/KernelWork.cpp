@@ -55,7 +55,9 @@ public:
     work.products = work.operations = math.constant(0);
     work.isTf32 = body.allowsTf32;
     if (kernel.getAnchor() == "attention")
-      countAttention();
+      countAttention(nn::getAttentionAccess(kernel), 2, 4); // scale, largest, exp, sum
+    if (kernel.getAnchor() == "attention_grad")
+      countAttention(nn::getAttentionGradAccess(kernel), 5, 4); // scale, exp, difference, product
     for (auto op : body.block->getOps<linalg::LinalgOp>())
       countLoops(op);
     for (BlockArgument argument : body.block->getArguments())
@@ -102,18 +104,16 @@ private:
     return extension && extension.getIn().getType().getIntOrFloatBitWidth() <= 16;
   }
 
-  /// Two products, and a softmax between them. Without an offset a causal query sees the keys up to
-  /// its own place, with one all may be there.
-  void countAttention() {
-    nn::AttentionAccess access = nn::getAttentionAccess(kernel);
-    AffineExpr scores = access.queries * access.keys;
-    if (access.op.getCausal() && !access.offset && math.isEqual(access.queries, access.keys))
-      scores = (scores + access.queries).floorDiv(2);
-    constexpr int64_t PerScore = 4; // scale, largest, exp, sum
-    AffineExpr all = math.simplify(access.batch * access.heads * scores);
-    work.products = math.simplify(all * (4 * access.headSize));
-    work.operations = math.simplify(all * PerScore);
-    work.isHalf = access.op.getType().getElementTypeBitWidth() == 16;
+  /// So many products, and other operations for each pair of a query and a key. Without an offset a
+  /// causal query sees the keys up to its own place, with one all may be there.
+  void countAttention(const nn::AttentionInputs &inputs, int64_t products, int64_t operations) {
+    AffineExpr scores = inputs.queries * inputs.keys;
+    if (inputs.isCausal && !inputs.offset && math.isEqual(inputs.queries, inputs.keys))
+      scores = (scores + inputs.queries).floorDiv(2);
+    AffineExpr all = math.simplify(inputs.batch * inputs.heads * scores);
+    work.products = math.simplify(all * (products * 2 * inputs.headSize));
+    work.operations = math.simplify(all * operations);
+    work.isHalf = inputs.element.getIntOrFloatBitWidth() == 16;
   }
 
   /// Whether it only gives elements other places, each its own.

@@ -211,6 +211,17 @@ func.func @attention_without_offset_and_mask(%q: !q) -> !q {
   return %0 : !q
 }
 
+!l = tensor<1x4x3xf32>
+// CHECK-LABEL: @attention_grad_without_offset_and_mask
+func.func @attention_grad_without_offset_and_mask(%q: !q, %l: !l) -> !q {
+  %zero = nn.full 0 : i32 -> tensor<i32>
+  %true = nn.full true -> !m
+  // CHECK-NEXT: nn.attention_grad %{{[^:]*}} {causal} : ({{.*}}, tensor<1x4x3xf32>, tensor<1x4x3xf32>) ->
+  %0:3 = nn.attention_grad %q, %q, %q, %q, %l, %l mask %true offset %zero {causal}
+      : (!q, !q, !q, !q, !l, !l, !m, tensor<i32>) -> (!q, !q, !q)
+  return %0#0 : !q
+}
+
 // CHECK-LABEL: @attention_keeps_what_counts
 func.func @attention_keeps_what_counts(%q: !q) -> !q {
   %one = nn.full 1 : i32 -> tensor<i32>

@@ -54,11 +54,17 @@ func.func @contractions(%x: tensor<4x8xf32>, %w: tensor<5x8xf32>, %image: tensor
 !q = tensor<?x4x?x64xf32, #q>
 !k = tensor<?x2x128x64xf32, #k>
 !m = tensor<?x4x?x128xi1, #m>
+!l = tensor<?x4x?xf32, affine_map<()[s0, s1] -> (s0, 4, s1)>>
 // CHECK-LABEL: @attention
 func.func @attention(%q: !q, %k: !k, %m: !m, %o: tensor<i32>) {
   // CHECK: nn.attention %{{.*}}, %{{.*}}, %{{.*}} : (tensor<?x4x?x64xf32, #{{.*}}>, tensor<?x2x128x64xf32, #{{.*}}>, tensor<?x2x128x64xf32, #{{.*}}>) -> tensor<?x4x?x64xf32, #{{.*}}>
   %0 = nn.attention %q, %k, %k : (!q, !k, !k) -> !q
   // CHECK: nn.attention %{{.*}}, %{{.*}}, %{{.*}} mask %{{.*}} offset %{{.*}} {causal} :
   %1 = nn.attention %q, %k, %k mask %m offset %o {causal} : (!q, !k, !k, !m, tensor<i32>) -> !q
+  // CHECK: nn.attention {{.*}} -> (tensor<?x4x?x64xf32, #{{.*}}>, tensor<?x4x?xf32, #{{.*}}>)
+  %2:2 = nn.attention %q, %k, %k : (!q, !k, !k) -> (!q, !l)
+  // CHECK: nn.attention_grad %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} mask %{{.*}} offset %{{.*}} {causal} :
+  %3:3 = nn.attention_grad %q, %k, %k, %2#0, %2#1, %2#1 mask %m offset %o {causal}
+      : (!q, !k, !k, !q, !l, !l, !m, tensor<i32>) -> (!q, !k, !k)
   return
 }

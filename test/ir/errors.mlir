@@ -409,6 +409,46 @@ func.func @attention_groups(%q: tensor<2x4x3x8xf32>, %k: tensor<2x3x5x8xf32>) {
 
 // -----
 
+func.func @attention_sums(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x5x8xf32>) {
+  // expected-error @+1 {{'nn.attention' op expected 'lse' of [2, 4, 3], found [2, 4, 5]}}
+  %0, %1 = nn.attention %q, %k, %k : (tensor<2x4x3x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>) -> (tensor<2x4x3x8xf32>, tensor<2x4x5xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_keys(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x5x8xf32>, %l: tensor<2x4x3xf32>) {
+  // expected-error @+1 {{'nn.attention_grad' op expected queries of rank 4, found 'tensor<2x4x3xf32>'}}
+  %0:3 = nn.attention_grad %l, %k, %k, %q, %l, %l : (tensor<2x4x3xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>, tensor<2x4x3x8xf32>, tensor<2x4x3xf32>, tensor<2x4x3xf32>) -> (tensor<2x4x3x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_sums(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x5x8xf32>, %l: tensor<2x4x3xf32>, %m: tensor<2x4xf32>) {
+  // expected-error @+1 {{'nn.attention_grad' op expected 'delta' of [2, 4, 3], found [2, 4]}}
+  %0:3 = nn.attention_grad %q, %k, %k, %q, %l, %m : (tensor<2x4x3x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>, tensor<2x4x3x8xf32>, tensor<2x4x3xf32>, tensor<2x4xf32>) -> (tensor<2x4x3x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_gradient(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x5x8xf32>, %l: tensor<2x4x3xf32>) {
+  // expected-error @+1 {{'nn.attention_grad' op expected a gradient of type 'tensor<2x4x3x8xf32>', found 'tensor<2x2x5x8xf32>'}}
+  %0:3 = nn.attention_grad %q, %k, %k, %k, %l, %l : (tensor<2x4x3x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>, tensor<2x4x3xf32>, tensor<2x4x3xf32>) -> (tensor<2x4x3x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_results(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x5x8xf32>, %l: tensor<2x4x3xf32>) {
+  // expected-error @+1 {{'nn.attention_grad' op expected result 1 of type 'tensor<2x2x5x8xf32>', found 'tensor<2x4x5x8xf32>'}}
+  %0:3 = nn.attention_grad %q, %k, %k, %q, %l, %l : (tensor<2x4x3x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>, tensor<2x4x3x8xf32>, tensor<2x4x3xf32>, tensor<2x4x3xf32>) -> (tensor<2x4x3x8xf32>, tensor<2x4x5x8xf32>, tensor<2x2x5x8xf32>)
+  return
+}
+
+// -----
+
 func.func @attention_mask(%q: tensor<2x4x3x8xf32>, %k: tensor<2x2x5x8xf32>, %m: tensor<2x1x1x5xi1>) {
   // expected-error @+1 {{'nn.attention' op expected a mask of [2, 4, 3, 5], found [2, 1, 1, 5]}}
   %0 = nn.attention %q, %k, %k mask %m : (tensor<2x4x3x8xf32>, tensor<2x2x5x8xf32>, tensor<2x2x5x8xf32>, tensor<2x1x1x5xi1>) -> tensor<2x4x3x8xf32>

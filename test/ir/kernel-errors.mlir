@@ -40,7 +40,7 @@ func.func @get() {
 // -----
 
 func.func @anchor(%x: tensor<4xf32>) {
-  // expected-error @+1 {{'nn.kernel' op expected anchor pointwise, reduction, contraction, convolution, window, gather, scatter or attention, found 'view'}}
+  // expected-error @+1 {{'nn.kernel' op expected anchor pointwise, reduction, contraction, convolution, window, gather, scatter, attention or attention_grad, found 'view'}}
   %0 = nn.kernel "k" (%x : tensor<4xf32>) -> (tensor<4xf32>) attributes {anchor = "view"} {
   ^bb0(%a: tensor<4xf32>):
     nn.yield %a : tensor<4xf32>

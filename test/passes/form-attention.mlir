@@ -94,3 +94,42 @@ func.func @stacked(%x: tensor<2x3x5x4x8xf32>) -> tensor<2x4x5x8xf32> attributes 
   %a = nn.attention %q, %q, %q : (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>) -> tensor<2x4x5x8xf32>
   return %a : tensor<2x4x5x8xf32>
 }
+
+// What training makes of attention over the thirds of a projection: the result is written once, as
+// the heads joined again, and read back from there; gradients leave as they are read next.
+// CHECK-LABEL: func.func @gradients
+// CHECK-SAME: (%[[X:.*]]: tensor<{{.*}}>, %[[G:.*]]: tensor<{{.*}}>)
+// CHECK-NEXT: %[[R:.*]]:2 = nn.kernel "attend{{.*}}"(%[[X]] : {{.*}}) -> (tensor<2x4x5xf32>, tensor<2x5x4x8xf32>) attributes {anchor = "attention"}
+// CHECK: %[[Y:.*]], %[[L:.*]] = nn.attention
+// CHECK-NEXT: %[[T:.*]] = nn.transpose %[[Y]]
+// CHECK-NEXT: nn.yield %[[L]], %[[T]]
+// CHECK: %[[D:.*]] = nn.kernel "reduce{{.*}}"(%[[G]], %[[R]]#1 :
+// CHECK: %[[K:.*]]:3 = nn.kernel "attention_grad{{.*}}"(%[[X]], %[[G]], %[[R]]#0, %[[D]] : {{.*}}) -> (tensor<2x5x4x8xf32>, tensor<2x5x4x8xf32>, tensor<2x5x4x8xf32>) attributes {anchor = "attention_grad"{{.*}}}
+// CHECK: nn.slice
+// CHECK: %{{.*}}, %{{.*}}, %{{.*}} = nn.attention_grad
+// CHECK-COUNT-3: nn.transpose
+// CHECK-NEXT: nn.yield
+// CHECK: return %[[R]]#1, %[[K]]#0, %[[K]]#1, %[[K]]#2
+// WHOLE-LABEL: func.func @gradients
+// WHOLE: nn.attention_grad
+!h5 = tensor<2x5x4x8xf32>
+!q5 = tensor<2x4x5x8xf32>
+!l5 = tensor<2x4x5xf32>
+func.func @gradients(%x: tensor<2x5x12x8xf32>, %g: !h5) -> (!h5, !h5, !h5, !h5) attributes {nn.entry, nn.dims = []} {
+  %q0 = nn.slice %x start affine_map<() -> (0, 0, 0, 0)> step [1, 1, 1, 1] : tensor<2x5x12x8xf32> -> !h5
+  %k0 = nn.slice %x start affine_map<() -> (0, 0, 4, 0)> step [1, 1, 1, 1] : tensor<2x5x12x8xf32> -> !h5
+  %v0 = nn.slice %x start affine_map<() -> (0, 0, 8, 0)> step [1, 1, 1, 1] : tensor<2x5x12x8xf32> -> !h5
+  %q = nn.transpose %q0 {permutation = array<i64: 0, 2, 1, 3>} : !h5 -> !q5
+  %k = nn.transpose %k0 {permutation = array<i64: 0, 2, 1, 3>} : !h5 -> !q5
+  %v = nn.transpose %v0 {permutation = array<i64: 0, 2, 1, 3>} : !h5 -> !q5
+  %a, %l = nn.attention %q, %k, %v {causal} : (!q5, !q5, !q5) -> (!q5, !l5) loc("attend")
+  %t = nn.transpose %a {permutation = array<i64: 0, 2, 1, 3>} : !q5 -> !h5
+  %gt = nn.transpose %g {permutation = array<i64: 0, 2, 1, 3>} : !h5 -> !q5
+  %m = nn.mul %gt, %a : !q5
+  %d = nn.reduce sum %m {axes = array<i64: 3>} : !q5 -> !l5
+  %dq, %dk, %dv = nn.attention_grad %q, %k, %v, %gt, %l, %d {causal} : (!q5, !q5, !q5, !q5, !l5, !l5) -> (!q5, !q5, !q5)
+  %tq = nn.transpose %dq {permutation = array<i64: 0, 2, 1, 3>} : !q5 -> !h5
+  %tk = nn.transpose %dk {permutation = array<i64: 0, 2, 1, 3>} : !q5 -> !h5
+  %tv = nn.transpose %dv {permutation = array<i64: 0, 2, 1, 3>} : !q5 -> !h5
+  return %t, %tq, %tk, %tv : !h5, !h5, !h5, !h5
+}

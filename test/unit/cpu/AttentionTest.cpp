@@ -20,6 +20,7 @@ struct Case {
   bool transposed = false; ///< operands and result are [B, position, head, place]
   bool masked = false;     ///< by [B, S]
   std::string cpu = "native";
+  bool keepsSums = false; ///< of the softmax: the second result
 };
 
 /// A function on tensors whose T and S are dimensions of the entry.
@@ -43,9 +44,15 @@ std::string makeText(const Case &test) {
   std::string all = fmt::format("tensor<{0}x{1}x?x?xi1, affine_map<()[s0, s1] -> ({0}, {1}, s0, "
                                 "s1)>>",
                                 s.batch, s.heads);
+  std::string also =
+      test.keepsSums
+          ? fmt::format(", tensor<{0}x{1}x?xf32, affine_map<()[s0, s1] -> ({0}, {1}, s0)>>",
+                        s.batch, s.heads)
+          : "";
   std::string text = fmt::format("func.func @f(%q: {}, %k: {}, %v: {}, %m: {}, %o: tensor<i32>) -> "
-                                 "{} attributes {{nn.entry, nn.dims = [\"T\", \"S\"]}} {{\n",
-                                 q0, k0, k0, mask, q0);
+                                 "({}{}) attributes {{nn.entry, nn.dims = [\"T\", \"S\"]}} {{\n",
+                                 q0, k0, k0, mask, q0, also);
+  const char *second = test.keepsSums ? ", %s" : "";
   std::string names[] = {"%q", "%k", "%v"};
   if (test.transposed)
     for (std::string &name : names) {
@@ -56,14 +63,15 @@ std::string makeText(const Case &test) {
     }
   if (test.masked)
     text += fmt::format("%b = nn.broadcast %m {{dims = array<i64: 0, 3>}} : {} -> {}\n", mask, all);
-  text += fmt::format("%r = nn.attention {}, {}, {}{}{}{} : ({}, {}, {}{}{}) -> {}\n", names[0],
-                      names[1], names[2], test.masked ? " mask %b" : "",
+  text += fmt::format("%r{} = nn.attention {}, {}, {}{}{}{} : ({}, {}, {}{}{}) -> ({}{})\n", second,
+                      names[0], names[1], names[2], test.masked ? " mask %b" : "",
                       s.causal ? " offset %o" : "", s.causal ? " {causal}" : "", q, k, k,
-                      test.masked ? ", " + all : "", s.causal ? ", tensor<i32>" : "", q);
+                      test.masked ? ", " + all : "", s.causal ? ", tensor<i32>" : "", q, also);
   if (test.transposed)
     text += fmt::format(
         "%u = nn.transpose %r {{permutation = array<i64: 0, 2, 1, 3>}} : {} -> {}\n", q, q0);
-  return text + fmt::format("return {} : {}\n}}\n", test.transposed ? "%u" : "%r", q0);
+  return text +
+         fmt::format("return {}{} : {}{}\n}}\n", test.transposed ? "%u" : "%r", second, q0, also);
 }
 
 Array asArray(const std::vector<double> &values, std::vector<int64_t> shape) {
@@ -81,7 +89,9 @@ void check(const Case &test) {
   ASSERT_TRUE(loaded) << loaded.error().message;
 
   nn::KernelOp kernel = model.kernels[0];
-  Type element = getElementTypeOrSelf(kernel->getResult(0).getType());
+  // Results come in the order of the body, where the transpose of the first is behind the second.
+  unsigned resultNumber = test.keepsSums && test.transposed;
+  Type element = getElementTypeOrSelf(kernel->getResult(resultNumber).getType());
   auto type = RankedTensorType::get({1}, element);
   std::vector<double> q = randomArray(type, {int64_t(s.querySize())}, 1).data;
   std::vector<double> k = randomArray(type, {int64_t(s.keySize())}, 2).data;
@@ -105,8 +115,9 @@ void check(const Case &test) {
   if (s.causal)
     operands.push_back(asArray({double(s.offset)}, {}));
   ASSERT_EQ(operands.size(), kernel.getNumOperands());
-  std::vector<double> got =
-      runKernel(kernel, *object, 0, *loaded, operands, {s.queries, s.keys})[0].data;
+  std::vector<Array> results =
+      runKernel(kernel, *object, 0, *loaded, operands, {s.queries, s.keys});
+  std::vector<double> got = results[resultNumber].data;
   if (test.transposed)
     got = swapMiddle(got, s.queries, s.heads, s.headSize);
   double allowed = element.isBF16() ? 1.0 / 100 : element.isF16() ? 1.0 / 800 : 2e-5;
@@ -118,6 +129,17 @@ void check(const Case &test) {
         << "element " << i << ": " << got[i] << ", not " << want[i] << "\n"
         << makeText(test);
   }
+  if (test.keepsSums) {
+    std::vector<float> sums = referenceSums(s, q, k, mask);
+    for (size_t i = 0; i < sums.size(); ++i)
+      if (double found = results[1 - resultNumber].data[i]; found != sums[i])
+        ASSERT_NEAR(found, sums[i], 1e-5 * (1 + std::fabs(sums[i]))) << "row " << i;
+  }
+}
+
+TEST(CpuAttention, KeepsTheSumsOfTheSoftmax) {
+  check({{2, 4, 2, 33, 70, 8, true, -3}, "f32", false, true, "native", true});
+  check({{2, 4, 2, 33, 70, 8, true, 5}, "bf16", true, true, "native", true});
 }
 
 TEST(CpuAttention, AnyLengthAndHeadSize) {

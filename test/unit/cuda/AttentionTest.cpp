@@ -21,6 +21,7 @@ protected:
     bool masked = false;     ///< by [B, S]
     bool fixed = false;      ///< the number of queries is known when compiling
     bool perRow = false;     ///< the mask is [B, head, position, S]
+    bool keepsSums = false;  ///< of the softmax: the second result
   };
 
   void build(const Case &test);
@@ -58,12 +59,16 @@ void Attention::build(const Case &test) {
                   s.batch, s.heads, sizeOf(queries), queries);
   if (test.perRow)
     mask = all;
+  std::string sums = fmt::format(
+      "tensor<{0}x{1}x{2}xf32{3}>", s.batch, s.heads, sizeOf(queries),
+      test.fixed ? "" : fmt::format(", affine_map<()[s0, s1] -> ({}, {}, s0)>", s.batch, s.heads));
+  std::string also = test.keepsSums ? ", " + sums : "";
   std::string types = q0 + ", " + k0 + ", " + k0 + ", " + mask + ", tensor<i32>";
   std::string text =
       fmt::format("nn.kernel \"attend\" (%q, %k, %v, %m, %o : {}) -> ({}) attributes "
                   "{{anchor = \"attention\"}} {{\n"
                   "^bb0(%aq: {}, %ak: {}, %av: {}, %am: {}, %ao: tensor<i32>):\n",
-                  types, q0, q0, k0, k0, mask);
+                  types, q0 + also, q0, k0, k0, mask);
   std::string names[] = {"%aq", "%ak", "%av"};
   const char *swap = "{permutation = array<i64: 0, 2, 1, 3>}";
   if (test.transposed)
@@ -76,16 +81,17 @@ void Attention::build(const Case &test) {
   if (test.masked && !test.perRow)
     text +=
         fmt::format("%b = nn.broadcast %am {{dims = array<i64: 0, 3>}} : {} -> {}\n", mask, all);
-  text += fmt::format("%r = nn.attention {}, {}, {}{}{}{} : ({}, {}, {}{}{}) -> {}\n", names[0],
-                      names[1], names[2],
+  text += fmt::format("%r{} = nn.attention {}, {}, {}{}{}{} : ({}, {}, {}{}{}) -> ({}{})\n",
+                      test.keepsSums ? ", %s" : "", names[0], names[1], names[2],
                       test.perRow   ? " mask %am"
                       : test.masked ? " mask %b"
                                     : "",
                       s.causal ? " offset %ao" : "", s.causal ? " {causal}" : "", q, k, k,
-                      test.masked ? ", " + all : "", s.causal ? ", tensor<i32>" : "", q);
+                      test.masked ? ", " + all : "", s.causal ? ", tensor<i32>" : "", q, also);
   if (test.transposed)
     text += fmt::format("%u = nn.transpose %r {} : {} -> {}\n", swap, q, q0);
-  text += fmt::format("nn.yield {} : {}\n}}\n", test.transposed ? "%u" : "%r", q0);
+  text += fmt::format("nn.yield {}{} : {}\n}}\n", test.transposed ? "%u" : "%r",
+                      test.keepsSums ? ", %s" : "", q0 + also);
   KernelTest::build(
       "%q: " + q0 + ", %k: " + k0 + ", %v: " + k0 + ", %m: " + mask + ", %o: tensor<i32>", text);
 }
@@ -137,6 +143,9 @@ void Attention::checkBuilt(const Case &test) {
         << "element " << i << ": " << got[i] << ", not " << want[i] << "\n"
         << source();
   }
+  if (test.keepsSums)
+    expectNear(valuesOf<float>(out.at(1)), referenceSums(s, q, k, mask),
+               test.element == "f32" ? 1e-5f : 1e-3f);
 }
 
 void Attention::check(const Case &test) {
@@ -171,6 +180,18 @@ TEST_F(Attention, Causal) {
     test.shape.offset = offset;
     checkBuilt(test);
   }
+}
+
+TEST_F(Attention, KeepsTheSumsOfTheSoftmax) {
+  auto check = [&](Case test) {
+    test.keepsSums = true;
+    Attention::check(test);
+  };
+  check({{2, 4, 2, 3, 70, 8, true, 5}, "f32", true, true}); // few rows are not done apart
+  EXPECT_EQ(source().find("attentionFew"), std::string::npos) << source();
+  check({{1, 1, 1, 5, 4, 8, true, -2}}); // -inf of rows that see nothing
+  check({{2, 4, 2, 70, 90, 16, true, 20}, "bf16", true});
+  check({{1, 2, 2, 20, 9, 20}, "f16"}); // loads of four elements
 }
 
 TEST_F(Attention, RowsThatSeeNothingAreNaN) { check({{1, 1, 1, 5, 4, 8, true, -2}}); }

@@ -100,6 +100,14 @@ TEST(Attention, CausalWithGroupsMaskAndOffset) {
 })");
 }
 
+/// Heads that have no kernel of their own going backwards.
+TEST(Attention, WideHeads) {
+  std::string type = "tensor<1x1x2x130xf32>";
+  checkGradients("func.func @f(%q: " + type + ", %k: " + type + ", %v: " + type + ") -> " + type +
+                 " {\n  %y = nn.attention %q, %k, %v {causal} : (" + type + ", " + type + ", " +
+                 type + ") -> " + type + "\n  return %y : " + type + "\n}");
+}
+
 /// With 16-bit elements the products round where fused kernels do: close to the gradients in f32.
 TEST(Attention, Bf16) {
   auto text = [](const std::string &element) {
