@@ -62,27 +62,35 @@ static StridedAccess getAccess(KernelOp kernel, Value value) {
   return access;
 }
 
-/// The access of `result` within what the kernel yields, a transpose of it at most; nothing if it
-/// is not yielded.
+/// The access of `result` in the memory of `value`, whose access is `whole`: `value` is that
+/// result, or transposed, or has it among others along an axis. Nothing if it is none of that.
+static std::optional<StridedAccess> findResult(Value result, Value value, StridedAccess whole) {
+  if (value == result)
+    return whole;
+  if (auto op = value.getDefiningOp<TransposeOp>()) {
+    SmallVector<AffineExpr> strides(whole.strides.size());
+    for (auto [axis, from] : llvm::enumerate(op.getPermutation()))
+      strides[from] = whole.strides[axis];
+    whole.strides = std::move(strides);
+    return findResult(result, op.getInput(), whole);
+  }
+  auto concat = value.getDefiningOp<ConcatOp>();
+  for (Value part : concat ? concat.getInputs() : ValueRange()) {
+    if (std::optional<StridedAccess> access = findResult(result, part, whole))
+      return access;
+    AffineExpr size = getDim(cast<RankedTensorType>(part.getType()), concat.getAxis());
+    whole.offset = whole.offset + whole.strides[concat.getAxis()] * size;
+  }
+  return std::nullopt;
+}
+
+/// The access of `result` within what the kernel yields; nothing if it is not part of that.
 static std::optional<StridedAccess> getResultAccess(KernelOp kernel, Value result) {
   for (auto [number, yielded] : llvm::enumerate(kernel.getBody()->getTerminator()->getOperands())) {
-    SmallVector<TransposeOp> transposes;
-    Value value = yielded;
-    while (auto op = value.getDefiningOp<TransposeOp>()) {
-      transposes.push_back(op);
-      value = op.getInput();
-    }
-    if (value != result)
-      continue;
-    StridedAccess access =
-        getDenseAccess(number, cast<RankedTensorType>(kernel.getResult(number).getType()));
-    for (TransposeOp op : transposes) {
-      SmallVector<AffineExpr> strides(access.strides.size());
-      for (auto [axis, from] : llvm::enumerate(op.getPermutation()))
-        strides[from] = access.strides[axis];
-      access.strides = std::move(strides);
-    }
-    return access;
+    auto type = cast<RankedTensorType>(kernel.getResult(number).getType());
+    if (std::optional<StridedAccess> access =
+            findResult(result, yielded, getDenseAccess(number, type)))
+      return access;
   }
   return std::nullopt;
 }

@@ -83,12 +83,102 @@ void readThroughTranspose(Value result) {
   }
 }
 
-void readThroughTransposes(Block &block) {
-  for (Operation &op : llvm::make_early_inc_range(block)) {
-    auto fusable = dyn_cast<nn::FusionInterface>(op);
-    if (fusable && nn::isAttention(fusable.getFusionRole()))
-      for (Value result : op.getResults())
-        readThroughTranspose(result);
+/// The leaves of the sum that ends in `add`, of which nothing else reads a part, and what makes it
+/// of them, users first; nothing if they are not pads with zeros, or more than attention has
+/// results.
+std::optional<SmallVector<nn::PadOp>> findPaddedParts(nn::AddOp add,
+                                                      SmallVectorImpl<Operation *> &makers) {
+  constexpr unsigned MostParts = 3;
+  SmallVector<nn::PadOp> pads;
+  SmallVector<Operation *> pending{add};
+  while (!pending.empty()) {
+    Operation *op = pending.pop_back_val();
+    makers.push_back(op);
+    auto pad = dyn_cast<nn::PadOp>(op);
+    auto value = pad ? dyn_cast<FloatAttr>(pad.getValue()) : FloatAttr();
+    if (value && value.getValue().isZero()) {
+      pads.push_back(pad);
+      continue;
+    }
+    if (!isa<nn::AddOp>(op) || pads.size() + pending.size() + 2 > MostParts)
+      return std::nullopt;
+    for (Value operand : op->getOperands()) {
+      if (!operand.hasOneUse() || !operand.getDefiningOp())
+        return std::nullopt;
+      pending.push_back(operand.getDefiningOp());
+    }
+  }
+  return pads;
+}
+
+/// The axis along which the pads, which are sorted, lie side by side and leave nothing free.
+std::optional<int64_t> findAxisOfParts(SmallVectorImpl<nn::PadOp> &pads) {
+  auto isPadded = [](nn::PadOp pad, int64_t axis) {
+    return pad.getLow()[axis] != 0 || pad.getHigh()[axis] != 0;
+  };
+  int64_t rank = pads.front().getType().getRank(), axis = 0;
+  while (axis < rank && !isPadded(pads.front(), axis))
+    ++axis;
+  for (nn::PadOp pad : pads)
+    for (int64_t other = 0; other < rank; ++other)
+      if (isPadded(pad, other) != (other == axis))
+        return std::nullopt;
+  llvm::sort(pads, [&](nn::PadOp a, nn::PadOp b) { return a.getLow()[axis] < b.getLow()[axis]; });
+  int64_t end = 0;
+  for (nn::PadOp pad : pads) {
+    std::optional<int64_t> size = nn::getConstant(nn::getDim(pad.getInput().getType(), axis));
+    if (!size || pad.getLow()[axis] != end)
+      return std::nullopt;
+    end += *size;
+  }
+  return pads.back().getHigh()[axis] == 0 ? std::optional(axis) : std::nullopt;
+}
+
+/// Replaces a sum of padded results of attention, if they fill a tensor, by these side by side.
+bool joinParts(nn::AddOp add) {
+  SmallVector<Operation *> makers;
+  std::optional<SmallVector<nn::PadOp>> pads = findPaddedParts(add, makers);
+  std::optional<int64_t> axis = pads ? findAxisOfParts(*pads) : std::nullopt;
+  if (!axis)
+    return false;
+  SmallVector<Value> parts;
+  for (nn::PadOp pad : *pads)
+    parts.push_back(pad.getInput());
+  if (!areWrittenSideBySide(parts, *axis))
+    return false;
+  OpBuilder builder(add);
+  auto joined = builder.create<nn::ConcatOp>(add.getLoc(), add.getType(), parts, *axis);
+  add.replaceAllUsesWith(joined.getResult());
+  for (Operation *op : makers)
+    op->erase();
+  return true;
+}
+
+/// What the gradients of attention give to queries, keys and values that are parts of one tensor is
+/// a sum of pads: the gradient of that tensor, which the kernel can write itself.
+void joinGradients(Operation &attention) {
+  Value value = attention.getResult(0);
+  while (value.hasOneUse()) {
+    Operation *user = *value.user_begin();
+    auto add = dyn_cast<nn::AddOp>(user);
+    if ((add && joinParts(add)) || !isa<nn::TransposeOp, nn::PadOp, nn::AddOp>(user))
+      return;
+    value = user->getResult(0);
+  }
+}
+
+/// Has attention and its gradients write what is read next.
+void prepareAttention(Block &block) {
+  SmallVector<nn::FusionInterface> anchors;
+  for (Operation &op : block)
+    if (auto fusable = dyn_cast<nn::FusionInterface>(op))
+      if (nn::isAttention(fusable.getFusionRole()))
+        anchors.push_back(fusable);
+  for (nn::FusionInterface anchor : anchors) {
+    for (Value result : anchor->getResults())
+      readThroughTranspose(result);
+    if (anchor.getFusionRole() == nn::FusionRole::AttentionGrad)
+      joinGradients(*anchor);
   }
 }
 
@@ -153,7 +243,7 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
         return failure();
     }
     turnReshapesIntoBroadcasts(block);
-    readThroughTransposes(block);
+    prepareAttention(block);
     FailureOr<FusionPlan> plan = planFusion(block, machine);
     if (failed(plan))
       return failure();

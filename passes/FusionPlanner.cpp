@@ -173,11 +173,11 @@ void FusionPlanner::placeView(Operation *op) {
     return placeAlone(op, nn::FusionRole::View);
   if (isa<nn::DequantizeOp>(op) && !isDequantized(op->getResult(0)))
     return placeAlone(op, nn::FusionRole::Pointwise);
-  if (op->getNumOperands() != 1 && !isa<nn::DequantizeOp>(op))
-    return placeConcat(op);
   SmallVector<Reference> references = referencesOf(op);
   if (isWrittenByStrides(op))
     return join(op, references.front().group, std::nullopt, references, {});
+  if (op->getNumOperands() != 1 && !isa<nn::DequantizeOp>(op))
+    return placeConcat(op);
   if (references.size() == 1 && mayReindex(op, references.front())) {
     unsigned id = references.front().group;
     reindex(op, id);

@@ -199,7 +199,27 @@ bool isReadByStrides(Operation *view, bool anyAxis) {
                         roleOf(op) != nn::FusionRole::Source);
 }
 
+/// The attention of which `part`, which nothing else reads, is a result, perhaps transposed.
+static Operation *findAttention(Value part) {
+  auto transpose = part.getDefiningOp<nn::TransposeOp>();
+  if (transpose && !isWrittenByStrides(transpose))
+    return nullptr;
+  Value result = transpose ? transpose.getInput() : part;
+  Operation *maker = part.hasOneUse() ? result.getDefiningOp() : nullptr;
+  bool isAnchor = maker && isa<nn::FusionInterface>(maker) && isAttention(roleOf(maker));
+  return isAnchor ? maker : nullptr;
+}
+
+bool areWrittenSideBySide(ValueRange parts, int64_t axis) {
+  Operation *attention = findAttention(parts.front());
+  auto type = cast<RankedTensorType>(parts.front().getType());
+  return attention && axis != type.getRank() - 1 &&
+         llvm::all_of(parts, [&](Value part) { return findAttention(part) == attention; });
+}
+
 bool isWrittenByStrides(Operation *op) {
+  if (auto concat = dyn_cast<nn::ConcatOp>(op))
+    return areWrittenSideBySide(concat.getInputs(), concat.getAxis());
   auto transpose = dyn_cast<nn::TransposeOp>(op);
   Operation *maker = transpose ? transpose.getInput().getDefiningOp() : nullptr;
   return maker && isa<nn::FusionInterface>(maker) && isAttention(roleOf(maker)) &&

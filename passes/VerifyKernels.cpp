@@ -78,7 +78,7 @@ LogicalResult verifyAttention(nn::KernelOp kernel, nn::FusionRole role) {
     auto fusable = dyn_cast<nn::FusionInterface>(op);
     bool isAnchor = fusable && fusable.getFusionRole() == role;
     found += isAnchor;
-    if (!isAnchor && !isa<nn::TransposeOp, nn::BroadcastOp, nn::SliceOp>(op))
+    if (!isAnchor && !isa<nn::TransposeOp, nn::BroadcastOp, nn::SliceOp, nn::ConcatOp>(op))
       return op.emitOpError("cannot be in kernel '")
              << kernel.getKernelName() << "' beside attention";
   }

@@ -133,3 +133,40 @@ func.func @gradients(%x: tensor<2x5x12x8xf32>, %g: !h5) -> (!h5, !h5, !h5, !h5) 
   %tv = nn.transpose %dv {permutation = array<i64: 0, 2, 1, 3>} : !q5 -> !h5
   return %t, %tq, %tk, %tv : !h5, !h5, !h5, !h5
 }
+
+// The gradient of that tensor as a whole: the kernel writes all its parts.
+// CHECK-LABEL: func.func @joined_gradients
+// CHECK-NEXT: %[[K:.*]] = nn.kernel "attention_grad{{.*}}"({{.*}}) -> (tensor<2x5x12x8xf32>) attributes {anchor = "attention_grad"}
+// CHECK: %[[Q:.*]], %[[KEY:.*]], %[[V:.*]] = nn.attention_grad
+// CHECK: %[[TQ:.*]] = nn.transpose %[[Q]]
+// CHECK: %[[TK:.*]] = nn.transpose %[[KEY]]
+// CHECK: %[[TV:.*]] = nn.transpose %[[V]]
+// CHECK: %[[ALL:.*]] = nn.concat %[[TQ]], %[[TK]], %[[TV]] {axis = 2 : i64}
+// CHECK-NEXT: nn.yield %[[ALL]]
+// CHECK: return %[[K]]
+func.func @joined_gradients(%x: !q5, %l: !l5) -> tensor<2x5x12x8xf32> attributes {nn.entry, nn.dims = []} {
+  %dq, %dk, %dv = nn.attention_grad %x, %x, %x, %x, %l, %l {causal} : (!q5, !q5, !q5, !q5, !l5, !l5) -> (!q5, !q5, !q5)
+  %tq = nn.transpose %dq {permutation = array<i64: 0, 2, 1, 3>} : !q5 -> !h5
+  %tk = nn.transpose %dk {permutation = array<i64: 0, 2, 1, 3>} : !q5 -> !h5
+  %tv = nn.transpose %dv {permutation = array<i64: 0, 2, 1, 3>} : !q5 -> !h5
+  %pq = nn.pad %tq {low = array<i64: 0, 0, 0, 0>, high = array<i64: 0, 0, 8, 0>, value = 0.0 : f32} : !h5 -> tensor<2x5x12x8xf32>
+  %pk = nn.pad %tk {low = array<i64: 0, 0, 4, 0>, high = array<i64: 0, 0, 4, 0>, value = 0.0 : f32} : !h5 -> tensor<2x5x12x8xf32>
+  %pv = nn.pad %tv {low = array<i64: 0, 0, 8, 0>, high = array<i64: 0, 0, 0, 0>, value = 0.0 : f32} : !h5 -> tensor<2x5x12x8xf32>
+  %s = nn.add %pv, %pk : tensor<2x5x12x8xf32>
+  %r = nn.add %s, %pq : tensor<2x5x12x8xf32>
+  return %r : tensor<2x5x12x8xf32>
+}
+
+// What leaves a place free, or is read by others too, is put together apart.
+// CHECK-LABEL: func.func @parted_gradients
+// CHECK-NEXT: nn.kernel "attention_grad{{.*}} -> (tensor<2x5x4x8xf32>, tensor<2x5x4x8xf32>) attributes
+// CHECK: nn.kernel "add
+func.func @parted_gradients(%x: !q5, %l: !l5) -> tensor<2x5x12x8xf32> attributes {nn.entry, nn.dims = []} {
+  %dq, %dk, %dv = nn.attention_grad %x, %x, %x, %x, %l, %l {causal} : (!q5, !q5, !q5, !q5, !l5, !l5) -> (!q5, !q5, !q5)
+  %tq = nn.transpose %dq {permutation = array<i64: 0, 2, 1, 3>} : !q5 -> !h5
+  %tk = nn.transpose %dk {permutation = array<i64: 0, 2, 1, 3>} : !q5 -> !h5
+  %pq = nn.pad %tq {low = array<i64: 0, 0, 0, 0>, high = array<i64: 0, 0, 8, 0>, value = 0.0 : f32} : !h5 -> tensor<2x5x12x8xf32>
+  %pk = nn.pad %tk {low = array<i64: 0, 0, 8, 0>, high = array<i64: 0, 0, 0, 0>, value = 0.0 : f32} : !h5 -> tensor<2x5x12x8xf32>
+  %r = nn.add %pq, %pk : tensor<2x5x12x8xf32>
+  return %r : tensor<2x5x12x8xf32>
+}
