@@ -105,12 +105,155 @@ NNC_INLINE void addAttentionGradOthers(float (&sums)[Tile::PlaceTiles][4],
   commitGroup();
 }
 
+/// A group: its own rows' weights, errors (e) and sums, step by step. Lane l of a warp has rows l /
+/// 4 and l / 4 + 8 of the warp's 16, and of every 8 columns those at 2 * (l % 4).
+template <class Tile, bool OfKeys, class T, class Index> struct AttentionGradGroup {
+  using Block = AttentionGradBlock<OfKeys, Tile::Rows, T, Index>;
+  const Block &block;
+  AttentionGradArrivals<Tile> &arrivals;
+  GroupOperand first, second; ///< own rows
+  const char *others;
+  const float *numbers;
+  float scale;
+
+  int column = threadIdx.x % 4 * 2, rows[2];
+  Index from[2], to[2];   ///< others that are seen; of a row that does not exist: none
+  Index allFrom, allTo;   ///< those that all rows of the warp see that exist
+  float lse[2], delta[2]; ///< of own queries
+  Turn<Tile::Stages> turn;
+  float weights[Tile::KeyTiles][4], errors[Tile::KeyTiles][4];
+  float firstSums[Tile::PlaceTiles][4] = {}, secondSums[Tile::PlaceTiles][4] = {};
+  unsigned weightPairs[Tile::Keys / 16][4], errorPairs[Tile::Keys / 16][4];
+
+  template <class Seen>
+  NNC_INLINE AttentionGradGroup(const Block &block, AttentionGradArrivals<Tile> &arrivals,
+                                const char *own, const char *others, const float *numbers,
+                                float scale, int warpRow, Seen seen)
+      : block(block), arrivals(arrivals), first(own, 64 * 128),
+        second(own + Tile::OwnBytes, 64 * 128), others(others), numbers(numbers), scale(scale) {
+    NNC_UNROLL
+    for (int i = 0; i < 2; ++i) {
+      rows[i] = warpRow + (int)threadIdx.x % 32 / 4 + 8 * i;
+      const bool exists = rows[i] < block.count;
+      from[i] = exists ? block.beginOf(rows[i], seen) : 0;
+      to[i] = exists ? block.endOf(rows[i], seen) : 0;
+      lse[i] = !OfKeys && exists ? block.lseOf(block.row0 + rows[i]) * TwoOfNatural : 0;
+      delta[i] = !OfKeys && exists ? block.deltaOf(block.row0 + rows[i]) : 0;
+    }
+    const int last = block.count - 1;
+    allFrom = block.beginOf(minimum(warpRow + 15, last), seen);
+    allTo = block.endOf(minimum(warpRow, last), seen);
+  }
+
+  NNC_INLINE GroupOperand otherFirst() const {
+    return {others + turn.stage() * Tile::StageBytes, Tile::Keys * 128};
+  }
+  NNC_INLINE GroupOperand otherSecond() const {
+    return {others + turn.stage() * Tile::StageBytes + Tile::OtherBytes, Tile::Keys * 128};
+  }
+  NNC_INLINE Vector<float, 2> numbersAt(bool isDelta, int j) const {
+    return loadVector<2>(numbers + (turn.stage() * 2 + isDelta) * Tile::Keys + j * 8 + column);
+  }
+
+  /// The products of a step, in two parts.
+  NNC_INLINE void startProducts() {
+    waitForArrivals(arrivals.full + turn.stage(), turn.parity());
+    beginGroup();
+    multiplyAttentionGradRows<Tile, T>(weights, first, otherFirst());
+    multiplyAttentionGradRows<Tile, T>(errors, second, otherSecond());
+  }
+
+  /// Turns the products into weights and errors when they have come, and packs these.
+  template <class Mask> NNC_INLINE void weigh(Index other0, Mask mask) {
+    const float toLog2 = scale * TwoOfNatural; // weights are powers of two
+    waitForGroup<1>();
+    holdGroup(weights);
+    NNC_UNROLL
+    for (int j = 0; j < Tile::KeyTiles; ++j) {
+      const Vector<float, 2> ofOthers = OfKeys ? numbersAt(false, j) : Vector<float, 2>();
+      NNC_UNROLL
+      for (int part = 0; part < 4; ++part) {
+        const float ofQuery = OfKeys ? ofOthers[part % 2] * TwoOfNatural : lse[part / 2];
+        weights[j][part] = powerOfTwo(fmaf(weights[j][part], toLog2, -ofQuery));
+      }
+    }
+    waitForGroup<0>();
+    holdGroup(errors);
+    NNC_UNROLL
+    for (int j = 0; j < Tile::KeyTiles; ++j) {
+      const Vector<float, 2> ofOthers = OfKeys ? numbersAt(true, j) : Vector<float, 2>();
+      NNC_UNROLL
+      for (int part = 0; part < 4; ++part)
+        errors[j][part] =
+            weights[j][part] * (errors[j][part] - (OfKeys ? ofOthers[part % 2] : delta[part / 2]));
+    }
+    if (HasMask<Mask> || other0 < allFrom || other0 + Tile::Keys > allTo)
+      hide(other0, mask);
+    packAttentionWeights<Tile, T>(errorPairs, errors);
+    if constexpr (OfKeys)
+      packAttentionWeights<Tile, T>(weightPairs, weights);
+  }
+  template <class Mask> NNC_INLINE void hide(Index other0, Mask mask) {
+    NNC_UNROLL
+    for (int j = 0; j < Tile::KeyTiles; ++j) {
+      NNC_UNROLL
+      for (int part = 0; part < 4; ++part) {
+        const int i = part / 2;
+        const Index other = other0 + j * 8 + column + part % 2;
+        if (other < from[i] || other >= to[i] ||
+            (HasMask<Mask> && !block.isShown(rows[i], other, mask)))
+          weights[j][part] = errors[j][part] = 0;
+      }
+    }
+  }
+
+  NNC_INLINE void holdSums() {
+    holdGroup(firstSums);
+    holdGroup(errorPairs);
+    if constexpr (OfKeys) {
+      holdGroup(secondSums);
+      holdGroup(weightPairs);
+    }
+  }
+  /// Adds what errors and weights say of the others.
+  NNC_INLINE void startSums() {
+    holdSums();
+    beginGroup();
+    if constexpr (OfKeys)
+      addAttentionGradOthers<Tile, T>(secondSums, weightPairs, otherSecond());
+    addAttentionGradOthers<Tile, T>(firstSums, errorPairs, otherFirst());
+  }
+
+  /// All steps.
+  template <class Mask> NNC_INLINE void run(Mask mask) {
+    for (Index other0 = block.first; other0 < block.end; other0 += Tile::Keys, ++turn.count) {
+      startProducts();
+      weigh(other0, mask);
+      startSums();
+      waitForGroup<0>();
+      holdSums();
+      giveBack(arrivals.empty + turn.stage());
+    }
+  }
+
+  NNC_INLINE void store() {
+    NNC_UNROLL
+    for (int i = 0; i < 2; ++i) {
+      const bool exists = rows[i] < block.count;
+      const int row = exists ? rows[i] : 0;
+      T *toFirst = block.firstGrad(row), *toSecond = OfKeys ? block.secondGrad(row) : nullptr;
+      storeAttentionRow<Tile>(toFirst, firstSums, i, scale, exists && toFirst);
+      if constexpr (OfKeys)
+        storeAttentionRow<Tile>(toSecond, secondSums, i, 1, exists && toSecond);
+    }
+  }
+};
+
 /// The block of one kind.
 template <class Tile, bool OfKeys, class T, class Index, class Seen, class Mask>
 NNC_INLINE void attentionGradGroupsOf(Index number, Index heads, AttentionSizes<Index> sizes,
                                       const AttentionGradTensors<T, Index> &tensors, float scale,
                                       Seen seen, Mask mask) {
-  constexpr int KeyTiles = Tile::KeyTiles, PlaceTiles = Tile::PlaceTiles;
   char *own = dynamicShared<char>(), *others = own + 2 * Tile::Groups * Tile::OwnBytes;
   float *numbers = reinterpret_cast<float *>(own + Tile::NumbersAt);
   auto &arrivals = *reinterpret_cast<AttentionGradArrivals<Tile> *>(own + Tile::ArrivalsAt);
@@ -129,119 +272,14 @@ NNC_INLINE void attentionGradGroupsOf(Index number, Index heads, AttentionSizes<
     bringAttentionGradOthers<Tile, T>(block, warp % 4 >= 2, others, numbers, arrivals);
     return;
   }
-
   takeRegisters<Tile::OfGroups>();
-  const int lane = threadIdx.x % 32, warpRow = row0 + warp % 4 * 16, column = lane % 4 * 2;
-  int rows[2];
-  Index from[2], to[2];   // others that are seen; of a row that does not exist: none
-  float lse[2], delta[2]; // of own queries
-  NNC_UNROLL
-  for (int i = 0; i < 2; ++i) {
-    rows[i] = warpRow + lane / 4 + 8 * i;
-    const bool exists = rows[i] < block.count;
-    from[i] = exists ? block.beginOf(rows[i], seen) : 0;
-    to[i] = exists ? block.endOf(rows[i], seen) : 0;
-    lse[i] = !OfKeys && exists ? block.lseOf(block.row0 + rows[i]) * TwoOfNatural : 0;
-    delta[i] = !OfKeys && exists ? block.deltaOf(block.row0 + rows[i]) : 0;
-  }
-  // What all rows of the warp see that exist.
-  const int last = block.count - 1;
-  const Index allFrom = block.beginOf(minimum(warpRow + 15, last), seen);
-  const Index allTo = block.endOf(minimum(warpRow, last), seen);
-  const float toLog2 = scale * TwoOfNatural; // weights are powers of two
+  AttentionGradGroup<Tile, OfKeys, T, Index> work(block, arrivals, own, others, numbers, scale,
+                                                  row0 + warp % 4 * 16, seen);
   waitForCopies<0>();
   showToGroups();
   meet<128>(1 + group);
-  const GroupOperand first(own, 64 * 128), second(own + Tile::OwnBytes, 64 * 128);
-
-  float firstSums[PlaceTiles][4] = {}, secondSums[PlaceTiles][4] = {};
-  float weights[KeyTiles][4], errors[KeyTiles][4];
-  unsigned weightPairs[Tile::Keys / 16][4], errorPairs[Tile::Keys / 16][4];
-  Turn<Tile::Stages> turn;
-  for (Index other0 = block.first; other0 < block.end; other0 += Tile::Keys, ++turn.count) {
-    const char *stage = others + turn.stage() * Tile::StageBytes;
-    const GroupOperand otherFirst(stage, Tile::Keys * 128);
-    const GroupOperand otherSecond(stage + Tile::OtherBytes, Tile::Keys * 128);
-    const float *otherLse = numbers + turn.stage() * 2 * Tile::Keys;
-    const float *otherDelta = otherLse + Tile::Keys;
-    waitForArrivals(arrivals.full + turn.stage(), turn.parity());
-    beginGroup();
-    multiplyAttentionGradRows<Tile, T>(weights, first, otherFirst);
-    multiplyAttentionGradRows<Tile, T>(errors, second, otherSecond);
-    waitForGroup<1>();
-    holdGroup(weights);
-    const bool hides = HasMask<Mask> || other0 < allFrom || other0 + Tile::Keys > allTo;
-    NNC_UNROLL
-    for (int j = 0; j < KeyTiles; ++j) {
-      Vector<float, 2> ofQueries;
-      if (OfKeys)
-        ofQueries = loadVector<2>(otherLse + j * 8 + column);
-      NNC_UNROLL
-      for (int part = 0; part < 4; ++part) {
-        const float ofRow = OfKeys ? ofQueries[part % 2] * TwoOfNatural : lse[part / 2];
-        weights[j][part] = powerOfTwo(fmaf(weights[j][part], toLog2, -ofRow));
-      }
-    }
-    unsigned hidden[(KeyTiles + 7) / 8] = {}; // a bit for each score
-    if (hides) {
-      NNC_UNROLL
-      for (int j = 0; j < KeyTiles; ++j) {
-        NNC_UNROLL
-        for (int part = 0; part < 4; ++part) {
-          const int i = part / 2;
-          const Index other = other0 + j * 8 + column + part % 2;
-          if (other < from[i] || other >= to[i] ||
-              (HasMask<Mask> && !block.isShown(rows[i], other, mask)))
-            hidden[j / 8] |= 1u << (j % 8 * 4 + part);
-        }
-      }
-    }
-    waitForGroup<0>();
-    holdGroup(errors);
-    NNC_UNROLL
-    for (int j = 0; j < KeyTiles; ++j) {
-      Vector<float, 2> ofQueries;
-      if (OfKeys)
-        ofQueries = loadVector<2>(otherDelta + j * 8 + column);
-      NNC_UNROLL
-      for (int part = 0; part < 4; ++part) {
-        errors[j][part] =
-            weights[j][part] * (errors[j][part] - (OfKeys ? ofQueries[part % 2] : delta[part / 2]));
-        if (hides && hidden[j / 8] >> (j % 8 * 4 + part) & 1)
-          weights[j][part] = errors[j][part] = 0;
-      }
-    }
-    packAttentionWeights<Tile, T>(errorPairs, errors);
-    holdGroup(errorPairs);
-    if constexpr (OfKeys) {
-      packAttentionWeights<Tile, T>(weightPairs, weights);
-      holdGroup(weightPairs);
-      holdGroup(secondSums);
-    }
-    holdGroup(firstSums);
-    beginGroup();
-    if constexpr (OfKeys)
-      addAttentionGradOthers<Tile, T>(secondSums, weightPairs, otherSecond);
-    addAttentionGradOthers<Tile, T>(firstSums, errorPairs, otherFirst);
-    waitForGroup<0>();
-    holdGroup(errorPairs);
-    if constexpr (OfKeys) {
-      holdGroup(weightPairs);
-      holdGroup(secondSums);
-    }
-    holdGroup(firstSums);
-    giveBack(arrivals.empty + turn.stage());
-  }
-
-  NNC_UNROLL
-  for (int i = 0; i < 2; ++i) {
-    const bool exists = rows[i] < block.count;
-    const int row = exists ? rows[i] : 0;
-    T *toFirst = block.firstGrad(row), *toSecond = OfKeys ? block.secondGrad(row) : nullptr;
-    storeAttentionRow<Tile>(toFirst, firstSums, i, scale, exists && toFirst);
-    if constexpr (OfKeys)
-      storeAttentionRow<Tile>(toSecond, secondSums, i, 1, exists && toSecond);
-  }
+  work.run(mask);
+  work.store();
 }
 
 /// As attentionGrad.
