@@ -44,12 +44,22 @@ Derived SoftmaxOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
   return {d.narrow(d.mul(y, d.sub(g, sum)), getResult())};
 }
 
-/// `g - exp(y) * sum(g)`.
+/// The logarithm of the sum of exponentials along an axis, in f32.
+static Value sumLogarithms(Deriving &d, Value x, int64_t axis) {
+  Value most = d.reduce(ReduceKind::Max, x, axis);
+  Value shifted = d.sub(x, d.repeat(most, getDims(getType(x)), axis));
+  Value sum = d.reduce(ReduceKind::Sum, d.make<ExpOp>(x.getType(), shifted), axis);
+  return d.add(most, d.make<LogOp>(sum.getType(), sum));
+}
+
+/// `g - exp(y) * sum(g)`, where y is computed again: of each row one number is kept.
 Derived LogSoftmaxOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
   Deriving d(builder, *this);
-  Value g = d.widen(gradients[0]), y = d.widen(getResult());
+  SmallVector<AffineExpr> dims = getDims(getType());
   int64_t axis = getAxis();
-  Value sum = d.repeat(d.sum(g, axis), getDims(getType()), axis);
+  Value g = d.widen(gradients[0]), x = d.widen(getInput());
+  Value sum = d.repeat(d.sum(g, axis), dims, axis);
+  Value y = d.sub(x, d.repeat(sumLogarithms(d, x, axis), dims, axis));
   return {d.narrow(d.sub(g, d.mul(d.make<ExpOp>(y.getType(), y), sum)), getResult())};
 }
 

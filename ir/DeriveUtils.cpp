@@ -1,6 +1,7 @@
 //===- DeriveUtils.cpp - Making derivatives ---------------------------------------------------===//
 
 #include "ir/DeriveUtils.h"
+#include "ir/Spread.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -89,15 +90,134 @@ Value Deriving::repeat(Value value, ArrayRef<AffineExpr> dims, ArrayRef<int64_t>
   return broadcast(value, dims, kept);
 }
 
-Value Deriving::reduce(ReduceKind kind, Value value, ArrayRef<int64_t> axes) {
-  if (axes.empty())
-    return value;
-  RankedTensorType type = getType(value);
+static RankedTensorType withoutAxes(RankedTensorType type, ArrayRef<int64_t> axes) {
   SmallVector<AffineExpr> dims;
   for (int64_t axis = 0; axis < type.getRank(); ++axis)
     if (!llvm::is_contained(axes, axis))
       dims.push_back(getDim(type, axis));
-  return make<ReduceOp>(getTensorType(dims, type.getElementType()), kind, value, axes);
+  return getTensorType(dims, type.getElementType());
+}
+
+Value Deriving::reduce(ReduceKind kind, Value value, ArrayRef<int64_t> axes) {
+  if (axes.empty())
+    return value;
+  return make<ReduceOp>(withoutAxes(getType(value), axes), kind, value, axes);
+}
+
+namespace {
+
+/// A product by its factors.
+struct Factors {
+  SmallVector<Value> varying; ///< along some of the axes
+  SmallVector<Value> fixed;   ///< the same along all axes: by place, without these
+  bool isNegative = false;
+};
+
+/// What `value` repeats along all of `axes`, without them; null if it varies along one.
+Value repeatedAlong(Deriving &d, Value value, ArrayRef<int64_t> axes) {
+  auto broadcast = value.getDefiningOp<BroadcastOp>();
+  if (!broadcast)
+    return {};
+  RankedTensorType from = getType(broadcast.getInput()), to = getType(value);
+  SmallVector<AffineExpr> dims;
+  SmallVector<int64_t> places(to.getRank(), -1), kept;
+  for (auto [axis, place] : llvm::enumerate(broadcast.getDims()))
+    places[place] = axis;
+  for (int64_t place = 0; place < to.getRank(); ++place) {
+    bool isReduced = llvm::is_contained(axes, place);
+    bool isThere = places[place] >= 0 && getConstant(getDim(from, places[place])) != 1;
+    if (isReduced && isThere)
+      return {};
+    if (isReduced)
+      continue;
+    if (places[place] >= 0)
+      kept.push_back(dims.size());
+    dims.push_back(getDim(to, place));
+  }
+  // What is left of the operand: its axes of size 1 that would be dropped go.
+  SmallVector<AffineExpr> left;
+  for (auto [axis, place] : llvm::enumerate(broadcast.getDims()))
+    if (!llvm::is_contained(axes, place))
+      left.push_back(getDim(from, axis));
+  return d.broadcast(d.reshape(broadcast.getInput(), left), dims, kept);
+}
+
+/// Fails at products of very many factors, or deep ones.
+bool collectFactors(Deriving &d, Value value, ArrayRef<int64_t> axes, Factors &factors,
+                    unsigned depth = 0) {
+  constexpr size_t MostFactors = 16, MaxDepth = 16;
+  if (factors.varying.size() + factors.fixed.size() >= MostFactors || depth == MaxDepth)
+    return false;
+  if (auto product = value.getDefiningOp<MulOp>())
+    return collectFactors(d, product.getLhs(), axes, factors, depth + 1) &&
+           collectFactors(d, product.getRhs(), axes, factors, depth + 1);
+  if (auto negated = value.getDefiningOp<NegOp>()) {
+    factors.isNegative = !factors.isNegative;
+    return collectFactors(d, negated.getOperand(), axes, factors, depth + 1);
+  }
+  if (Value fixed = repeatedAlong(d, value, axes))
+    factors.fixed.push_back(fixed);
+  else
+    factors.varying.push_back(value);
+  return true;
+}
+
+/// The sum of `value` along `axes` where it is simpler than adding up: of products, factors that
+/// are the same along the axes are left out of it, and distances from the mean cancel out. Nothing
+/// if it is not; null if it is 0.
+std::optional<Value> simplerSum(Deriving &d, Value value, ArrayRef<int64_t> axes, unsigned depth) {
+  constexpr unsigned MaxDepth = 8;
+  if (depth == MaxDepth)
+    return std::nullopt;
+  if (isa_and_nonnull<AddOp, SubOp>(value.getDefiningOp()) && !matchDistanceFromMean(value, axes)) {
+    Operation *op = value.getDefiningOp();
+    std::optional<Value> a = simplerSum(d, op->getOperand(0), axes, depth + 1);
+    std::optional<Value> b = a ? simplerSum(d, op->getOperand(1), axes, depth + 1) : std::nullopt;
+    if (!a || !b)
+      return std::nullopt;
+    if (!*b)
+      return *a;
+    bool isAdd = isa<AddOp>(op);
+    return !*a ? (isAdd ? *b : d.neg(*b)) : isAdd ? d.add(*a, *b) : d.sub(*a, *b);
+  }
+  Factors factors;
+  if (!collectFactors(d, value, axes, factors) || factors.varying.empty())
+    return std::nullopt;
+  Value terms = factors.varying.front();
+  if (factors.varying.size() == 1 && matchDistanceFromMean(terms, axes))
+    return Value();
+  // A number as a factor is none of a norm's, and whoever reads the product may share it.
+  auto isScalar = [](Value factor) {
+    auto broadcast = factor.getDefiningOp<BroadcastOp>();
+    return getType(broadcast ? broadcast.getInput() : factor).getRank() == 0;
+  };
+  bool isSimpler = factors.isNegative || !llvm::all_of(factors.fixed, isScalar);
+  bool isSum = factors.varying.size() == 1 && isa_and_nonnull<AddOp, SubOp>(terms.getDefiningOp());
+  Value result;
+  if (isSum && isSimpler)
+    if (std::optional<Value> parts = simplerSum(d, terms, axes, depth + 1)) {
+      if (!*parts)
+        return Value();
+      result = *parts;
+    }
+  if (!isSimpler)
+    return std::nullopt;
+  for (Value factor : ArrayRef(factors.varying).drop_front())
+    terms = d.mul(terms, factor);
+  if (!result)
+    result = d.reduce(ReduceKind::Sum, terms, axes);
+  for (Value factor : factors.fixed)
+    result = d.mul(result, factor);
+  return factors.isNegative ? d.neg(result) : result;
+}
+
+} // namespace
+
+Value Deriving::sum(Value value, ArrayRef<int64_t> axes) {
+  if (!axes.empty() && getType(value).getElementType().isF32())
+    if (std::optional<Value> simpler = simplerSum(*this, value, axes, 0))
+      return *simpler ? *simpler : full(withoutAxes(getType(value), axes), 0);
+  return reduce(ReduceKind::Sum, value, axes);
 }
 
 Value Deriving::slice(Value value, ArrayRef<AffineExpr> starts, ArrayRef<AffineExpr> dims,

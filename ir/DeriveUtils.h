@@ -65,9 +65,8 @@ public:
   mlir::Value repeat(mlir::Value value, llvm::ArrayRef<mlir::AffineExpr> dims,
                      llvm::ArrayRef<int64_t> axes);
   mlir::Value reduce(ReduceKind kind, mlir::Value value, llvm::ArrayRef<int64_t> axes);
-  mlir::Value sum(mlir::Value value, llvm::ArrayRef<int64_t> axes) {
-    return reduce(ReduceKind::Sum, value, axes);
-  }
+  /// Factors of `value` that are the same along all axes multiply the sum, not its terms.
+  mlir::Value sum(mlir::Value value, llvm::ArrayRef<int64_t> axes);
   mlir::Value slice(mlir::Value value, llvm::ArrayRef<mlir::AffineExpr> starts,
                     llvm::ArrayRef<mlir::AffineExpr> dims, llvm::ArrayRef<int64_t> steps);
   /// The first elements along each axis.

@@ -6,6 +6,7 @@
 //===------------------------------------------------------------------------------------------===//
 
 #include "ir/LoweringUtils.h"
+#include "ir/Spread.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -89,21 +90,42 @@ static Value reduceRows(Lowering &lowering, const Axes &axes, ReduceKind kind, V
                          });
 }
 
+/// The sum of the squared distances of `input` from `means`, one per row.
+static Value sumSquaredDistances(Lowering &lowering, const Axes &axes, Value input, Value means) {
+  Type f32 = lowering.builder.getF32Type();
+  Value init = lowering.fill(axes.getRowType(f32), lowering.constant(f32, 0));
+  Value sums = lowering.reduce(init, {input, means}, {axes.all, axes.row, axes.row}, axes.parallel,
+                               [&](OpBuilder &b, Location loc, ValueRange x) -> Value {
+                                 Value distance =
+                                     b.create<arith::SubFOp>(loc, widen(b, loc, x[0]), x[1]);
+                                 Value square = b.create<arith::MulFOp>(loc, distance, distance);
+                                 return b.create<arith::AddFOp>(loc, square, x[2]);
+                               });
+  sums.getDefiningOp()->setAttr(kSpreadAttr, lowering.builder.getUnitAttr());
+  return sums;
+}
+
 Lowered ReduceOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   Lowering lowering(builder, getLoc());
   RankedTensorType input = getInput().getType();
-  Value result = reduceRows(lowering, Axes(input, getAxes()), getKind(), operands[0]);
+  Axes axes(input, getAxes());
+  Value result = reduceRows(lowering, axes, getKind(), operands[0]);
   if (getKind() != ReduceKind::Mean)
     return SmallVector<Value>{lowering.convertTo(getType(), result)};
   AffineExpr count = builder.getAffineConstantExpr(1);
   for (int64_t axis : getAxes())
     count = count * getDim(input, axis);
   Value divisor = lowering.sizeAsFloat(count);
-  result = lowering.map(getType(), result, [&](OpBuilder &b, Location loc, ValueRange x) {
-    Value mean = b.create<arith::DivFOp>(loc, x[0], divisor);
-    return narrow(b, loc, mean, getType().getElementType());
-  });
-  return SmallVector<Value>{result};
+  auto divide = [&](RankedTensorType type, Value sums) {
+    return lowering.map(type, sums, [&](OpBuilder &b, Location loc, ValueRange x) {
+      Value mean = b.create<arith::DivFOp>(loc, x[0], divisor);
+      return narrow(b, loc, mean, type.getElementType());
+    });
+  };
+  if ((*this)->hasAttr(kSpreadAttr))
+    result = sumSquaredDistances(lowering, axes, operands[0],
+                                 divide(axes.getRowType(builder.getF32Type()), result));
+  return SmallVector<Value>{divide(getType(), result)};
 }
 
 /// Is `x` the extremum of its row, or a NaN (then the extremum is one too)?

@@ -5,6 +5,7 @@
 //===------------------------------------------------------------------------------------------===//
 #include "passes/FusionPlan.h"
 #include "passes/Passes.h"
+#include "passes/TacticRules.h"
 
 #include "ir/NNOps.h"
 
@@ -242,6 +243,8 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
       if (failed(formIn(*scan.getBody(), machine)))
         return failure();
     }
+    if (machine == Target::Cuda && !isa<nn::ScanOp>(block.getParentOp()))
+      matchVariances(block);
     turnReshapesIntoBroadcasts(block);
     prepareAttention(block);
     FailureOr<FusionPlan> plan = planFusion(block, machine);

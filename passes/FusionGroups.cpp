@@ -41,6 +41,7 @@ unsigned FusionGroups::find(unsigned id) {
 }
 
 void FusionGroups::addConsumer(unsigned producer, unsigned consumer) {
+  groups[find(consumer)].readsOthers = true;
   Links &link = links[find(producer)];
   if (!link.consumers.empty() && find(link.consumers.back()) == find(consumer))
     return;
@@ -48,6 +49,13 @@ void FusionGroups::addConsumer(unsigned producer, unsigned consumer) {
     link.manyConsumers = true;
   else
     link.consumers.push_back(consumer);
+}
+
+bool FusionGroups::mayRead(unsigned consumer, unsigned producer) {
+  const Links &link = links[find(producer)];
+  return link.manyConsumers || llvm::any_of(link.consumers, [&](unsigned known) {
+           return find(known) == find(consumer);
+         });
 }
 
 bool FusionGroups::isReadOnlyAfter(unsigned id, ArrayRef<unsigned> parts, int64_t place) {
@@ -61,8 +69,10 @@ bool FusionGroups::isReadOnlyAfter(unsigned id, ArrayRef<unsigned> parts, int64_
 std::optional<int64_t> FusionGroups::findPlace(ArrayRef<unsigned> parts, ArrayRef<unsigned> reads,
                                                int64_t now) {
   int64_t last = -1;
-  for (unsigned part : parts)
-    last = std::max(last, groups[part].place);
+  for (bool readsOthers : {true, false})
+    for (unsigned part : parts)
+      if (last < 0 || readsOthers)
+        last = groups[part].readsOthers == readsOthers ? std::max(last, groups[part].place) : last;
   auto othersAllow = [&](unsigned part) { return isReadOnlyAfter(part, parts, last); };
   auto isBefore = [&](unsigned read) {
     read = find(read);
@@ -89,6 +99,7 @@ unsigned FusionGroups::merge(ArrayRef<unsigned> parts, int64_t place) {
     into.refusals.append(from.refusals);
     into.openUses += from.openUses;
     into.allCheap &= from.allCheap;
+    into.readsOthers |= from.readsOthers;
     links[part].parent = target;
     for (unsigned consumer : links[part].consumers)
       addConsumer(target, consumer);

@@ -41,6 +41,7 @@ struct Group {
   llvm::SmallVector<Refusal> refusals;
   int64_t openUses = 0; ///< uses of values of the group by ops outside it
   bool allCheap = true;
+  bool readsOthers = false; ///< else it may run as early as anybody wants
 
   /// Neither product nor window nor reduction: may become part of a group that is.
   bool isElementwise() const {
@@ -58,6 +59,8 @@ public:
   unsigned find(unsigned id);
 
   void addConsumer(unsigned producer, unsigned consumer);
+  /// Whether `consumer` may read something of `producer`.
+  bool mayRead(unsigned consumer, unsigned producer);
 
   /// The place of the group that merges `parts` with an op that reads from the groups `reads`, or
   /// nothing if some group would have to run both before and after it. `now` is the end of the

@@ -12,6 +12,7 @@ namespace {
 
 constexpr unsigned MaxAnchorsTried = 3; ///< of the groups with anchors among the operands
 
+constexpr StringRef WaitsForSums = "its sums are known when all blocks are done";
 constexpr StringRef WaitsForReader = "other kernels read it before they end";
 
 bool haveSameRows(const Group &a, const Group &b) {
@@ -41,6 +42,78 @@ void compose(AxisMap &map, const AxisMap &outer) {
 
 } // namespace
 
+bool FusionPlanner::isSpreadOut(const Group &group) const {
+  return target == Target::Cuda && group.kind == nn::FusionRole::Reduction &&
+         !isa<nn::ScanOp>(block.getParentOp()) && isSharedOut(group.space, group.reduced);
+}
+
+bool FusionPlanner::waitForSums(unsigned a, unsigned b) {
+  auto waits = [&](unsigned reader, unsigned sums) {
+    return isSpreadOut(groups[sums]) && groups.mayRead(reader, sums) &&
+           (!groups[reader].isElementwise() ||
+            typicalCount(groups[reader].space) == typicalCount(groups[sums].space));
+  };
+  return waits(a, b) || waits(b, a);
+}
+
+std::optional<unsigned> FusionPlanner::findSibling(Value value, ArrayRef<int64_t> axes,
+                                                   ArrayRef<Reference> references) {
+  constexpr int64_t MostReaders = 16;
+  SmallVector<unsigned> reads;
+  for (const Reference &reference : references)
+    reads.push_back(reference.group);
+  SmallVector<AffineExpr> dims = nn::getDims(cast<RankedTensorType>(value.getType()));
+  if (std::distance(value.use_begin(), value.use_end()) > MostReaders)
+    return std::nullopt;
+  for (Operation *user : value.getUsers()) {
+    if (!isMember(user))
+      continue;
+    const Member &member = members[user];
+    unsigned id = groups.find(member.group);
+    Group &group = groups[id];
+    bool isSum = cast<nn::FusionInterface>(user).getFusionRole() == nn::FusionRole::Reduction;
+    bool runsAlong = isSum ? axes == ArrayRef<int64_t>(getReducedAxes(user))
+                           : member.map && isFull(*member.map, group);
+    bool isSibling = group.kind == nn::FusionRole::Reduction && group.reduced == axes &&
+                     llvm::equal(group.space, dims, nn::areEqual) && runsAlong && !group.closed &&
+                     group.ops.size() < MaxGroupOps;
+    bool waits = llvm::any_of(references, [&](const Reference &reference) {
+      return reference.group == id && repeatsSums(reference);
+    });
+    if (isSibling && !waits && groups.findPlace({id}, reads, now))
+      return id;
+  }
+  return std::nullopt;
+}
+
+std::optional<SmallVector<unsigned>> FusionPlanner::findSums(Operation *op,
+                                                             ArrayRef<Reference> references) {
+  auto isSum = [](Operation *user) {
+    auto fusable = dyn_cast<nn::FusionInterface>(user);
+    return fusable && fusable.getFusionRole() == nn::FusionRole::Reduction;
+  };
+  auto endsProduct = [&](const Reference &reference) {
+    Group &group = groups[reference.group];
+    return !group.closed && !group.isElementwise() && group.kind != nn::FusionRole::Reduction;
+  };
+  bool isForSums = target == Target::Cuda && op->getNumOperands() > 1 && !op->use_empty() &&
+                   llvm::all_of(op->getUsers(), isSum) && llvm::any_of(references, endsProduct);
+  if (!isForSums)
+    return std::nullopt;
+  SmallVector<int64_t> axes = getReducedAxes(*op->user_begin());
+  for (Value operand : op->getOperands())
+    if (std::optional<unsigned> sibling = findSibling(operand, axes, references))
+      return SmallVector<unsigned>{*sibling};
+  return SmallVector<unsigned>();
+}
+
+bool FusionPlanner::repeatsSums(const Reference &reference) {
+  Group &group = groups[reference.group];
+  const std::optional<AxisMap> &own = members[reference.leaf].map;
+  return isSpreadOut(group) && own && reference.map && !isFull(*own, group) &&
+         isFull(*reference.map, group);
+}
+
 StringRef FusionPlanner::whyNot(Operation *op, const Reference &reference) {
   Group &group = groups[reference.group];
   bool isUpdate = stateUpdates.contains(op);
@@ -56,6 +129,8 @@ StringRef FusionPlanner::whyNot(Operation *op, const Reference &reference) {
     return "the kernel is full";
   if (!reference.map)
     return "it is read in another order than it is computed";
+  if (repeatsSums(reference))
+    return WaitsForSums;
   if (isFull(*reference.map, group))
     return {};
   if (group.kind != nn::FusionRole::Reduction || !isPerRow(*reference.map, group))
@@ -120,10 +195,12 @@ SmallVector<unsigned> FusionPlanner::companionsOf(unsigned id, ArrayRef<unsigned
   SmallVector<unsigned> companions;
   bool isReduction = groups[id].kind == nn::FusionRole::Reduction;
   for (unsigned other : anchored)
-    if (other != id && isReduction && haveSameRows(groups[id], groups[other]))
+    if (other != id && isReduction && haveSameRows(groups[id], groups[other]) &&
+        !waitForSums(id, other))
       companions.push_back(other);
   for (unsigned other : elementwise)
-    if (isReduction || groups[other].openUses == countUses(other, references))
+    if (!waitForSums(id, other) &&
+        (isReduction || groups[other].openUses == countUses(other, references)))
       companions.push_back(other);
   return companions;
 }

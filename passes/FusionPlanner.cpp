@@ -20,6 +20,12 @@ bool isView(Operation *op) {
   return fusable && fusable.getFusionRole() == nn::FusionRole::View;
 }
 
+bool isElementwiseOrSum(Operation *op) {
+  auto fusable = dyn_cast_or_null<nn::FusionInterface>(op);
+  return fusable && (fusable.getFusionRole() == nn::FusionRole::Pointwise ||
+                     fusable.getFusionRole() == nn::FusionRole::Reduction);
+}
+
 } // namespace
 
 FailureOr<FusionPlan> FusionPlanner::run() {
@@ -116,7 +122,11 @@ void FusionPlanner::placePointwise(Operation *op) {
   SmallVector<Reference> references = referencesOf(op);
   SmallVector<Refusal> refusals;
   SmallVector<Candidate> candidates = candidatesOf(op, references, refusals);
-  SmallVector<unsigned> parts = chooseParts(references, candidates, refusals);
+  SmallVector<unsigned> parts;
+  if (std::optional<SmallVector<unsigned>> sums = findSums(op, references))
+    parts = *sums;
+  else if (!shouldWait(op, references))
+    parts = chooseParts(references, candidates, refusals);
   if (parts.empty())
     parts = {createGroup(op, nn::FusionRole::Pointwise)};
   const Candidate *chosen =
@@ -134,6 +144,9 @@ void FusionPlanner::placeReduction(Operation *op) {
   std::optional<unsigned> id;
   if (!references.empty())
     id = findRows(references.front(), axes, refusals);
+  if (!id && target == Target::Cuda)
+    if (std::optional<unsigned> sibling = findSibling(op->getOperand(0), axes, references))
+      id = mergeParts({*sibling}, operandMap, references);
   if (!id)
     id = createGroup(op, nn::FusionRole::Reduction);
   Group &group = groups[*id];
@@ -161,6 +174,8 @@ std::optional<unsigned> FusionPlanner::findRows(const Reference &reference, Arra
     reason = "a kernel has one anchor";
   else if (!isFull(*reference.map, group))
     reason = "it is read in another order than it is computed";
+  else if (repeatsSums(reference))
+    reason = "its sums are known when all blocks are done";
   if (reason.empty())
     return reference.group;
   refusals.push_back({reference.group, reason});
@@ -168,8 +183,7 @@ std::optional<unsigned> FusionPlanner::findRows(const Reference &reference, Arra
 }
 
 void FusionPlanner::placeView(Operation *op) {
-  if (auto reshape = dyn_cast<nn::ReshapeOp>(op);
-      reshape && (!mayReadThrough(reshape) || isMember(makerOf(reshape.getInput()))))
+  if (auto reshape = dyn_cast<nn::ReshapeOp>(op); reshape && !mayReadThrough(reshape))
     return placeAlone(op, nn::FusionRole::View);
   if (isa<nn::DequantizeOp>(op) && !isDequantized(op->getResult(0)))
     return placeAlone(op, nn::FusionRole::Pointwise);
@@ -248,11 +262,13 @@ bool FusionPlanner::mayEndIn(const Reference &value, Operation *op) {
 }
 
 /// `x[:, t]` is a slice without its axis of size 1: readers compute its elements from `x`, unless
-/// one of the two must exist anyway.
+/// one of the two must exist anyway. So is what is left of a sum that kept its axis.
 bool FusionPlanner::mayReadThrough(nn::ReshapeOp reshape) {
   Operation *maker = makerOf(reshape.getInput());
-  return maker && maker->getNumOperands() == 1 && !isa<nn::ReshapeOp>(maker) && isView(maker) &&
-         matchDroppedAxes(reshape) && !mustLieInMemory(reshape) && !feedsAttention(reshape);
+  bool isOfView = maker && maker->getNumOperands() == 1 && !isa<nn::ReshapeOp>(maker) &&
+                  isView(maker) && !isMember(maker);
+  return (isOfView || isElementwiseOrSum(maker)) && matchDroppedAxes(reshape) &&
+         !mustLieInMemory(reshape) && !feedsAttention(reshape);
 }
 
 bool FusionPlanner::mayReindex(Operation *op, const Reference &reference) {

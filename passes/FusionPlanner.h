@@ -85,6 +85,22 @@ private:
             llvm::ArrayRef<Reference> references, llvm::ArrayRef<Refusal> refusals);
 
   // FusionMerging.cpp: where an op may go.
+  /// Whether the reduction of the group is shared out among blocks, which know no sum before all of
+  /// them are done.
+  bool isSpreadOut(const Group &group) const;
+  /// Whether group `a` reads what blocks have in common of group `b`, or the other way round.
+  bool waitForSums(unsigned a, unsigned b);
+  /// The reduction along `axes` of a tensor like `value` that something else that reads `value` is
+  /// part of, if what reads `reads` may join it.
+  std::optional<unsigned> findSibling(mlir::Value value, llvm::ArrayRef<int64_t> axes,
+                                      llvm::ArrayRef<Reference> references);
+  /// Where `op`, which only reductions read, goes instead of the end of a product that it would
+  /// store another tensor for: the reduction that reads one of its operands, or a new group.
+  /// Nothing if it is not such an op.
+  std::optional<llvm::SmallVector<unsigned>> findSums(mlir::Operation *op,
+                                                      llvm::ArrayRef<Reference> references);
+  /// Whether `reference` repeats sums along the axes of such a reduction.
+  bool repeatsSums(const Reference &reference);
   /// The reason why a pointwise op may not join the group of `reference`; empty if it may.
   llvm::StringRef whyNot(mlir::Operation *op, const Reference &reference);
   llvm::SmallVector<Candidate> candidatesOf(mlir::Operation *op,
@@ -112,13 +128,20 @@ private:
   /// Has the group `id` compute the cheap ops behind `reference` itself, if that saves a transfer:
   /// they are few, read at most one tensor that is no wider, and need not be in memory anyway.
   bool recompute(const Reference &reference, unsigned id);
+  /// The ops that a reader of `reference` would compute again; empty if it had better read.
+  llvm::SmallVector<mlir::Operation *> findRecomputed(const Reference &reference);
+  /// Whether `op`, which is expensive, should not join what it reads but wait for its only reader,
+  /// which waits for something later: what it reads can be computed again there.
+  bool shouldWait(mlir::Operation *op, llvm::ArrayRef<Reference> references);
   /// Accounts for an operand of a recomputed op: either it is recomputed too, or a view of numbers
   /// or of something small, or it is the one tensor that is read.
-  bool addSource(mlir::Value operand, const Reference &reference, mlir::Value &tensor,
-                 llvm::SmallVectorImpl<mlir::Operation *> &pending);
+  bool addSource(mlir::Value operand, mlir::Operation *reader, const Reference &reference,
+                 mlir::Value &tensor, llvm::SmallVectorImpl<mlir::Operation *> &pending);
   bool isStoredAnyway(mlir::Operation *op);
   static bool isReadCheaper(mlir::Operation *leaf, mlir::Value weight, int64_t wide,
                             int64_t narrow);
+  /// Whether a view repeats something along an axis of 16 or more, so that reading it costs little.
+  bool isRepeated(mlir::Value value) const;
   /// Whether a view or source leads to numbers only.
   bool readsNothing(mlir::Operation *op);
   void addSourcesAsProducers(mlir::Operation *op, unsigned from, unsigned id);

@@ -8,6 +8,7 @@
 #include "passes/Passes.h"
 
 #include "ir/NNOps.h"
+#include "ir/Spread.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -81,6 +82,8 @@ linalg::GenericOp fuseOne(RewriterBase &rewriter, linalg::GenericOp consumer) {
     for (auto [old, replacement] : fused->replacements)
       rewriter.replaceUsesWithIf(
           old, replacement, [&](OpOperand &use) { return use.get().getDefiningOp() != producer; });
+    if (consumer->hasAttr(nn::kSpreadAttr))
+      fused->fusedOp->setAttr(nn::kSpreadAttr, rewriter.getUnitAttr());
     rewriter.eraseOp(consumer);
     if (producer->use_empty())
       rewriter.eraseOp(producer);

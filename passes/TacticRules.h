@@ -9,6 +9,7 @@
 
 #include "passes/Pipelines.h"
 
+#include "mlir/IR/AffineExpr.h"
 #include "mlir/IR/Value.h"
 
 #include "llvm/ADT/STLFunctionalExtras.h"
@@ -63,6 +64,18 @@ struct ProductTactic {
 /// The tactic of `product`. Ops for which `isTaken` holds are in the epilogue of another product.
 ProductTactic chooseProduct(nn::MatmulOp product, Target target,
                             llvm::function_ref<bool(mlir::Operation *)> isTaken);
+
+/// The number of elements, where 64 stands for each size that is not known.
+int64_t typicalCount(mlir::Value value);
+int64_t typicalCount(llvm::ArrayRef<mlir::AffineExpr> dims);
+
+/// Whether a reduction of `space` along the axes `reduced` has so few results, of so many elements
+/// each, that a GPU shares each of them out among blocks: sums of columns, and of a few long rows.
+bool isSharedOut(llvm::ArrayRef<mlir::AffineExpr> space, llvm::ArrayRef<int64_t> reduced);
+
+/// Has the variances that are shared out so, `mean((x - mean(x))^2)`, be computed in one pass over
+/// x: as `nn.reduce mean` with the attribute nn.spread.
+void matchVariances(mlir::Block &block);
 
 /// Whether the library and a kernel of our own may both do `product`, and what the choice depends
 /// on: "product bf16 4096x768x768 nt" (rows, columns, depth).

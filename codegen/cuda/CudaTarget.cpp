@@ -41,6 +41,9 @@ Result<Scheduled> schedule(const KernelBody &body) {
   // threads read neighbouring ones.
   if (body.anchor == "convolution")
     return schedulePointwise(body);
+  if (body.anchor == "reduction")
+    if (Result<Scheduled> scheduled = scheduleColumns(body))
+      return scheduled;
   if (body.anchor == "reduction" || isProduct)
     if (Result<Scheduled> scheduled = scheduleRows(body))
       return scheduled;
@@ -104,6 +107,8 @@ std::string signature(const std::vector<Parameter> &parameters, const Scheduled 
   }
   for (size_t i = 0; i < scheduled.maps.size(); ++i)
     list += ",\n    NNC_MAP_PARAMETER map" + std::to_string(i);
+  if (scheduled.scratch)
+    list += ",\n    unsigned *scratch,\n    unsigned *arrivals";
   std::string cluster =
       scheduled.cluster > 1 ? "NNC_CLUSTER(" + std::to_string(scheduled.cluster) + ") " : "";
   unsigned resident = scheduled.persists ? scheduled.persists : scheduled.together;
@@ -136,7 +141,7 @@ bool mayBeTile(StringRef name, const Scheduled &scheduled) {
 std::optional<CudaPhase> phaseOf(const KernelBody &body, const Scheduled &scheduled) {
   Result<std::vector<Parameter>> parameters = parametersOf(body);
   bool knowsItsBlock = scheduled.statements.find("blockIdx") == std::string::npos;
-  if (!parameters || !knowsItsBlock || scheduled.threads != body.threads ||
+  if (!parameters || !knowsItsBlock || scheduled.threads != body.threads || scheduled.scratch ||
       scheduled.sharedBytes != 0 || scheduled.cluster != 1)
     return std::nullopt;
   CudaPhase phase;
@@ -332,6 +337,8 @@ Result<CudaKernel> emitAlone(nn::KernelOp op, const Scheduled &scheduled) {
   kernel.startsEarly = scheduled.waits && !readScalars(body, scheduled.statements);
   kernel.grid = AffineMap::get(0, body.dimNames.size(), {scheduled.blocks}, op.getContext());
   kernel.maps = scheduled.maps;
+  if (scheduled.scratch)
+    kernel.scratch = AffineMap::get(0, body.dimNames.size(), {scheduled.scratch}, op.getContext());
   return kernel;
 }
 
@@ -348,6 +355,7 @@ public:
     // The same text may run on another number of blocks only if sizes are equal; still, per kernel.
     CudaKernel result = place->second;
     result.grid = kernel.grid;
+    result.scratch = kernel.scratch;
     result.maps = std::move(kernel.maps);
     return result;
   }

@@ -68,6 +68,10 @@ struct CudaKernel {
   unsigned persists = 0;
   std::vector<MappedTensor> maps; ///< parameters after all others
   bool hasTable = false; ///< operands and results of all its parts are one parameter (parts.cuh)
+  /// ()[dims of the entry] -> (numbers of 4 bytes that a launch has for itself), null if none: then
+  /// two parameters more are last, `void *scratch` and `unsigned *arrivals`, zeros before and after
+  /// a launch.
+  mlir::AffineMap scratch;
   /// Of a kernel in a scan, if it can be part of a larger one; all of one outermost scan have
   /// equally many threads.
   std::optional<CudaPhase> phase;

@@ -79,6 +79,15 @@ void Evaluator::accumulate(linalg::LinalgOp op, const std::vector<std::string> &
     out.line(sum + " = " + text + ";");
 }
 
+void Evaluator::accumulateAt(linalg::LinalgOp op, const std::vector<std::string> &sums,
+                             const IndexList &loops) {
+  commentOn(op);
+  Frame frame;
+  frame.op = op;
+  frame.loops = loops;
+  accumulate(op, sums, frame);
+}
+
 void Evaluator::reduceAlone(linalg::LinalgOp op, const std::vector<std::string> &sums, Frame &frame,
                             const IndexList &extents) {
   unsigned opened = 0;

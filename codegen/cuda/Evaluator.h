@@ -38,6 +38,10 @@ public:
   /// it does not depend may be null.
   std::string bodyValue(mlir::linalg::LinalgOp op, mlir::Value value, const IndexList &loops);
 
+  /// Has `sums`, one variable per result of the reduction `op`, take in the iteration `loops`.
+  void accumulateAt(mlir::linalg::LinalgOp op, const std::vector<std::string> &sums,
+                    const IndexList &loops);
+
   /// Where an element is in the memory of an argument, if it is there and not computed.
   struct Address {
     std::string pointer;     ///< "in0"

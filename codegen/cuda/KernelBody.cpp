@@ -67,6 +67,7 @@ KernelBody describeKernel(nn::KernelOp kernel) {
     llvm::append_range(body.updateStart, kernel.getStart()->getResults());
     llvm::append_range(body.updateStep, *kernel.getStep());
   }
+  body.isInLoop = isa<nn::ScanOp>(kernel->getParentOp());
   Operation *entry = entryOf(kernel);
   if (!entry)
     return body;

@@ -42,6 +42,7 @@ struct KernelBody {
   bool allowsTf32 = false;              ///< f32 factors of its product may be rounded to TF32
   unsigned threads = 0;                 ///< that a block must have; 0: any
   TacticBook *tactics = nullptr;        ///< who chooses; null: the cost model
+  bool isInLoop = false;                ///< a step of a loop
   // Of a kernel that becomes part of a loop's kernel.
   unsigned residentBytes = 0;         ///< shared memory in which its weights may stay
   std::vector<bool> isInvariant;      ///< by argument: the same in all iterations

@@ -17,6 +17,9 @@ namespace {
 
 /// Rows up to these lengths are a thread's and a warp's; longer ones a block's.
 constexpr int64_t ThreadRow = 8, WarpRow = 1024;
+/// From this length on a row that is read again is not in the cache any more if many blocks share
+/// it, so blocks are large.
+constexpr int64_t VeryLongRow = 16384;
 
 /// How many threads share a row, and how many rows a block has.
 struct Sharing {
@@ -135,6 +138,8 @@ Sharing RowWriter::chooseSharing() {
   if (longest <= ThreadRow || (isAlongRows && rows >= 32))
     return {1, body.threads ? body.threads : 128};
   unsigned threads = body.threads ? body.threads : 256;
+  if (!body.threads && longest >= VeryLongRow)
+    threads = 1024;
   if (longest > WarpRow || (rows <= 64 && longest > 256))
     return {threads, 1};
   return {32, threads / 32};

@@ -28,6 +28,10 @@ struct Scheduled {
   unsigned sharedElsewhere = 0; ///< instead of sharedBytes, on GPUs without what bulk.cuh has
   std::optional<ResidentProduct> resident = {};
   std::optional<ElementReads> reads = {};
+  /// Numbers of 4 bytes that the launch has for itself, as `scratch`; then `arrivals` counts blocks
+  /// that are done with their part, of up to format::MaxArrivals tiles, and is zeros before and
+  /// after.
+  mlir::AffineExpr scratch = {};
   bool waits = false;      ///< for the kernels before it, having begun to read weights
   std::string tactic = {}; ///< for people: the template and its parameters
   int64_t partThreads = 0; ///< of a part: how many threads have something to do
@@ -44,6 +48,10 @@ Result<Scheduled> schedulePart(const KernelBody &body);
 /// Rows: what is needed by a reduction is read by a warp or a block together. Fails, with a reason
 /// that is not the user's business, if the kernel is not of that form.
 Result<Scheduled> scheduleRows(const KernelBody &body);
+
+/// Reductions of few results: sums of columns, and of a few long rows, that blocks share out on the
+/// template columns.cuh. Fails as above.
+Result<Scheduled> scheduleColumns(const KernelBody &body);
 
 /// One contraction or convolution with what is fused around it, on the template gemm.cuh. Fails as
 /// above.

@@ -34,6 +34,17 @@ NNC_INLINE void gridBarrier(unsigned *arrived) {
   __syncthreads();
 }
 
+/// Counts one more, and gives how many there were. Whoever is told a number sees what those who got
+/// smaller ones, and their blocks up to their last barrier, had written.
+NNC_INLINE unsigned countArrival(unsigned *counter) {
+  unsigned before;
+  asm volatile("atom.add.acq_rel.gpu.global.u32 %0, [%1], 1;"
+               : "=r"(before)
+               : "l"(counter)
+               : "memory");
+  return before;
+}
+
 // Clusters: blocks that run at once and read each other's dynamic shared memory. A kernel says
 // NNC_CLUSTER(Blocks) behind its bounds. Where there are none (before sm_90), the first block of
 // each cluster does the work of all; the others have nothing to do.
@@ -157,6 +168,13 @@ template <> NNC_INLINE unsigned packPair<struct f16>(float low, float high) {
 NNC_INLINE float powerOfTwo(float value) {
   float result;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(value));
+  return result;
+}
+
+/// 1 / value, within one unit of the last place.
+NNC_INLINE float reciprocal(float value) {
+  float result;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(value));
   return result;
 }
 

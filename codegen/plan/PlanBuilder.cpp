@@ -363,9 +363,20 @@ private:
     launch.persists = info->second.persists;
     for (const MappedTensor &map : info->second.maps)
       launch.maps.push_back(addMap(map));
+    if (AffineMap scratch = info->second.scratch)
+      launch.scratch = addScratch(scratch.getResult(0), kernel);
     finish(std::move(launch), launchName(kernel, parts.size()), kernel.getLoc());
     if (AffineMap grid = info->second.phaseGrid; depth > 0 && grid)
       launches[steps->back().get()] = {kernel, pool.add(grid.getResult(0))};
+  }
+
+  /// Memory that a launch has for itself: so many numbers.
+  int32_t addScratch(AffineExpr count, nn::KernelOp kernel) {
+    RankedTensorType type = nn::getTensorType(count, Float32Type::get(kernel.getContext()));
+    uint32_t buffer =
+        newBuffer(type, format::BufferKind::Arena, 0, kernel.getKernelName().str() + ".scratch");
+    touch(buffer);
+    return static_cast<int32_t>(buffer);
   }
 
   /// The buffer of a result that a kernel is about to write.

@@ -41,7 +41,8 @@ struct LaunchInfo {
   unsigned sharedElsewhere = 0;   ///< CudaKernel::sharedElsewhere
   unsigned persists = 0;          ///< CudaKernel::persists
   std::vector<MappedTensor> maps = {};
-  bool hasTable = false; ///< CudaKernel::hasTable
+  bool hasTable = false;        ///< CudaKernel::hasTable
+  mlir::AffineMap scratch = {}; ///< CudaKernel::scratch
 };
 
 /// A step of a loop that a kernel may run as a whole.

@@ -4,6 +4,7 @@
 
 #include "runtime/NanSearch.h"
 #include "runtime/StateSizes.h"
+#include "runtime/format/Counters.h"
 
 #include <algorithm>
 #include <bit>
@@ -128,11 +129,11 @@ Result<void> CudaExecutor::allocateMemory() {
   arena = std::move(*memory);
   if (Result<void> allocated = allocateStates(); !allocated)
     return allocated;
-  Result<DeviceMemory> counter = gpu->allocate(sizeof(unsigned), "a counter of " + engine->name());
+  Result<DeviceMemory> counter = gpu->allocate(CounterBytes, "the counters of " + engine->name());
   if (!counter)
     return counter.error();
   arrived = std::move(*counter);
-  NNC_CUDA_TRY(gpu->api(), cuMemsetD8Async, arrived.get(), 0, sizeof(unsigned), stream);
+  NNC_CUDA_TRY(gpu->api(), cuMemsetD8Async, arrived.get(), 0, CounterBytes, stream);
   if (!shared->blasHandle())
     return {};
   workspaceSize = workspaceBytes(gpu->capability());

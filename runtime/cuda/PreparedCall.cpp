@@ -1,6 +1,7 @@
 #include "runtime/cuda/PreparedCall.h"
 #include "runtime/LoopBuffers.h"
 #include "runtime/cuda/CopyMaps.h"
+#include "runtime/format/Counters.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -19,7 +20,7 @@ PreparedCall::PreparedCall(const CudaModel &model, const ModelT &plan, const Ent
   forEachStep(entry.steps, [&](const StepT &step) {
     if (const LaunchT *launch = step.what.AsLaunch())
       mostArguments =
-          std::max(mostArguments, launch->buffers.size() + dims.size() + launch->maps.size());
+          std::max(mostArguments, launch->buffers.size() + dims.size() + launch->maps.size() + 2);
     if (const LoopT *loop = step.what.AsLoop())
       mostArguments = std::max(mostArguments, loop->buffers.size() + dims.size() +
                                                   loop->grids.size() + loop->values.size() + 1);
@@ -116,6 +117,11 @@ Result<void> PreparedCall::launch(const LaunchT &launch, CUstream stream) {
     return made;
   for (CUtensorMap &map : maps)
     arguments[count++] = &map;
+  CUdeviceptr counters = arrived + ArrivalsOffset;
+  if (launch.scratch >= 0) {
+    arguments[count++] = &buffers[static_cast<size_t>(launch.scratch)];
+    arguments[count++] = &counters;
+  }
   if (launch.persists)
     grid[0] = static_cast<unsigned>(
         std::min<int64_t>(grid[0], int64_t{launch.persists} * model.device()->multiprocessors()));

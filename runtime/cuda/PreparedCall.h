@@ -60,7 +60,7 @@ private:
   std::vector<CUdeviceptr> scalars;
   std::map<const format::GemmT *, std::unique_ptr<GemmPlan>> gemms;
   std::vector<void *> arguments; // of the launch being made
-  CUdeviceptr arrived = 0;       // what blocks of a loop's kernel count at barriers
+  CUdeviceptr arrived = 0;       // what blocks count: CounterBytes, 0 before the first call
   GraphExecOwner graph;
 };
 

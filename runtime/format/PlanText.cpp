@@ -177,6 +177,8 @@ private:
       text += fmt::format(" persists {}", launch.persists);
     for (const std::unique_ptr<CopyMapT> &map : launch.maps)
       text += fmt::format(" maps %{}", launch.buffers[map->operand]);
+    if (launch.scratch >= 0)
+      text += fmt::format(" scratch %{}", launch.scratch);
     if (model.kernels[launch.kernel]->early)
       text += " early";
     if (launch.update)

@@ -353,6 +353,10 @@ private:
       NNC_TRY(requireSize(expr));
     for (const std::unique_ptr<CopyMapT> &map : launch.maps)
       NNC_TRY(verifyMap(launch, *map));
+    NNC_TRY(require(launch.scratch >= -1 && (cuda || launch.scratch == -1),
+                    "the plan has a launch with malformed memory of its own"));
+    if (launch.scratch >= 0)
+      NNC_TRY(requireBuffer(static_cast<uint32_t>(launch.scratch)));
     if (launch.work)
       NNC_TRY(verifyWork(*launch.work, launch.buffers.size()));
     return require(!cuda || launch.block.size() == 3, "the plan has a malformed block");

@@ -221,7 +221,8 @@ private:
                                                  emitted.sharedElsewhere,
                                                  emitted.persists,
                                                  emitted.maps,
-                                                 emitted.hasTable};
+                                                 emitted.hasTable,
+                                                 emitted.scratch};
       if (emitted.phase)
         phases[kernel.getOperation()] = *emitted.phase;
       if (isNew)

@@ -64,6 +64,7 @@ template <class T> inline const T *sharedOf(const T *here, int rank) {
 }
 /// Threads take turns only at barriers, so nothing can come between.
 template <class T> NNC_INLINE void addAtomically(T *place, T value) { *place += value; }
+NNC_INLINE unsigned countArrival(unsigned *counter) { return (*counter)++; }
 
 /// All lanes put their values down, wait for each other, and read one. A lane can be one shuffle
 /// ahead of another at most, so two slots suffice.
@@ -108,6 +109,7 @@ inline unsigned short floatToBf16(float value) {
 template <class T> inline unsigned packPair(float low, float high) {
   return T(low).bits | (unsigned)T(high).bits << 16;
 }
+inline float reciprocal(float value) { return 1.0f / value; }
 inline float powerOfTwo(float value) { return value < -126 ? 0 : exp2f(value); }
 inline float maximum(float a, float b) { return a > b || a != a ? a : b; }
 inline float minimum(float a, float b) { return a < b || a != a ? a : b; }

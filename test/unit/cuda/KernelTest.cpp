@@ -8,6 +8,7 @@
 #include "ir/TacticAttr.h"
 #include "passes/Passes.h"
 #include "runtime/cuda/Driver.h"
+#include "runtime/format/Counters.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Parser/Parser.h"
@@ -194,6 +195,12 @@ std::vector<Bytes> KernelTest::run(const std::vector<int64_t> &dims,
     }
     for (auto &map : maps)
       params.push_back(&map);
+    bool hasScratch = impl->emitted.scratch && impl->emitted.scratch.getNumResults() > 0;
+    Guarded scratch(hasScratch ? 4 * evaluate(impl->emitted.scratch.getResult(0), dims) : 0);
+    std::vector<unsigned> arrivals(format::MaxArrivals, 0);
+    void *ownMemory[] = {scratch.data(), arrivals.data()};
+    if (hasScratch)
+      params.insert(params.end(), {&ownMemory[0], &ownMemory[1]});
     if (impl->emitted.persists)
       grid[0] = std::min(grid[0], 2U);
     twin::setThreadOrder(order);
@@ -201,6 +208,8 @@ std::vector<Bytes> KernelTest::run(const std::vector<int64_t> &dims,
         impl->library->launch(impl->emitted.symbol, {grid[0], grid[1], grid[2]},
                               impl->emitted.block, impl->emitted.sharedBytes, params.data());
     EXPECT_TRUE(bool(done)) << done.error().message;
+    EXPECT_TRUE(scratch.zonesAreIntact()) << source();
+    EXPECT_EQ(arrivals, std::vector<unsigned>(format::MaxArrivals, 0));
     std::vector<Bytes> outputs;
     for (auto [i, buffer] : llvm::enumerate(memory)) {
       EXPECT_TRUE(buffer.zonesAreIntact()) << "around buffer " << i << "\n" << source();

@@ -134,10 +134,10 @@ TEST(Container, otherVersions) {
   std::vector<std::byte> bytes = smallContainer();
   bytes[8] = std::byte(FormatVersion + 1);
   EXPECT_EQ(errorOf(bytes),
-            "x.bin was made by a newer version of nnc (format 5; this one reads 4)");
+            "x.bin was made by a newer version of nnc (format 6; this one reads 5)");
   bytes[8] = std::byte(0);
   EXPECT_EQ(errorOf(bytes), "x.bin was made by an older version of nnc (format 0; this one reads "
-                            "4): compile it again");
+                            "5): compile it again");
 }
 
 TEST(Container, unreadableFiles) {
