@@ -484,9 +484,10 @@ def not_a_number(tools):
 
 
 def not_a_number_inside(tools, target):
-    """The kernel (what is computed before the sum is fused into it) and its line are found, from the beginning and from a checkpoint."""
-    line = next(i for i, text in enumerate(ROOTS.splitlines(), 1) if "sum(" in text)
-    column = ROOTS.splitlines()[line - 1].index("sum(") + 1
+    """The kernel and its line are found, from the beginning and from a checkpoint. The root is fused with one of the sums."""
+    kernel = "mean" if "cuda" in target else "sum"
+    line = next(i for i, text in enumerate(ROOTS.splitlines(), 1) if f"{kernel}(" in text)
+    column = ROOTS.splitlines()[line - 1].index(f"{kernel}(") + 1
     (tools.at / "roots.nn").write_text(ROOTS)
     tools.passes("nnc", "roots.nn", *target, "-o", "roots.bin", out=None)
     data = ("--data", "arrays:x=x.npy", "--batch", "1", "--log-every", "1000")
@@ -494,7 +495,7 @@ def not_a_number_inside(tools, target):
         status, said, error = tools.run("nnc-train", "roots.bin", *data, "--out", name, "--epochs", "2", *more)
         hint = "; saved/last.safetensors is from before it" if more else "; roots/last.safetensors is from before it"
         tools.expect("the operation", (status, error), (1, (
-            "nnc-train: error: the loss is nan in step 7, batch 3 of epoch 2: the first kernel that makes one is `sum` at "
+            f"nnc-train: error: the loss is nan in step 7, batch 3 of epoch 2: the first kernel that makes one is `{kernel}` at "
             f"roots.nn:{line}:{column}{hint}; --nan=skip leaves such steps out\n")))
         tools.expect("said", said.splitlines()[-1].startswith("looking for what made it: from "), True)
 
