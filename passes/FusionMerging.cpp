@@ -94,7 +94,9 @@ std::optional<SmallVector<unsigned>> FusionPlanner::findSums(Operation *op,
   };
   auto endsProduct = [&](const Reference &reference) {
     Group &group = groups[reference.group];
-    return !group.closed && !group.isElementwise() && group.kind != nn::FusionRole::Reduction;
+    // What nobody else reads would be stored instead of what `op` makes of it, not beside it.
+    return !group.closed && !group.isElementwise() && group.kind != nn::FusionRole::Reduction &&
+           !reference.leaf->hasOneUse();
   };
   bool isForSums = target == Target::Cuda && op->getNumOperands() > 1 && !op->use_empty() &&
                    llvm::all_of(op->getUsers(), isSum) && llvm::any_of(references, endsProduct);

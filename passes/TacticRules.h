@@ -32,8 +32,8 @@ bool isCheap(mlir::Operation *op);
 /// to something in memory only give these. Neighbours along the last axis stay neighbours, unless
 /// the reader takes one element after another (`anyAxis`).
 bool isReadByStrides(mlir::Operation *view, bool anyAxis);
-/// Whether attention, or its gradients, write all of `parts`, which nothing else reads, side by side
-/// along `axis`.
+/// Whether attention, or its gradients, write all of `parts`, which nothing else reads, side by
+/// side along `axis`.
 bool areWrittenSideBySide(mlir::ValueRange parts, int64_t axis);
 /// Whether attention, or its gradients, write the view `op` of results instead of these.
 bool isWrittenByStrides(mlir::Operation *op);

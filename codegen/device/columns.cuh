@@ -44,8 +44,7 @@ struct SpreadSums {
 };
 
 /// Combines the values of a warp's lanes whose numbers differ by a multiple of `Apart`.
-template <int Apart, class T, class Combine>
-NNC_INLINE T combineLanes(T value, Combine combine) {
+template <int Apart, class T, class Combine> NNC_INLINE T combineLanes(T value, Combine combine) {
   NNC_UNROLL
   for (int lanes = 16; lanes >= Apart; lanes >>= 1)
     value = combine(value, shuffleXor(value, lanes));

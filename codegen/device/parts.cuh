@@ -15,9 +15,9 @@ template <int N> struct Table {
 
 /// What the blocks from `first` on do.
 struct Part {
-  unsigned first;         ///< block of the grid
-  int count;              ///< threads that have something to do
-  unsigned short what;    ///< function
+  unsigned first;                   ///< block of the grid
+  int count;                        ///< threads that have something to do
+  unsigned short what;              ///< function
   unsigned short operands, results; ///< where its addresses begin in the table
 };
 

@@ -21,8 +21,8 @@ IDS = npy_bytes((1,), (1,), "<i4")
 DAMAGED = re.compile(
     r"nnc-run: error: broken\.bin (is not a model\.bin"
     r"|is truncated: expected \d+ bytes, found \d+"
-    r"|was made by an older version of nnc \(format \d+; this one reads 4\): compile it again"
-    r"|was made by a newer version of nnc \(format \d+; this one reads 4\)"
+    r"|was made by an older version of nnc \(format \d+; this one reads 5\): compile it again"
+    r"|was made by a newer version of nnc \(format \d+; this one reads 5\)"
     r"|is damaged: the header has changed since it was written"
     r"|is damaged: section `(plan|weights|cpu)` (is not preceded by zeros|has changed since it was written))\n"
 )
@@ -46,8 +46,8 @@ def broken_models(tools):
         refused(f"bit {at % 8} of byte {at} flipped", data)
     refused("longer", good + bytes(8), re.compile(
         r"nnc-run: error: broken\.bin is damaged: 8 bytes follow its end\n"))
-    refused("future", good[:8] + b"\5\0\0\0" + good[12:], re.compile(
-        r"nnc-run: error: broken\.bin was made by a newer version of nnc \(format 5; this one reads 4\)\n"))
+    refused("future", good[:8] + b"\6\0\0\0" + good[12:], re.compile(
+        r"nnc-run: error: broken\.bin was made by a newer version of nnc \(format 6; this one reads 5\)\n"))
 
 
 def models(tools):
