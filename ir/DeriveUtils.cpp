@@ -176,7 +176,7 @@ std::optional<Value> simplerSum(Deriving &d, Value value, ArrayRef<int64_t> axes
     if (!a || !b)
       return std::nullopt;
     if (!*b)
-      return *a;
+      return a;
     bool isAdd = isa<AddOp>(op);
     return !*a ? (isAdd ? *b : d.neg(*b)) : isAdd ? d.add(*a, *b) : d.sub(*a, *b);
   }

@@ -237,7 +237,8 @@ int64_t ColumnWriter::vectorWidth() const {
   return most;
 }
 
-/// False where a thread, a warp or a block for each column is as good.
+/// False where a thread, a warp or a block for each column is as good, which have no results with a
+/// number per element unless columns are rows in memory.
 bool ColumnWriter::chooseShape() {
   for (auto [axis, dim] : llvm::enumerate(space))
     if (math.constantOf(dim) != 1)
@@ -255,7 +256,9 @@ bool ColumnWriter::chooseShape() {
       !body.isInLoop && !body.threads &&
       math.rangeOf(columns.ceilDiv(shape.columns())).high <= int64_t(format::MaxArrivals);
   shape.parts = canMeet ? std::max<int64_t>(1, parts) : 1;
-  return shape.isAcross ? length >= ShortestColumn : shape.parts > 1;
+  if (shape.isAcross || !full.empty())
+    return length >= ShortestColumn;
+  return shape.parts > 1;
 }
 
 std::optional<nnc::Error> ColumnWriter::plan() {

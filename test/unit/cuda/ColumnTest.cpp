@@ -72,6 +72,24 @@ TEST_F(Column, ChannelsInTheMiddle) {
   }
 }
 
+/// Too few rows for several blocks a column; still better than a thread a column, which is what is
+/// left where each element is a result too.
+TEST_F(Column, FewChannelsInTheMiddleBesideTheirElements) {
+  std::string t = "tensor<16x5x8x8xf32>", c = "tensor<5xf32>";
+  build("%x: " + t, "%o:2 = nn.kernel \"both\" (%x : " + t + ") -> (" + t + ", " + c +
+                        ") attributes {anchor = \"reduction\"} {\n^bb0(%a: " + t +
+                        "):\n%d = nn.neg %a : " + t +
+                        "\n%s = nn.reduce sum %d {axes = array<i64: 0, 2, 3>} : " + t + " -> " + c +
+                        "\nnn.yield %d, %s : " + t + ", " + c + "\n}");
+  EXPECT_NE(source().find("combineColumns"), std::string::npos) << source();
+  auto x = randomFloats(size_t{16} * 5 * 64), negative = x;
+  for (float &value : negative)
+    value = -value;
+  auto out = run({1, 1}, {bytesOf(x)});
+  EXPECT_EQ(valuesOf<float>(out.at(0)), negative);
+  expectNear(valuesOf<float>(out.at(1)), sums(negative, 5, 64));
+}
+
 TEST_F(Column, EverythingIsOneSum) {
   build("%x: tensor<300x1000xf32>", sum("tensor<300x1000xf32>", "tensor<f32>", "0, 1"));
   EXPECT_NE(source().find("arrivesLast"), std::string::npos) << source();
