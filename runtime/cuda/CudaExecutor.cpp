@@ -2,6 +2,7 @@
 #include "runtime/cuda/PortMemory.h"
 #include "runtime/cuda/PreparedCall.h"
 
+#include "runtime/Heaviest.h"
 #include "runtime/NanSearch.h"
 #include "runtime/StateSizes.h"
 #include "runtime/format/Counters.h"
@@ -120,12 +121,15 @@ Result<void> CudaExecutor::prepare() {
 }
 
 Result<void> CudaExecutor::allocateMemory() {
-  uint64_t arenaBytes = 0;
-  for (const std::unique_ptr<EntryT> &entry : engine->model().entries)
-    arenaBytes = std::max(arenaBytes, entry->arena_bytes);
+  const std::vector<std::unique_ptr<EntryT>> &entries = engine->model().entries;
+  auto largest = std::ranges::max_element(
+      entries, {}, [](const std::unique_ptr<EntryT> &entry) { return entry->arena_bytes; });
+  const uint64_t arenaBytes = largest == entries.end() ? 0 : (*largest)->arena_bytes;
   Result<DeviceMemory> memory = gpu->allocate(arenaBytes, "the arena of " + engine->name());
-  if (!memory)
-    return memory.error();
+  if (!memory) {
+    std::string heaviest = arenaBytes ? heaviestOf(**largest) : "";
+    return Error{memory.error().message + (heaviest.empty() ? "" : "; " + heaviest)};
+  }
   arena = std::move(*memory);
   if (Result<void> allocated = allocateStates(); !allocated)
     return allocated;

@@ -318,6 +318,9 @@ TEST_F(CudaRun, imagesThatDoNotLoadAreCompiledAnew) {
 TEST_F(CudaRun, tooLittleMemory) {
   ModelT model = makeCudaModel();
   model.entries[0]->arena_bytes = uint64_t{1} << 50;
+  for (const std::unique_ptr<BufferT> &buffer : model.entries[0]->buffers)
+    if (buffer->kind == BufferKind::Arena)
+      buffer->name = "fc" + std::to_string(buffer->offset);
   Result<Engine> engine = loadCuda(model, {Scale, Count});
   ASSERT_TRUE(engine) << engine.error().message;
   Result<Session> session = engine->session();
@@ -325,7 +328,12 @@ TEST_F(CudaRun, tooLittleMemory) {
   std::string start = fmt::format("not enough memory on {} for the arena of tiny.bin: needed "
                                   "1024.0 TiB, free ",
                                   gpu->name());
-  EXPECT_TRUE(session.error().message.starts_with(start)) << session.error().message;
+  const std::string &message = session.error().message;
+  EXPECT_TRUE(message.starts_with(start)) << message;
+  EXPECT_EQ(message.substr(message.find(';')),
+            "; the largest value of `forward` is `fc64` (16.0 KiB), planned for B = 1024: `nnc "
+            "--dim` fixes sizes")
+      << message;
 }
 
 TEST_F(CudaRun, noSuchGpu) {
