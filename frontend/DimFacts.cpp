@@ -144,9 +144,29 @@ DimInterval boundRemainder(const DimRemainder &part, const DimFacts &facts) {
 
 } // namespace
 
+/// What `fact >= 0` says of a variable that it is made of alone: `H - 4`, `64 - H`.
+static void narrow(DimInterval &range, const std::string &name, const Dim &fact) {
+  Dim::Terms terms = fact.getTerms();
+  if (terms.empty() || terms.size() > 2 || (terms.size() == 2 && !terms[1].factors.empty()))
+    return;
+  const Dim::Term &term = terms.front();
+  if (term.factors.size() != 1 || term.factors[0].power != 1 || !term.factors[0].atom->variable ||
+      term.factors[0].atom->variable->name != name)
+    return;
+  int64_t constant = terms.size() == 2 ? terms[1].coefficient : 0;
+  if (term.coefficient == 1)
+    range.low = std::max(range.low, -constant);
+  else if (term.coefficient == -1)
+    range.high = std::min(range.high, constant);
+}
+
 DimInterval DimFacts::rangeOf(const std::string &name) const {
   auto found = ranges.find(name);
-  return found == ranges.end() ? DimInterval{1, INT64_MAX} : found->second;
+  const DimInterval stated = found == ranges.end() ? DimInterval{1, INT64_MAX} : found->second;
+  DimInterval range = stated;
+  for (const Dim &fact : nonNegative)
+    narrow(range, name, fact);
+  return range.low <= range.high ? range : stated; // no size meets all: the call will say so
 }
 
 std::optional<int64_t> Dim::evaluate(const DimSizes &sizes) const {

@@ -187,6 +187,16 @@ TEST(DimGuards, RemaindersAndEquations) {
   EXPECT_FALSE(solveEquation(Dim(3), 4));
 }
 
+/// What a module that is called requires bounds the sizes of its caller.
+TEST(DimFacts, GuardsOfOneVariableAreBounds) {
+  DimFacts facts{{{"H", {1, 1024}}}, {H - 4, 64 - H, H + T}};
+  EXPECT_EQ((H + 1).floorDiv(2).bounds(facts).low, 2);
+  EXPECT_EQ(H.bounds(facts).high, 64);
+  EXPECT_EQ(T.bounds(facts).low, 1);
+  DimFacts none{{{"H", {1, 16}}}, {H - 32}};
+  EXPECT_EQ(H.bounds(none).high, 16);
+}
+
 TEST(DimFacts, Bounds) {
   DimFacts facts{{{"H", {16, 1024}}, {"B", {1, 64}}}, {}};
   EXPECT_EQ((H - 1).bounds(facts).low, 15);

@@ -70,6 +70,21 @@ TEST(Train, TheRangesOfSizesAreThoseThatTheModelRequires) {
   EXPECT_EQ(count(text, "nn.ranges = [array<i64: 1, 64>]"), 3u) << text;
 }
 
+TEST(Train, WhatTheModelRequiresHoldsInIt) {
+  Compilation run(R"(
+model Net() {
+  conv = Conv2d(1, 2, 3, stride=2, padding=1)
+  fn forward(x: float[B, 1, H, H]) -> float[B, 2] requires B in 1..=8, H in 4..=64 =
+    x |> conv |> avg_pool(2) |> global_avg_pool
+}
+train net = Net() {
+  optimizer = SGD(lr=0.1)
+  fn loss(x: float[B, 1, H, H]) -> (loss: f32[]) = f32(mean(net(x)))
+}
+)");
+  EXPECT_EQ(run.emit().messages(), "");
+}
+
 TEST(Train, AnEntryPointAloneIsEmittedIfWanted) {
   FrontendOptions options;
   options.entries = {"eval_step"};
