@@ -1,5 +1,5 @@
 // What can be said of a dimension without knowing its variables: values, bounds and proofs.
-#include "frontend/Dim.h"
+#include "frontend/DimBounds.h"
 
 #include "frontend/DimNormal.h"
 
@@ -144,20 +144,24 @@ DimInterval boundRemainder(const DimRemainder &part, const DimFacts &facts) {
 
 } // namespace
 
-/// What `fact >= 0` says of a variable that it is made of alone: `H - 4`, `64 - H`.
-static void narrow(DimInterval &range, const std::string &name, const Dim &fact) {
-  Dim::Terms terms = fact.getTerms();
+std::optional<DimBound> boundOf(const Dim &value) {
+  Dim::Terms terms = value.getTerms();
   if (terms.empty() || terms.size() > 2 || (terms.size() == 2 && !terms[1].factors.empty()))
-    return;
+    return std::nullopt;
   const Dim::Term &term = terms.front();
-  if (term.factors.size() != 1 || term.factors[0].power != 1 || !term.factors[0].atom->variable ||
-      term.factors[0].atom->variable->name != name)
-    return;
+  if (term.factors.size() != 1 || term.factors[0].power != 1 || !term.factors[0].atom->variable)
+    return std::nullopt;
+  const std::string &name = term.factors[0].atom->variable->name;
   int64_t constant = terms.size() == 2 ? terms[1].coefficient : 0;
   if (term.coefficient == 1)
-    range.low = std::max(range.low, -constant);
-  else if (term.coefficient == -1)
-    range.high = std::min(range.high, constant);
+    return DimBound{name, {-constant, INT64_MAX}};
+  if (term.coefficient == -1)
+    return DimBound{name, {INT64_MIN, constant}};
+  return std::nullopt;
+}
+
+DimInterval intersect(DimInterval range, DimInterval by) {
+  return {std::max(range.low, by.low), std::min(range.high, by.high)};
 }
 
 DimInterval DimFacts::rangeOf(const std::string &name) const {
@@ -165,7 +169,8 @@ DimInterval DimFacts::rangeOf(const std::string &name) const {
   const DimInterval stated = found == ranges.end() ? DimInterval{1, INT64_MAX} : found->second;
   DimInterval range = stated;
   for (const Dim &fact : nonNegative)
-    narrow(range, name, fact);
+    if (std::optional<DimBound> bound = boundOf(fact); bound && bound->name == name)
+      range = intersect(range, bound->interval);
   return range.low <= range.high ? range : stated; // no size meets all: the call will say so
 }
 

@@ -1,5 +1,6 @@
 // What `requires` of an entry point says of its dimensions: their ranges, what they are multiples
 // of, and conditions that are left for the call.
+#include "frontend/DimBounds.h"
 #include "frontend/Entries.h"
 
 #include <algorithm>
@@ -48,20 +49,12 @@ bool EntryEmitter::takeRange(const syntax::Guard &guard) {
 
 /// `B <= 64` says as much as a range.
 void EntryEmitter::narrowRange(const RuntimeGuard &condition) {
-  Dim::Terms terms = condition.value.getTerms();
-  if (condition.isEquality || terms.empty() || terms.size() > 2 || terms[0].factors.size() != 1 ||
-      terms[0].factors[0].power != 1 || !terms[0].factors[0].atom->variable ||
-      (terms.size() == 2 && !terms[1].factors.empty()))
+  std::optional<DimBound> bound = condition.isEquality ? std::nullopt : boundOf(condition.value);
+  if (!bound)
     return;
-  const DimVariable &variable = *terms[0].factors[0].atom->variable;
-  int64_t constant = terms.size() == 2 ? terms[1].coefficient : 0;
-  auto [range, isNew] = context.facts.ranges.try_emplace(variable.name, DimInterval{1, INT64_MAX});
-  if (terms[0].coefficient == 1)
-    range->second.low = std::max(range->second.low, -constant);
-  else if (terms[0].coefficient == -1)
-    range->second.high = std::min(range->second.high, constant);
-  else if (isNew)
-    context.facts.ranges.erase(range);
+  DimInterval &range =
+      context.facts.ranges.try_emplace(bound->name, DimInterval{1, INT64_MAX}).first->second;
+  range = intersect(range, bound->interval);
 }
 
 void EntryEmitter::substitute(const DimSubstitution &known) {

@@ -1,5 +1,6 @@
 """One case: the same weights and inputs for nnc and every peer, outputs against a reference of higher precision, times."""
 import copy
+import functools
 import gc
 import json
 import pathlib
@@ -23,6 +24,10 @@ def narrowed(tensors, device, dtype):
     return {k: v.to(device, dtype if v.is_floating_point() else None) for k, v in tensors.items()}
 
 
+def save(folder, name, tensors):
+    save_file({k: v.contiguous().clone() for k, v in tensors.items()}, folder / f"{name}.safetensors")
+
+
 class Measurement:
     def __init__(self, case, args, folder):
         self.case, self.args, self.folder = case, args, folder
@@ -32,15 +37,12 @@ class Measurement:
             self.work = case.make(args.dry)
         self.model = models.randomize(self.work.model).to(self.device, DTYPES[case.precision])
         self.inputs = narrowed(self.work.inputs, self.device, DTYPES[case.precision])
-        self.save("weights", self.model.checkpoint())
+        save(self.folder, "weights", self.model.checkpoint())
         self.reference = self.evaluate_reference()
         if case.channels_last and self.device == "cuda":
             self.model = self.model.to(memory_format=torch.channels_last)
             self.inputs = {k: v.contiguous(memory_format=torch.channels_last) for k, v in self.inputs.items()}
         self.row = {"case": case.name, "floor_ms": case.floor, "nnc": {}, "peers": {}}
-
-    def save(self, name, tensors):
-        save_file({k: v.contiguous().clone() for k, v in tensors.items()}, self.folder / f"{name}.safetensors")
 
     def named(self, outputs):
         return dict(zip(self.work.outputs, torch_peers.as_tuple(outputs), strict=True))
@@ -81,11 +83,7 @@ class Measurement:
         return nnc.error(self.named(outputs), self.reference)
 
     def measure_nnc(self, precision, own):
-        path = self.folder / "model.bin"
-        found = {"compile_s": nnc.compile_model(self.args, self.case.name, self.work, precision, self.folder / "weights.safetensors", path)}
-        found["launches"] = nnc.launches(self.args, path, self.work)
-        program = nnc.Program(self.args, self.work, path, self.inputs, own)
-        found |= {"load_ms": program.load_seconds * 1e3, "memory_mib": program.memory / 2**20}
+        program, found = nnc.start(self.args, self.case.name, self.work, precision, self.folder, self.inputs, own)
         found["difference"] = nnc.error(program.outputs, self.reference)
         found["limit"] = nnc.limit(precision, self.args.target, self.row["allowed_distance"])
         found["right"] = found["difference"] <= found["limit"]
@@ -108,8 +106,8 @@ class Measurement:
 
     def measure_jax(self, _):
         """In a process of its own; nothing where JAX is not installed or the case is not written in it."""
-        self.save("inputs", self.inputs)
-        self.save("reference", self.reference)
+        save(self.folder, "inputs", self.inputs)
+        save(self.folder, "reference", self.reference)
         done = subprocess.run([sys.executable, HERE / "jax_peer.py", self.case.name, self.folder], capture_output=True,
                               text=True, timeout=self.args.timeout)
         if done.returncode:
@@ -117,10 +115,14 @@ class Measurement:
         return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def measure(case, args):
+def measured(kind, case, args):
+    """The row of a case that `kind` measures, in a folder of its own; the GPU's memory is free afterwards."""
     with tempfile.TemporaryDirectory(dir=args.tmp) as folder:
-        row = Measurement(case, args, pathlib.Path(folder)).run()
+        row = kind(case, args, pathlib.Path(folder)).run()
     gc.collect()
     if args.target == "cuda":
         torch.cuda.empty_cache()
     return row
+
+
+measure = functools.partial(measured, Measurement)

@@ -103,6 +103,15 @@ class Program:
         self.session.close()
 
 
+def start(args, name, work, precision, folder, inputs, outputs):
+    """The case compiled with the weights in `folder`, after its first call, and what that took."""
+    path = folder / "model.bin"
+    found = {"compile_s": compile_model(args, name, work, precision, folder / "weights.safetensors", path)}
+    found["launches"] = launches(args, path, work)
+    program = Program(args, work, path, inputs, outputs)
+    return program, found | {"load_ms": program.load_seconds * 1e3, "memory_mib": program.memory / 2**20}
+
+
 def relative(found, expected):
     """The largest difference over the largest value."""
     expected = expected.double()

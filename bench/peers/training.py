@@ -2,21 +2,19 @@
 the same weights and batch stand for all that a step computes."""
 import copy
 import dataclasses
-import gc
-import pathlib
-import tempfile
+import functools
 import time
 from typing import Callable
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
 
 import clock
 import models
 import nnc
 import torch_peers
 from cases import Work, dims, ids, sets
+from measure import measured, save
 
 STEPS = 6  # whose losses are compared
 
@@ -41,8 +39,7 @@ def adamw(parameters):
     return torch.optim.AdamW(parameters, lr=1e-4, weight_decay=0.01, fused=parameters[0].is_cuda, capturable=parameters[0].is_cuda)
 
 
-def work(model, source, inputs, options):
-    mixed = source not in ("lenet", "cifar")
+def work(model, source, inputs, options, mixed=False):
     return Work(model, inputs, ["loss"], [f"../bench/peers/train/{source}.nn", *options], "train_step", mixed=mixed)
 
 
@@ -61,7 +58,7 @@ def resnet(name):
         import torchvision
         b, size = (8, 64) if tiny else (128, 224)
         model = models.Library(getattr(torchvision.models, name)())
-        return work(model, name, {"image": torch.randn(b, 3, size, size), "label": ids(1000, b)}, dims(B=b, H=size, W=size))
+        return work(model, name, {"image": torch.randn(b, 3, size, size), "label": ids(1000, b)}, dims(B=b, H=size, W=size), mixed=True)
     return make
 
 
@@ -73,7 +70,7 @@ def gpt2(tiny):
     sizes = sets(vocab=99, dim=32, heads=4, depth=2, max_len=32) if tiny else []
     model = models.Library(GPT2LMHeadModel(config), lambda out: out.logits, dropped=["lm_head.weight"], use_cache=False)
     inputs = {"ids": ids(config.vocab_size, b, t), "targets": ids(config.vocab_size, b, t)}
-    return work(model, "gpt2", inputs, [*sizes, *dims(B=b, T=t)])
+    return work(model, "gpt2", inputs, [*sizes, *dims(B=b, T=t)], mixed=True)
 
 
 TRAINING = [
@@ -123,8 +120,7 @@ class Measurement:
         with torch.device(self.device):
             self.work = case.make(args.dry)
         self.model = self.work.model.to(self.device)
-        weights = {k: v.contiguous().clone() for k, v in self.model.checkpoint().items()}
-        save_file(weights, folder / "weights.safetensors")
+        save(folder, "weights", self.model.checkpoint())
         self.inputs = list(self.work.inputs.values())
         with torch_peers.exact():
             self.reference = Trainer(case, self.model, self.inputs, narrow=False).losses()
@@ -148,28 +144,26 @@ class Measurement:
         return self.row
 
     def limit(self, precision, own):
-        """As in train_parity.py for f32; else what two roundings to that precision leave, or twice PyTorch's distance."""
-        return {"f32": 1e-5 if self.device == "cpu" else 1e-4, "tf32": max(2 * own, 2e-3), "bf16": max(2 * own, 4e-3)}[precision]
+        """f32 as the golden tests have it on each target; else twice PyTorch's distance, or what single roundings may make."""
+        if precision == "f32":
+            return nnc.TOLERANCES["training_f32" if self.device == "cpu" else "cuda_f32"]["rtol"]
+        return max(nnc.TOLERANCES["narrow_floats"]["times"] * own, nnc.TOLERANCES["training_steps"][precision])
 
     def measure_nnc(self, precision, own):
-        path = self.folder / "model.bin"
-        seconds = nnc.compile_model(self.args, self.case.name, self.work, precision, self.folder / "weights.safetensors", path)
-        found = {"compile_s": seconds}
-        found["launches"] = nnc.launches(self.args, path, self.work)
-        x, y = self.work.inputs.items()
-        narrow = torch.bfloat16 if self.case.precision == "bf16" else None
-        inputs = {x[0]: x[1].to(narrow) if x[1].is_floating_point() else x[1], y[0]: y[1]}
-        program = nnc.Program(self.args, self.work, path, inputs, {"loss": torch.zeros((), device=self.device)})
-        losses = [program.outputs["loss"].double().cpu().clone()]
-        for _ in range(STEPS - 1):
-            program.step()
+        dtype = torch.bfloat16 if self.work.mixed else torch.float32
+        inputs = {k: v.to(dtype) if v.is_floating_point() else v for k, v in self.work.inputs.items()}
+        outputs = {"loss": torch.zeros((), device=self.device)}
+        program, found = nnc.start(self.args, self.case.name, self.work, precision, self.folder, inputs, outputs)
+        losses = []
+        for step in range(STEPS):
+            if step > 0:  # the first one is that of the start
+                program.step()
             losses.append(program.outputs["loss"].double().cpu().clone())
-        found |= {"load_ms": program.load_seconds * 1e3, "memory_mib": program.memory / 2**20}
         found |= {"difference": self.distance(torch.stack(losses)), "limit": self.limit(precision, own)}
         found["right"] = found["difference"] <= found["limit"]
+        found["losses"] = torch.stack(losses).tolist()
         if self.device == "cuda":
             found["ms"] = clock.milliseconds(program.queue)
-        found["losses"] = torch.stack(losses).tolist()
         program.close()
         return found
 
@@ -179,16 +173,10 @@ class Measurement:
         trainer = Trainer(self.case, self.model, self.inputs, peer)
         first = float(trainer.step())
         found = {"first_call_s": time.perf_counter() - begin}
-        graph, _ = torch_peers.capture(lambda: trainer.step(), [])
+        graph, _ = torch_peers.capture(trainer.step, [])
         found |= {"difference": abs(first / float(self.reference[0]) - 1), "ms": clock.milliseconds(graph.replay)}
         found["memory_mib"] = torch.cuda.max_memory_allocated() / 2**20
         return found
 
 
-def measure(case, args):
-    with tempfile.TemporaryDirectory(dir=args.tmp) as folder:
-        row = Measurement(case, args, pathlib.Path(folder)).run()
-    gc.collect()
-    if args.target == "cuda":
-        torch.cuda.empty_cache()
-    return row
+measure = functools.partial(measured, Measurement)
