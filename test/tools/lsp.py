@@ -170,6 +170,7 @@ def check_positions(client):
     client.change(uri, 3, ((1, 19, 1, 22), "1"), ((1, 11, 1, 13), "a"))
     client.change(uri, 4, ((1, 10, 1, 13), '"\U0001F600'), ((1, 0, 1, 0), "  a = 1 #"))
     expect("edited", [d.get("code") for d in client.diagnostics(uri)], [])
+    expect("the version that was judged", client.judged[uri], 4)
 
 
 def check_imports(client):
@@ -178,6 +179,7 @@ def check_imports(client):
     client.open(uri, 'import "./blocks.nn" (Block)\nmodel M {\n  block = Block(4)\n  fn forward(x: float[B, 4]) -> float[B, 4] requires B in 1..=2 = block(x)\n}\n')
     expect("the file itself", client.diagnostics(uri), [])
     expect("what it imports", [d["code"] for d in client.diagnostics(blocks)], ["E0201"])
+    expect("no version of a text that is not open", client.judged[blocks], None)
     expect("definition in another file", client.at("textDocument/definition", uri, 2, 12),
            {"uri": blocks, "range": span(0, 7, 0, 12)})
     client.open(blocks, (FOLDER / "blocks.nn").read_text().replace("dimm", "dim"))

@@ -11,6 +11,8 @@ class Client:
         self.server = subprocess.Popen([nnc, "lsp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         self.next_id = 0
         self.published = {}  # the last diagnostics by URI
+        self.versions = {}  # of the text last sent, by URI
+        self.judged = {}  # the version that the last diagnostics are of, by URI
         self.answers = {}
         self.timer = threading.Timer(60, self.server.kill)
         self.timer.start()
@@ -42,7 +44,11 @@ class Client:
         assert length is not None, "the server ended"
         message = json.loads(self.server.stdout.read(length))
         if message.get("method") == "textDocument/publishDiagnostics":
-            self.published[message["params"]["uri"]] = message["params"]["diagnostics"]
+            params = message["params"]
+            sent = self.versions.get(params["uri"], 0)
+            if params.get("version", sent) == sent:  # else of a text that was changed since
+                self.published[params["uri"]] = params["diagnostics"]
+                self.judged[params["uri"]] = params.get("version")
         elif "id" in message:
             self.answers[message["id"]] = message
         return message
@@ -66,11 +72,13 @@ class Client:
 
     def open(self, uri, text, version=1):
         self.published.pop(uri, None)
+        self.versions[uri] = version
         self.notify("textDocument/didOpen", textDocument={"uri": uri, "languageId": "nn", "version": version, "text": text})
 
     def change(self, uri, version, *changes):
         """Each change is a text, or a range (line, character, line, character) and a text."""
         self.published.pop(uri, None)
+        self.versions[uri] = max(version, self.versions.get(uri, version))  # a late change is not applied
         items = []
         for change in changes:
             if isinstance(change, str):

@@ -25,9 +25,12 @@ enum ErrorNumber {
 /// Beyond this, a text is no model.
 constexpr size_t kMaxTextBytes = size_t(16) << 20;
 
+/// Of a text that came without a version.
+constexpr int64_t kNoVersion = INT64_MIN;
+
 struct Document {
   std::string path, text;
-  int64_t version = INT64_MIN;
+  int64_t version = kNoVersion;
   std::unique_ptr<Analysis> analysis; ///< null: the text changed since
   bool published = false;
   /// Other files that were given diagnostics for this one.
@@ -86,7 +89,7 @@ void Server::open(const Json &params) {
   Document &document = documents[uri];
   document.path = pathOf(uri);
   document.version =
-      at(item, "version").is_number_integer() ? at(item, "version").get<int64_t>() : INT64_MIN;
+      at(item, "version").is_number_integer() ? at(item, "version").get<int64_t>() : kNoVersion;
   setText(document, stringAt(item, "text").substr(0, kMaxTextBytes));
 }
 
@@ -120,11 +123,12 @@ void Server::close(const Json &params) {
   auto found = documents.find(stringAt(at(params, "textDocument"), "uri"));
   if (found == documents.end())
     return;
+  std::string closed = found->first;
   for (const std::string &uri : found->second.touched)
     if (!documents.count(uri))
       sendDiagnostics(uri, Json::array());
-  sendDiagnostics(found->first, Json::array());
   documents.erase(found);
+  sendDiagnostics(closed, Json::array());
   for (auto &[uri, other] : documents) {
     other.analysis.reset();
     other.published = false;
@@ -143,10 +147,15 @@ Analysis &Server::analyse(Document &document) {
 
 //===- Diagnostics ----------------------------------------------------------------------------===//
 
+/// Says of an open text which version was judged: an editor may be ahead of it.
 void Server::sendDiagnostics(const std::string &uri, Json list) {
+  Json params = {{"uri", uri}, {"diagnostics", std::move(list)}};
+  if (auto open = documents.find(uri);
+      open != documents.end() && open->second.version != kNoVersion)
+    params["version"] = open->second.version;
   writeMessage(out, {{"jsonrpc", "2.0"},
                      {"method", "textDocument/publishDiagnostics"},
-                     {"params", {{"uri", uri}, {"diagnostics", std::move(list)}}}});
+                     {"params", std::move(params)}});
 }
 
 /// A file that is open itself is told only what its own check says.
