@@ -2,7 +2,7 @@
 #include "frontend/Files.h"
 
 #include "frontend/AttributePlaces.h"
-#include "frontend/Prelude.h"
+#include "frontend/Library.h"
 #include "frontend/Suggest.h"
 #include "frontend/syntax/Parser.h"
 
@@ -23,36 +23,39 @@ FileScope *Files::open(syntax::FileId file) {
   scope->isBroken = diags.numErrors() != before;
   FileScope *opened = scope.get();
   checkAttributePlaces(*opened->tree, diags);
-  enterNames(*opened);
+  enterNames(*opened, *opened->tree);
   return opened;
 }
 
 FileScope *Files::prelude() {
-  if (!preludeScope)
-    preludeScope = package(*findPackage("std"));
-  return preludeScope;
+  if (preludeScope)
+    return preludeScope.get();
+  preludeScope = std::make_unique<FileScope>();
+  for (const LibraryFile &file : preludeFiles())
+    enterLibraryFile(*preludeScope, file);
+  return preludeScope.get();
 }
 
-FileScope *Files::package(const Package &package) {
-  const ParsedPackage &parsed = parsePackage(package);
+FileScope *Files::package(const LibraryFile &package) {
+  const ParsedLibraryFile &parsed = parseLibraryFile(package);
   std::unique_ptr<FileScope> &scope = scopes[parsed.tree->id];
   if (scope)
     return scope.get();
   scope = std::make_unique<FileScope>();
   scope->id = parsed.tree->id;
   scope->tree = parsed.tree;
-  scope->isLibrary = true;
-  scope->isBroken = parsed.diags.hasErrors();
-  for (const syntax::Diagnostic &diag : parsed.diags.all())
-    diags.error(diag.code, diag.primary.span, diag.message) = diag;
   FileScope *opened = scope.get();
-  enterNames(*opened);
+  enterLibraryFile(*opened, package);
   return opened;
 }
 
-bool Files::isLibrary(syntax::FileId file) const {
-  auto scope = scopes.find(file);
-  return scope != scopes.end() && scope->second->isLibrary;
+void Files::enterLibraryFile(FileScope &scope, const LibraryFile &file) {
+  const ParsedLibraryFile &parsed = parseLibraryFile(file);
+  scope.isLibrary = true;
+  scope.isBroken |= parsed.diags.hasErrors();
+  for (const syntax::Diagnostic &diag : parsed.diags.all())
+    diags.error(diag.code, diag.primary.span, diag.message) = diag;
+  enterNames(scope, *parsed.tree);
 }
 
 const Namespace *Files::makeNamespace(std::string_view name, const FileScope *file) {
@@ -79,8 +82,8 @@ static void collectTargets(const std::vector<syntax::Target> &targets,
   }
 }
 
-void Files::enterNames(FileScope &scope) {
-  for (const syntax::StmtPtr &item : scope.tree->items) {
+void Files::enterNames(FileScope &scope, const syntax::File &tree) {
+  for (const syntax::StmtPtr &item : tree.items) {
     if (auto *module = item->as<syntax::ModuleStmt>())
       enter(scope, module->name, *item);
     else if (auto *fn = item->as<syntax::FnStmt>())
@@ -125,19 +128,21 @@ FileScope *Files::openPath(const syntax::ImportStmt &import, const FileScope &fr
   return nullptr;
 }
 
-static bool isPrivate(const Package &package) { return package.name.starts_with('_'); }
+static bool isPrivate(const LibraryFile &package) { return package.name.starts_with('_'); }
 
-/// `std.vision`.
+/// `std.vision`, or `std`.
 FileScope *Files::openPackage(const syntax::ImportStmt &import) {
   const syntax::Ident &first = import.package.front(), &last = import.package.back();
   bool isInLibrary = first.text == "std" && import.package.size() <= 2;
-  const Package *package = isInLibrary ? findPackage(last.text) : nullptr;
+  if (isInLibrary && import.package.size() == 1)
+    return prelude();
+  const LibraryFile *package = isInLibrary ? findPackage(last.text) : nullptr;
   if (package && !isPrivate(*package))
     return this->package(*package);
   std::vector<std::string_view> names;
   std::string list;
-  for (const Package &known : packages())
-    if (known.name != "std" && !isPrivate(known)) {
+  for (const LibraryFile &known : packages())
+    if (!isPrivate(known)) {
       names.push_back(known.name);
       list += fmt::format("{}`std.{}`", list.empty() ? "" : ", ", known.name);
     }
@@ -181,10 +186,10 @@ bool Files::reportMissing(const FileScope &file, const syntax::Ident &name) {
   Global *found = file.find(name.text);
   if (found && name.text.front() != '_')
     return true;
-  syntax::Diagnostic &diag =
-      diags.error("E0206", name.span,
-                  found ? fmt::format("`{}` is private to its file", name.text)
-                        : fmt::format("`{}` has no `{}`", sources.name(file.id), name.text));
+  syntax::Diagnostic &diag = diags.error(
+      "E0206", name.span,
+      found ? fmt::format("`{}` is private to its file", name.text)
+            : fmt::format("`{}` has no `{}`", file.id ? sources.name(file.id) : "std", name.text));
   if (found)
     diag.note("names that start with `_` cannot be imported; it is defined", found->name.span);
   else if (auto similar = closestName(name.text, file.names()))
@@ -210,7 +215,8 @@ void Files::reportCycle(const syntax::ImportStmt &import, const FileScope &targe
 }
 
 void Files::checkImports(FileScope &scope) {
-  if (!checked.insert(&scope).second)
+  // The prelude imports nothing.
+  if (!checked.insert(&scope).second || &scope == preludeScope.get())
     return;
   following.push_back({&scope, nullptr});
   for (const syntax::StmtPtr &item : scope.tree->items) {

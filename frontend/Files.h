@@ -2,7 +2,7 @@
 // the imports between them.
 #pragma once
 
-#include "frontend/Prelude.h"
+#include "frontend/Library.h"
 #include "frontend/Scope.h"
 #include "frontend/syntax/Diagnostics.h"
 #include "frontend/syntax/Source.h"
@@ -26,20 +26,19 @@ public:
   FileScope *prelude();
   /// A package of the library, whose tree all compilations share; one whose name starts with `_` is
   /// the compiler's own.
-  FileScope *package(const Package &package);
+  FileScope *package(const LibraryFile &package);
   /// What an `import` names; null after an error (reported once).
   FileScope *resolve(const syntax::ImportStmt &import, const FileScope &from);
   /// Follows all imports of a file, and theirs. Reports files and names that are not there, private
   /// names, and cycles.
   void checkImports(FileScope &scope);
-  /// Whether a file is of the prelude or a package.
-  bool isLibrary(syntax::FileId file) const;
   /// False, and an error, if a file has no such name, or keeps it private.
   bool reportMissing(const FileScope &file, const syntax::Ident &name);
   const Namespace *makeNamespace(std::string_view name, const FileScope *file);
 
 private:
-  void enterNames(FileScope &scope);
+  void enterNames(FileScope &scope, const syntax::File &tree);
+  void enterLibraryFile(FileScope &scope, const LibraryFile &file);
   void enterImport(FileScope &scope, const syntax::ImportStmt &import);
   void enter(FileScope &scope, syntax::Ident name, const syntax::Stmt &decl);
   FileScope *openPath(const syntax::ImportStmt &import, const FileScope &from);
@@ -55,7 +54,7 @@ private:
   std::set<const FileScope *> checked;
   /// The files whose imports are being followed, with the import that leads on from each.
   std::vector<std::pair<FileScope *, const syntax::ImportStmt *>> following;
-  FileScope *preludeScope = nullptr;
+  std::unique_ptr<FileScope> preludeScope;
 };
 
 } // namespace nnc::frontend

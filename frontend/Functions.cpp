@@ -80,7 +80,7 @@ std::optional<Value> Evaluator::callBound(Frame &callee, const FunctionData &fun
                                           std::vector<BoundArgument> &bound, const CallSite &site) {
   const syntax::FnStmt &fn = *function.decl;
   callee.precision = function.self ? function.self->precision : context.precision;
-  bool entersLibrary = callee.home->isLibrary && !files.isLibrary(site.callee.file);
+  bool entersLibrary = callee.home->isLibrary && !isLibrary(site.callee.file);
   size_t firstError = diags.all().size();
   EnterFrame enter(*this, callee);
   bool ok = mayBindFormals(fn);
@@ -111,8 +111,7 @@ std::optional<Value> Evaluator::callBound(Frame &callee, const FunctionData &fun
   std::optional<Value> result =
       isEmitted ? callEmitted(callee, function, values, site) : runBody(callee, fn);
   if (entersLibrary)
-    diags.moveSince(firstError, site.callee,
-                    [&](syntax::FileId file) { return files.isLibrary(file); });
+    diags.moveSince(firstError, site.callee, isLibrary);
   return result || !isEmitted ? result : placeholderResult(fn);
 }
 

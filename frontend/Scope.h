@@ -28,9 +28,10 @@ struct Global {
   Value value = {}; ///< when Done
 };
 
-/// The top level of one file.
+/// The top level of one file, or of all files of the prelude.
 class FileScope {
 public:
+  /// Of one file; nothing for the prelude.
   syntax::FileId id;
   std::shared_ptr<const syntax::File> tree;
   /// Of the prelude or a package: users are not shown errors in it that are theirs.

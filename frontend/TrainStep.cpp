@@ -1,9 +1,9 @@
-// The machinery around the optimizers is written in the language too (prelude/_train.nn); here its
-// parts are made, called in order, and bound to the slots of the entry point.
+// The machinery around the optimizers is written in the language too (library/std/_train.nn); here
+// its parts are made, called in order, and bound to the slots of the entry point.
 #include "frontend/TrainStep.h"
 
 #include "frontend/Globals.h"
-#include "frontend/Prelude.h"
+#include "frontend/Library.h"
 #include "frontend/PrimitivesEmit.h"
 #include "frontend/TrainReach.h"
 #include "ir/NNOps.h"

@@ -222,7 +222,7 @@ void Evaluator::reportImpossible(const syntax::Dim &dim, const Dim &size) {
   }
   // One argument may be the size of several slots.
   syntax::Span place = hyper ? hyper->given : frame->self->made;
-  for (const Instance *at = frame->self; at && files.isLibrary(place.file); at = at->maker)
+  for (const Instance *at = frame->self; at && isLibrary(place.file); at = at->maker)
     place = at->made;
   if (!impossible.insert(place).second)
     return;

@@ -121,7 +121,7 @@ def run_format(build, totals):
                     totals.fail(f"clang-format {name}", done.stderr[:600])
                 else:
                     totals.passed += 1
-    for name in [n for n in sources(".nn") if n.startswith(("examples/", "frontend/prelude/"))]:
+    for name in [n for n in sources(".nn") if n.startswith(("examples/", "frontend/library/"))]:
         done = subprocess.run([build / "bin/nnc", "fmt", "--check", name], cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
             totals.fail(f"nnc fmt {name}", done.stderr)
@@ -144,7 +144,7 @@ def run_tidy(build, totals):
 
 def fuzz(build, name, seconds):
     """Runs one libFuzzer program on its corpus and on all models; its output if it found something."""
-    folders = [ROOT / "test/fuzz/corpus" / name, ROOT / "examples", ROOT / "frontend/prelude", ROOT / "test/unit/syntax/data"]
+    folders = [ROOT / "test/fuzz/corpus" / name, ROOT / "examples", ROOT / "frontend/library/prelude", ROOT / "frontend/library/std", ROOT / "test/unit/syntax/data"]
     folders = [folder for folder in (folders[:1] if name in ("format", "config", "data") else folders) if folder.exists()]
     with tempfile.TemporaryDirectory() as found:
         command = [build / f"bin/{name}-fuzzer", f"-max_total_time={seconds}", "-max_len=2000", "-timeout=30", "-rss_limit_mb=4000"]

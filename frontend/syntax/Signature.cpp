@@ -154,11 +154,13 @@ std::string signature(const SourceManager &sources, const Stmt &decl) {
   return onOneLine(sources.text(Span{decl.span.file, beginOf(decl), headEnd(decl)}));
 }
 
-std::string referenceMarkdown(const SourceManager &sources, const File &file,
+std::string referenceMarkdown(const SourceManager &sources,
+                              const std::vector<std::shared_ptr<const File>> &files,
                               const std::string &title) {
   ReferenceWriter writer(sources);
   writer.out = fmt::format("# {}\n", title);
-  writer.writeFile(file);
+  for (const std::shared_ptr<const File> &file : files)
+    writer.writeFile(*file);
   return std::move(writer.out);
 }
 

@@ -6,7 +6,9 @@
 #include "frontend/syntax/AST.h"
 #include "frontend/syntax/Source.h"
 
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace nnc::syntax {
 
@@ -14,10 +16,11 @@ namespace nnc::syntax {
 /// on one line: "fn relu(x: float[...S]) -> float[...S]".
 std::string signature(const SourceManager &sources, const Stmt &decl);
 
-/// The reference of a file as Markdown: every public declaration with its `##` comment and
+/// The reference of files as Markdown: every public declaration with its `##` comment and
 /// signature; modules with their hyperparameters, slots and functions. Names that start with `_`
 /// are private.
-std::string referenceMarkdown(const SourceManager &sources, const File &file,
+std::string referenceMarkdown(const SourceManager &sources,
+                              const std::vector<std::shared_ptr<const File>> &files,
                               const std::string &title);
 
 } // namespace nnc::syntax

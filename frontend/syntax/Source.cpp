@@ -150,8 +150,10 @@ FileId SourceManager::share(std::string_view name, std::string_view text) {
   return FileId{static_cast<uint32_t>(shared.list.size()) | kSharedBit};
 }
 
+bool SourceManager::isShared(FileId file) { return (file.index & kSharedBit) != 0; }
+
 const SourceManager::Buffer &SourceManager::buffer(FileId file) const {
-  if (file.index & kSharedBit) {
+  if (isShared(file)) {
     SharedBuffers &shared = sharedBuffers();
     std::shared_lock lock(shared.mutex);
     return shared.list.at((file.index & ~kSharedBit) - 1);

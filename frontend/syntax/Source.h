@@ -74,6 +74,8 @@ public:
   /// Keeps a text as long as the process lives, under an id that every SourceManager knows, so that
   /// its tree can be shared. Any thread may call it. The text is UTF-8.
   static FileId share(std::string_view name, std::string_view text);
+  /// Whether share() gave this id.
+  static bool isShared(FileId file);
 
   /// The name as given to load(), addText() or share().
   const std::string &name(FileId file) const;

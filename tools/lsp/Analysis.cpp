@@ -1,9 +1,9 @@
 #include "tools/lsp/Analysis.h"
 
 #include "frontend/Frontend.h"
+#include "frontend/Library.h"
 #include "frontend/Module.h"
 #include "frontend/Observer.h"
-#include "frontend/Prelude.h"
 #include "frontend/Primitives.h"
 #include "frontend/Scope.h"
 
@@ -187,8 +187,7 @@ Analysis::Analysis(const std::string &path, const Texts &texts) {
   file = *loaded;
   syntax::Diagnostics unwanted; // the check reports them
   tree = syntax::parseFile(sources, file, unwanted);
-  preludeTree = frontend::parsePrelude().tree;
-  prelude = preludeTree->id;
+  prelude = frontend::preludeTrees();
   Recorder recorder(*this);
   frontend::FrontendOptions options;
   options.observer = &recorder;
@@ -219,8 +218,9 @@ const LineIndex &Analysis::lines(syntax::FileId id) const {
 const syntax::File *Analysis::treeOf(syntax::FileId id) const {
   if (id == file)
     return tree.get();
-  if (id == prelude)
-    return preludeTree.get();
+  for (const std::shared_ptr<const syntax::File> &part : prelude)
+    if (id == part->id)
+      return part.get();
   auto [at, isNew] = trees.try_emplace(id);
   if (isNew) {
     syntax::Diagnostics unwanted;

@@ -48,9 +48,8 @@ public:
   /// Invalid if the text is no source at all.
   syntax::FileId file;
   std::unique_ptr<syntax::File> tree;
-  /// The library that is in scope everywhere.
-  syntax::FileId prelude;
-  std::shared_ptr<const syntax::File> preludeTree;
+  /// The files of the library that are in scope everywhere.
+  std::vector<std::shared_ptr<const syntax::File>> prelude;
 
   std::string_view text() const { return sources.text(file); }
   const LineIndex &lines(syntax::FileId id) const;

@@ -1,6 +1,7 @@
 // What is asked about the cursor: hover, definition, completion; and the colours of tokens.
 #include "tools/lsp/Features.h"
 
+#include "frontend/Library.h"
 #include "tools/lsp/Json.h"
 #include "tools/lsp/Symbols.h"
 #include "tools/lsp/Uri.h"
@@ -225,7 +226,7 @@ Json completion(Analysis &analysis, Position position) {
       items.push_back(item(fmt::format("{}=", formal->name.text), kPropertyItem,
                            std::string(analysis.sources.text(formal->span)), 0));
   for (const VisibleName &name : finder.candidates(offset)) {
-    bool inLibrary = name.name.span.file == analysis.prelude;
+    bool inLibrary = frontend::isLibrary(name.name.span.file);
     items.push_back(item(std::string(name.name.text), itemKind(name.role), detailOf(analysis, name),
                          inLibrary ? 3 : 1));
   }
@@ -256,10 +257,9 @@ struct Coloured {
 class Colouring {
 public:
   explicit Colouring(Analysis &analysis) : stream(syntax::lex(analysis.sources, analysis.file)) {
-    const syntax::File *library = analysis.preludeTree.get(), *own = analysis.tree.get();
-    for (const syntax::File *file : {library, own})
-      for (const VisibleName &name : syntax::topLevelNames(*file))
-        (name.role == NameRole::Module ? classes : functions).insert(name.name.text);
+    for (const std::shared_ptr<const syntax::File> &part : analysis.prelude)
+      addNames(*part);
+    addNames(*analysis.tree);
     text = analysis.text();
   }
 
@@ -274,6 +274,11 @@ public:
   }
 
 private:
+  void addNames(const syntax::File &file) {
+    for (const VisibleName &name : syntax::topLevelNames(file))
+      (name.role == NameRole::Module ? classes : functions).insert(name.name.text);
+  }
+
   Tok kindAt(size_t index) const {
     return index < stream.tokens.size() ? stream.tokens[index].kind : Tok::EndOfFile;
   }

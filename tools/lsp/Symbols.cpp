@@ -96,9 +96,13 @@ VisibleName SymbolFinder::resolve(VisibleName name) {
 }
 
 std::vector<VisibleName> SymbolFinder::visible(uint32_t offset) {
-  std::vector<VisibleName> names = syntax::topLevelNames(*analysis.preludeTree);
-  std::vector<VisibleName> inner = syntax::namesAt(*analysis.tree, offset);
-  names.insert(names.end(), inner.begin(), inner.end());
+  std::vector<VisibleName> names;
+  auto add = [&](const std::vector<VisibleName> &more) {
+    names.insert(names.end(), more.begin(), more.end());
+  };
+  for (const std::shared_ptr<const syntax::File> &part : analysis.prelude)
+    add(syntax::topLevelNames(*part));
+  add(syntax::namesAt(*analysis.tree, offset));
   return names;
 }
 

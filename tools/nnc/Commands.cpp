@@ -1,6 +1,6 @@
 #include "tools/nnc/Commands.h"
 
-#include "frontend/Prelude.h"
+#include "frontend/Library.h"
 #include "frontend/syntax/Syntax.h"
 #include "runtime/format/AtomicFile.h"
 #include "runtime/format/Safetensors.h"
@@ -144,23 +144,25 @@ bool listKeys(syntax::SourceManager &sources, syntax::Diagnostics &diags, const 
 
 bool documentSource(syntax::SourceManager &sources, syntax::Diagnostics &diags,
                     const std::string &path) {
-  bool isPrelude = path == "std";
-  const frontend::Package *package = nullptr;
-  if (isPrelude || path.starts_with("std."))
-    package = frontend::findPackage(isPrelude ? "std" : std::string_view(path).substr(4));
-  std::shared_ptr<const syntax::File> tree;
-  if (package)
-    tree = frontend::parsePackage(*package).tree;
-  else if (std::optional<syntax::FileId> file = sources.load(path, diags))
-    tree = syntax::parseFile(sources, *file, diags);
-  else
+  const frontend::LibraryFile *package = nullptr;
+  if (path.starts_with("std."))
+    package = frontend::findPackage(std::string_view(path).substr(4));
+  std::vector<std::shared_ptr<const syntax::File>> trees;
+  std::string title = path;
+  if (path == "std") {
+    trees = frontend::preludeTrees();
+    title = "The library that is always in scope";
+  } else if (package) {
+    trees.push_back(frontend::parseLibraryFile(*package).tree);
+  } else if (std::optional<syntax::FileId> file = sources.load(path, diags)) {
+    trees.push_back(syntax::parseFile(sources, *file, diags));
+    title = std::filesystem::path(path).filename().string();
+  } else {
     return false;
+  }
   if (diags.hasErrors())
     return false;
-  std::string title = isPrelude ? "The library that is always in scope"
-                      : package ? path
-                                : std::filesystem::path(path).filename().string();
-  say("{}", syntax::referenceMarkdown(sources, *tree, title));
+  say("{}", syntax::referenceMarkdown(sources, trees, title));
   return true;
 }
 

@@ -3,8 +3,8 @@
 #include "tools/Say.h"
 
 #include "frontend/Frontend.h"
+#include "frontend/Library.h"
 #include "frontend/Observer.h"
-#include "frontend/Prelude.h"
 #include "frontend/Scope.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -120,7 +120,7 @@ void ShapeRecorder::enterBody(const syntax::FnStmt &fn, const frontend::Frame &f
   body.path = frame.self ? frame.self->path() : "";
   body.title = signature(fn, frame);
   body.place = fmt::format("{}:{}", sources.name(fn.span.file), sources.lineCol(fn.name.span).line);
-  body.inLibrary = sources.name(fn.span.file).starts_with("std");
+  body.inLibrary = frontend::isLibrary(fn.span.file);
   if (frame.self)
     byStructure[{&fn, frame.self->structure}] = &body;
   open.push_back(&body);

@@ -76,6 +76,11 @@ TEST_F(Imports, Packages) {
                     model("  a = text.SwiGLU(4, 8)\n  k = v.Bottleneck.expansion\n",
                           "    return a(x) * k\n")),
             "");
+  EXPECT_EQ(compile("import std (Linear)\nimport std as s\n" +
+                    model("  a = Linear(4, 4)\n", "    return x |> a |> s.relu\n")),
+            "");
+  EXPECT_EQ(firstLine(compile("import std (Linaer)\n" + model("", "    return x\n"))),
+            "error[E0206]: `std` has no `Linaer`");
   EXPECT_EQ(compile("import std.visoin (ResNet)\n" + model("", "    return x\n")),
             "error[E0206]: there is no package `std.visoin`\n --> " +
                 (folder / "model.nn").string() +

@@ -110,7 +110,7 @@ TEST(NameErrors, WrongArguments) {
 2 |   a = Linear(4)
   |       ^^^^^^ 1 argument missing
   |
-  = note: `Linear` is declared at std.nn:2:8
+  = note: `Linear` is declared at prelude/linear.nn:3:8
 
 error[E0205]: `Linear` takes 3 arguments, this is one more
  --> model.nn:3:26
@@ -118,7 +118,7 @@ error[E0205]: `Linear` takes 3 arguments, this is one more
 3 |   b = Linear(4, 4, true, 5)
   |                          ^
   |
-  = note: `Linear` is declared at std.nn:2:8
+  = note: `Linear` is declared at prelude/linear.nn:3:8
 
 error[E0205]: `Conv2d` has no parameter `pading`
  --> model.nn:4:23
@@ -126,7 +126,7 @@ error[E0205]: `Conv2d` has no parameter `pading`
 4 |   c = Conv2d(1, 2, 3, pading=1)
   |                       ^^^^^^
   |
-  = note: `Conv2d` is declared at std.nn:24:8
+  = note: `Conv2d` is declared at prelude/conv.nn:3:8
 help: `padding` has a similar name
 4 |   c = Conv2d(1, 2, 3, padding=1)
   |                       ~~~~~~~
@@ -137,9 +137,9 @@ error[E0403]: `d_out` of `Linear` takes an int, this is a str
 5 |   d = Linear(4, "x")
   |                 ^^^
   |
- ::: std.nn:2:33
+ ::: prelude/linear.nn:3:33
   |
-2 | module Linear(d_in: int, d_out: int, bias: bool = true) {
+3 | module Linear(d_in: int, d_out: int, bias: bool = true) {
   |                                 --- declared here
 )");
 }

@@ -72,11 +72,11 @@ TEST(Set, EveryKindOfValue) {
 TEST(Set, ImpossibleSizesAreReportedAtTheOption) {
   EXPECT_EQ(keysWith({{"dim", "-1"}}),
             "error[E0308]: `dim` makes an impossible size\n --> --set dim:1:1\n  |\n1 | -1\n"
-            "  | ^^ it is -1\n  |\n  = note: the size of a tensor at std.nn:3:23\n");
+            "  | ^^ it is -1\n  |\n  = note: the size of a tensor at prelude/linear.nn:4:23\n");
   EXPECT_EQ(keysWith({{"pair", "(-1, 2)"}}),
             "error[E0308]: `out` makes an impossible size\n  --> model.nn:11:17\n   |\n"
             "11 |   d = Part(dim, pair[0] * pair[1])\n   |                 ^^^^^^^^^^^^^^^^^ it is "
-            "-2\n   |\n   = note: the size of a tensor at std.nn:3:23\n");
+            "-2\n   |\n   = note: the size of a tensor at prelude/linear.nn:4:23\n");
 }
 
 TEST(Entries, OnlyThoseThatAreWanted) {

@@ -55,7 +55,8 @@ inline std::string errorsOf(std::string text, std::string name = "test.nn") {
 inline std::vector<std::string> exampleFiles() {
   std::vector<std::string> paths;
   for (std::string folder : {std::string(NNC_UNIT_DATA), std::string(NNC_SOURCE_DIR "/examples"),
-                             std::string(NNC_SOURCE_DIR "/frontend/prelude")}) {
+                             std::string(NNC_SOURCE_DIR "/frontend/library/prelude"),
+                             std::string(NNC_SOURCE_DIR "/frontend/library/std")}) {
     if (!std::filesystem::exists(folder))
       continue;
     for (const auto &entry : std::filesystem::directory_iterator(folder))

@@ -1,16 +1,13 @@
-# Writes the files IN (separated by commas) as rows of a table, {name, file, text}, to OUT. Texts are raw
-# string literals in pieces, since compilers limit the length of one.
+# Writes the files IN (separated by commas, PLACE/NAME.nn below this folder) as rows of a table, {name,
+# what is shown, text}, to OUT. Texts are raw string literals in pieces, since compilers limit the
+# length of one.
 string(REPLACE "," ";" files "${IN}")
 set(result "")
 foreach(file ${files})
   get_filename_component(name ${file} NAME_WE)
-  set(shown "std/${name}.nn")
-  if(name STREQUAL "std")
-    set(shown "std.nn")
-  endif()
-  file(READ ${file} text)
+  file(READ ${CMAKE_CURRENT_LIST_DIR}/${file} text)
   string(LENGTH "${text}" length)
-  string(APPEND result "{\"${name}\", \"${shown}\",\n")
+  string(APPEND result "{\"${name}\", \"${file}\",\n")
   set(at 0)
   while(at LESS length)
     string(SUBSTRING "${text}" ${at} 8000 piece)
