@@ -1,28 +1,11 @@
-// `train` blocks: what is emitted of one, and every message.
-#include "test/unit/frontend/Compiling.h"
+// `train` blocks: what is emitted of one.
+#include "test/unit/frontend/Training.h"
 
 #include <gtest/gtest.h>
 
 namespace nnc::frontend::testing {
 
 namespace {
-
-constexpr const char *kNet = R"(model Net {
-  fc1 = Linear(4, 8)
-  fc2 = Linear(8, 3)
-  fn forward(x: float[B, 4]) -> float[B, 3] requires B in 1..=64 = x |> fc1 |> relu |> fc2
-}
-)";
-
-constexpr const char *kLoss =
-    "  fn loss(x: float[B, 4], label: i32[B]) -> (loss: f32[]) = cross_entropy(net(x), label)\n";
-
-/// A block that trains `Net`, with these members.
-std::string block(const std::string &members) {
-  return kNet + std::string("train net = Net() {\n") + members + "}\n";
-}
-
-std::string withLoss(const std::string &members) { return block(members + kLoss); }
 
 bool has(const std::string &text, const std::string &part) {
   return text.find(part) != std::string::npos;
