@@ -1,6 +1,6 @@
 #include "codegen/CheckpointKeys.h"
 
-#include "codegen/plan/PlanBuilder.h"
+#include "codegen/ElementType.h"
 #include "ir/NNOps.h"
 #include "runtime/format/Glob.h"
 #include "runtime/format/Half.h"

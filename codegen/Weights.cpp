@@ -1,7 +1,7 @@
 #include "codegen/Weights.h"
 
+#include "codegen/ElementType.h"
 #include "codegen/Initialize.h"
-#include "codegen/plan/PlanBuilder.h"
 #include "ir/NNOps.h"
 #include "runtime/format/Half.h"
 

@@ -1,7 +1,7 @@
 #include "codegen/plan/KernelWork.h"
 
+#include "codegen/ElementType.h"
 #include "codegen/cuda/Sizes.h"
-#include "codegen/plan/PlanBuilder.h"
 #include "ir/AttentionAccess.h"
 #include "ir/Dims.h"
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "codegen/cuda/TensorMaps.h"
-#include "runtime/format/DType.h"
 #include "runtime/format/Result.h"
 
 #include "mlir/IR/AffineMap.h"
@@ -12,12 +11,10 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 
 namespace mlir {
 class ModuleOp;
 class Operation;
-class Type;
 } // namespace mlir
 
 namespace nnc::nn {
@@ -58,9 +55,6 @@ struct PlanContext {
   llvm::StringMap<uint32_t> weights;                      ///< symbol to Model.weights
   llvm::StringMap<uint32_t> states;                       ///< symbol to Model.states
 };
-
-/// The element type outside MLIR; none for types that no buffer can hold.
-std::optional<DType> dtypeOf(mlir::Type element);
 
 /// What the step of `parts` kernels that are launched together is called: "conv1 and 7 more".
 std::string launchName(nn::KernelOp first, size_t parts);

@@ -2,6 +2,7 @@
 // used, and the plan over both.
 #include "tools/compiler/Compilation.h"
 
+#include "codegen/ElementType.h"
 #include "codegen/cuda/CodeWriter.h"
 #include "codegen/cuda/LoopKernel.h"
 #include "codegen/plan/PlanBuilder.h"

@@ -1,7 +1,7 @@
 #include "tools/compiler/Compilation.h"
 
+#include "codegen/ElementType.h"
 #include "codegen/Quantize.h"
-#include "codegen/plan/PlanBuilder.h"
 #include "frontend/syntax/Render.h"
 #include "ir/NNOps.h"
 #include "ir/Unsupported.h"

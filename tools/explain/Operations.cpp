@@ -1,7 +1,7 @@
 #include "tools/explain/Operations.h"
 
+#include "codegen/ElementType.h"
 #include "codegen/cuda/KernelBody.h"
-#include "codegen/plan/PlanBuilder.h"
 #include "ir/Dims.h"
 #include "ir/EntryAttrs.h"
 #include "ir/NNOps.h"

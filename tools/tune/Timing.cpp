@@ -1,6 +1,6 @@
 #include "tools/tune/Bench.h"
 
-#include "codegen/plan/PlanBuilder.h"
+#include "codegen/ElementType.h"
 #include "ir/NNOps.h"
 #include "runtime/SessionState.h"
 #include "runtime/format/Half.h"

@@ -1,7 +1,6 @@
 // The CUDA source of every kernel, executed on the CPU, against the cpu target: each nn.kernel that
 // the example models become for cuda is made a model of its own, for both targets, and run on the
 // same random inputs.
-#include "codegen/plan/PlanBuilder.h"
 #include "frontend/syntax/Render.h"
 #include "ir/Dims.h"
 #include "ir/EntryAttrs.h"
