@@ -77,34 +77,6 @@ NNC_INLINE void bringAttentionGradOthers(const Block &block, bool isSecond, char
   }
 }
 
-/// Starts the products of the group's own rows with each of the others.
-template <class Tile, class T>
-NNC_INLINE void multiplyAttentionGradRows(float (&products)[Tile::KeyTiles][4], GroupOperand own,
-                                          GroupOperand others) {
-  NNC_UNROLL
-  for (int depth = 0; depth < Tile::Depths; ++depth) {
-    const int offset = depth % 4 * 32, block = depth / 4;
-    const GroupOperand a = own.movedBy(block * (64 * 128) + offset);
-    const GroupOperand b = others.movedBy(block * (Tile::Keys * 128) + offset);
-    if (depth == 0)
-      multiplyGroupRows<T, false>(products, a, b);
-    else
-      multiplyGroupRows<T, true>(products, a, b);
-  }
-  commitGroup();
-}
-
-/// Starts to add `weights` times the others.
-template <class Tile, class T>
-NNC_INLINE void addAttentionGradOthers(float (&sums)[Tile::PlaceTiles][4],
-                                       const unsigned (&weights)[Tile::Keys / 16][4],
-                                       GroupOperand others) {
-  NNC_UNROLL
-  for (int k = 0; k < Tile::Keys / 16; ++k)
-    multiplyGroupColumns<T>(sums, weights[k], others.movedBy(k * (16 * 128)));
-  commitGroup();
-}
-
 /// A group: its own rows' weights, errors (e) and sums, step by step. Lane l of a warp has rows l /
 /// 4 and l / 4 + 8 of the warp's 16, and of every 8 columns those at 2 * (l % 4).
 template <class Tile, bool OfKeys, class T, class Index> struct AttentionGradGroup {
@@ -159,8 +131,8 @@ template <class Tile, bool OfKeys, class T, class Index> struct AttentionGradGro
   NNC_INLINE void startProducts() {
     waitForArrivals(arrivals.full + turn.stage(), turn.parity());
     beginGroup();
-    multiplyAttentionGradRows<Tile, T>(weights, first, otherFirst());
-    multiplyAttentionGradRows<Tile, T>(errors, second, otherSecond());
+    attentionGroupProducts<Tile, T>(weights, first, otherFirst());
+    attentionGroupProducts<Tile, T>(errors, second, otherSecond());
   }
 
   /// Turns the products into weights and errors when they have come, and packs these.
@@ -220,8 +192,8 @@ template <class Tile, bool OfKeys, class T, class Index> struct AttentionGradGro
     holdSums();
     beginGroup();
     if constexpr (OfKeys)
-      addAttentionGradOthers<Tile, T>(secondSums, weightPairs, otherSecond());
-    addAttentionGradOthers<Tile, T>(firstSums, errorPairs, otherFirst());
+      attentionGroupSums<Tile, T>(secondSums, weightPairs, otherSecond());
+    attentionGroupSums<Tile, T>(firstSums, errorPairs, otherFirst());
   }
 
   /// All steps.

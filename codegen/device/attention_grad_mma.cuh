@@ -18,15 +18,11 @@ template <class Tile, class T> struct AttentionGradRows {
   const T *rows;
   unsigned kept[Tile::Keeps ? Tile::Depths : 1][4];
 
-  NNC_INLINE void load(unsigned (&to)[4], int depth) const {
-    const int lane = threadIdx.x % 32;
-    loadMatrices(to, rows + lane % 16 * Tile::Stride + (depth * 2 + lane / 16) * 8);
-  }
   NNC_INLINE void keep() {
     if constexpr (Tile::Keeps) {
       NNC_UNROLL
       for (int depth = 0; depth < Tile::Depths; ++depth)
-        load(kept[depth], depth);
+        loadAttentionRows<Tile>(kept[depth], rows, depth);
     }
   }
   NNC_INLINE const unsigned (&pick(const unsigned (&loaded)[4], int depth) const)[4] {
@@ -37,21 +33,12 @@ template <class Tile, class T> struct AttentionGradRows {
   }
   /// Their products with each of the others.
   NNC_INLINE void multiply(float (&products)[Tile::KeyTiles][4], const T *others) const {
-    const int lane = threadIdx.x % 32;
     NNC_UNROLL
     for (int depth = 0; depth < Tile::Depths; ++depth) {
       unsigned loaded[4];
       if constexpr (!Tile::Keeps)
-        load(loaded, depth);
-      const unsigned(&a)[4] = pick(loaded, depth);
-      NNC_UNROLL
-      for (int j = 0; j < Tile::Keys / 16; ++j) {
-        unsigned b[4];
-        loadMatrices(b, others + (j * 16 + lane % 8 + lane / 16 * 8) * Tile::Stride +
-                            (depth * 2 + lane / 8 % 2) * 8);
-        multiplyAdd<T>(products[2 * j], a, {b[0], b[1]});
-        multiplyAdd<T>(products[2 * j + 1], a, {b[2], b[3]});
-      }
+        loadAttentionRows<Tile>(loaded, rows, depth);
+      attentionMmaStep<Tile>(products, pick(loaded, depth), others, depth);
     }
   }
 };
@@ -151,29 +138,14 @@ NNC_INLINE void attentionGradMmaOf(Index number, Index heads, AttentionSizes<Ind
     barrier(); // the others have been read
   }
 
-  auto store = [&](T *to, const float(&sums)[PlaceTiles][4], int i, float factor) {
-    NNC_UNROLL
-    for (int p = 0; p < PlaceTiles; ++p) {
-      const int place = p * 8 + column;
-      const Vector<T, 2> pair = {T(sums[p][i * 2] * factor), T(sums[p][i * 2 + 1] * factor)};
-      if (Tile::Lanes > 1 && place < Tile::D) {
-        storeVector<2>(to + place, pair);
-      } else {
-        NNC_UNROLL
-        for (int part = 0; part < 2; ++part)
-          if (place + part < Tile::D)
-            to[place + part] = pair[part];
-      }
-    }
-  };
   NNC_UNROLL
   for (int i = 0; i < 2; ++i) {
     if (rows[i] >= block.count)
       continue;
     if (T *to = block.firstGrad(rows[i]))
-      store(to, firstSums, i, scale);
+      storeAttentionSums<Tile>(to, firstSums, i, [&](float x) { return x * scale; });
     if (T *to = OfKeys ? block.secondGrad(rows[i]) : nullptr)
-      store(to, secondSums, i, 1);
+      storeAttentionSums<Tile>(to, secondSums, i, [](float x) { return x; });
   }
 }
 

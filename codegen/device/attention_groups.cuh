@@ -5,31 +5,31 @@
 // weights of the scores before. A block takes tile after tile: the next one's queries, keys and
 // values come while the last one's result leaves.
 
-/// The group's queries times the step's keys.
+/// Starts the products of the group's rows with each of the step's others: queries with keys.
 template <class Tile, class T>
-NNC_INLINE void attentionGroupScores(float (&scores)[Tile::KeyTiles][4], GroupOperand queries,
-                                     GroupOperand keys) {
+NNC_INLINE void attentionGroupProducts(float (&products)[Tile::KeyTiles][4], GroupOperand rows,
+                                       GroupOperand others) {
   NNC_UNROLL
   for (int depth = 0; depth < Tile::Depths; ++depth) {
     const int offset = depth % 4 * 32, block = depth / 4;
-    const GroupOperand a = queries.movedBy(block * (64 * 128) + offset);
-    const GroupOperand b = keys.movedBy(block * (Tile::Keys * 128) + offset);
+    const GroupOperand a = rows.movedBy(block * (64 * 128) + offset);
+    const GroupOperand b = others.movedBy(block * (Tile::Keys * 128) + offset);
     if (depth == 0)
-      multiplyGroupRows<T, false>(scores, a, b);
+      multiplyGroupRows<T, false>(products, a, b);
     else
-      multiplyGroupRows<T, true>(scores, a, b);
+      multiplyGroupRows<T, true>(products, a, b);
   }
   commitGroup();
 }
 
-/// Adds weights times values.
+/// Starts to add weights times the others: values.
 template <class Tile, class T>
 NNC_INLINE void attentionGroupSums(float (&sums)[Tile::PlaceTiles][4],
                                    const unsigned (&weights)[Tile::Keys / 16][4],
-                                   GroupOperand values) {
+                                   GroupOperand others) {
   NNC_UNROLL
   for (int k = 0; k < Tile::Keys / 16; ++k)
-    multiplyGroupColumns<T>(sums, weights[k], values.movedBy(k * (16 * 128)));
+    multiplyGroupColumns<T>(sums, weights[k], others.movedBy(k * (16 * 128)));
   commitGroup();
 }
 
@@ -179,7 +179,8 @@ template <class Tile, class T> struct AttentionGroup {
   NNC_INLINE void startScores() {
     waitForArrivals(arrivals.fullKeys + keyTurn.stage(), keyTurn.parity());
     beginGroup();
-    attentionGroupScores<Tile, T>(scores, queries, keys.movedBy(keyTurn.stage() * Tile::KeyBytes));
+    attentionGroupProducts<Tile, T>(scores, queries,
+                                    keys.movedBy(keyTurn.stage() * Tile::KeyBytes));
   }
   NNC_INLINE void endScores() {
     holdGroup(scores);

@@ -34,23 +34,37 @@ NNC_INLINE void fetchAttentionRows(T *shared, int count, Row row) {
   }
 }
 
+/// One step of depth of a warp's 16 rows, as a left operand.
+template <class Tile, class T>
+NNC_INLINE void loadAttentionRows(unsigned (&to)[4], const T *rows, int depth) {
+  const int lane = threadIdx.x % 32;
+  loadMatrices(to, rows + lane % 16 * Tile::Stride + (depth * 2 + lane / 16) * 8);
+}
+
+/// Adds that step's products of the 16 rows with each of the tile's others.
+template <class Tile, class T>
+NNC_INLINE void attentionMmaStep(float (&products)[Tile::Keys / 8][4], const unsigned (&a)[4],
+                                 const T *others, int depth) {
+  const int lane = threadIdx.x % 32;
+  NNC_UNROLL
+  for (int j = 0; j < Tile::Keys / 16; ++j) {
+    unsigned b[4];
+    loadMatrices(b, others + (j * 16 + lane % 8 + lane / 16 * 8) * Tile::Stride +
+                        (depth * 2 + lane / 8 % 2) * 8);
+    multiplyAdd<T>(products[2 * j], a, {b[0], b[1]});
+    multiplyAdd<T>(products[2 * j + 1], a, {b[2], b[3]});
+  }
+}
+
 /// The warp's 16 rows of queries times the tile's keys.
 template <class Tile, class T>
 NNC_INLINE void attentionMmaScores(float (&scores)[Tile::Keys / 8][4], const T *queries,
                                    const T *keys) {
-  const int lane = threadIdx.x % 32;
   NNC_UNROLL
   for (int depth = 0; depth < Tile::Depths; ++depth) {
     unsigned a[4];
-    loadMatrices(a, queries + lane % 16 * Tile::Stride + (depth * 2 + lane / 16) * 8);
-    NNC_UNROLL
-    for (int j = 0; j < Tile::Keys / 16; ++j) {
-      unsigned b[4];
-      loadMatrices(b, keys + (j * 16 + lane % 8 + lane / 16 * 8) * Tile::Stride +
-                          (depth * 2 + lane / 8 % 2) * 8);
-      multiplyAdd<T>(scores[2 * j], a, {b[0], b[1]});
-      multiplyAdd<T>(scores[2 * j + 1], a, {b[2], b[3]});
-    }
+    loadAttentionRows<Tile>(a, queries, depth);
+    attentionMmaStep<Tile>(scores, a, keys, depth);
   }
 }
 
@@ -71,6 +85,25 @@ NNC_INLINE void attentionMmaSums(float (&sums)[Tile::Depths * 2][4],
                                     (2 * p + lane / 16) * 8);
       multiplyAdd<T>(sums[2 * p], a, {b[0], b[1]});
       multiplyAdd<T>(sums[2 * p + 1], a, {b[2], b[3]});
+    }
+  }
+}
+
+/// Writes the lane's part of a row: of the sums of its two rows that of `row`, each `finish`ed.
+template <class Tile, class T, class Finish>
+NNC_INLINE void storeAttentionSums(T *to, const float (&sums)[Tile::Depths * 2][4], int row,
+                                   Finish finish) {
+  NNC_UNROLL
+  for (int p = 0; p < Tile::Depths * 2; ++p) {
+    const int place = p * 8 + threadIdx.x % 4 * 2;
+    const Vector<T, 2> pair = {T(finish(sums[p][row * 2])), T(finish(sums[p][row * 2 + 1]))};
+    if (Tile::Lanes > 1 && place < Tile::D) {
+      storeVector<2>(to + place, pair);
+    } else {
+      NNC_UNROLL
+      for (int part = 0; part < 2; ++part)
+        if (place + part < Tile::D)
+          to[place + part] = pair[part];
     }
   }
 }
@@ -178,19 +211,7 @@ attentionMma(Index number, AttentionSizes<Index> sizes, AttentionTensor<const T,
       continue;
     if (lane % 4 == 0)
       kept.keep(block.batch, heads[i], positions[i], softmax[i].highest * NaturalOfTwo, sum);
-    T *to = result.at(block.batch, heads[i], positions[i]);
-    NNC_UNROLL
-    for (int p = 0; p < PlaceTiles; ++p) {
-      const int place = p * 8 + lane % 4 * 2;
-      const Vector<T, 2> pair = {T(sums[p][i * 2] / divisor), T(sums[p][i * 2 + 1] / divisor)};
-      if (Tile::Lanes > 1 && place < Tile::D) {
-        storeVector<2>(to + place, pair);
-      } else {
-        NNC_UNROLL
-        for (int part = 0; part < 2; ++part)
-          if (place + part < Tile::D)
-            to[place + part] = pair[part];
-      }
-    }
+    storeAttentionSums<Tile>(result.at(block.batch, heads[i], positions[i]), sums, i,
+                             [&](float x) { return x / divisor; });
   }
 }
