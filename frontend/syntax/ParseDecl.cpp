@@ -134,20 +134,17 @@ StmtPtr Parser::parseItem() {
     reportMisplaced("outside of a module");
     parseMember();
     return nullptr;
-  case Tok::KwReturn:
-  case Tok::KwYield:
-  case Tok::KwFor:
-  case Tok::KwIf:
-  case Tok::KwScan:
-    parseMisplacedStmt();
-    return nullptr;
   default:
     return parseBinding();
   }
 }
 
-/// A binding outside of functions, where nothing can be updated.
+/// A binding outside of functions, where nothing can be updated, and no other statement can stand.
 StmtPtr Parser::parseBinding() {
+  if (at(Tok::KwReturn) || at(Tok::KwYield) || at(Tok::KwFor) || at(Tok::KwIf) || at(Tok::KwScan)) {
+    parseMisplacedStmt();
+    return nullptr;
+  }
   StmtPtr stmt = parseBindOrUpdate();
   if (!stmt || stmt->is<BindStmt>())
     return stmt;
@@ -171,13 +168,6 @@ StmtPtr Parser::parseMember() {
   case Tok::KwImport:
     reportMisplaced("in a module");
     parseItem();
-    return nullptr;
-  case Tok::KwReturn:
-  case Tok::KwYield:
-  case Tok::KwFor:
-  case Tok::KwIf:
-  case Tok::KwScan:
-    parseMisplacedStmt();
     return nullptr;
   default:
     return parseBinding();

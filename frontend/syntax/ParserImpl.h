@@ -1,8 +1,9 @@
 //===- ParserImpl.h - The recursive descent parser ------------------------------------------===//
 //
 // Private to this folder. One method per rule of the grammar, in files by what they parse:
-// ParseExpr.cpp, ParseType.cpp, ParseStmt.cpp, ParseDecl.cpp; ParseErrors.cpp says what is wrong
-// and finds the place to go on.
+// ParseExpr.cpp, ParsePrimary.cpp, ParseType.cpp, ParseStmt.cpp, ParseDecl.cpp; ParseErrors.cpp
+// says what is wrong, ForeignSyntax.cpp what was meant by those who write it as elsewhere, and
+// Recovery.cpp finds the place to go on.
 //
 // A method that meets an error reports it and returns null (or false, or nothing); its callers pass
 // that on in silence up to the statement, which is dropped; parsing goes on behind it. A mistake
@@ -65,7 +66,7 @@ private:
   Span since(Span first) const { return first.to(previous()); }
   bool atWord(std::string_view word) const { return at(Tok::Name) && textOf(peek()) == word; }
 
-  //--- Errors and recovery (ParseErrors.cpp)
+  //--- Errors (ParseErrors.cpp)
   /// Reports that `what` was expected here, or what is more probably wrong; always returns null.
   std::nullptr_t expected(std::string_view what);
   std::nullptr_t expectedAxis();
@@ -73,12 +74,6 @@ private:
   std::nullptr_t reportBareTuple(Span first);
   bool expect(Tok k);
   bool expectName(Ident &name, std::string_view what);
-  bool reportBadToken();
-  bool reportForeignContinuation(std::string_view what);
-  void reportBadString();
-  void reportBadCharacter();
-  bool reportSlashComment();
-  bool reportForeignStatement();
   bool reportReservedTarget();
   void reportUnclosed(Span open, std::string_view closing);
   void reportMissingComma(const ListWords &words, std::string_view closing);
@@ -87,6 +82,16 @@ private:
   void reportUntyped(const Ident &formal);
   void reportUnused(const Expr &value);
   std::string describe(const Token &token) const;
+
+  //--- What is written as elsewhere (ForeignSyntax.cpp)
+  bool reportBadToken();
+  void reportBadString();
+  void reportBadCharacter();
+  bool reportSlashComment();
+  bool reportForeignContinuation(std::string_view what);
+  bool reportForeignStatement();
+
+  //--- Recovery, lists, nesting (Recovery.cpp)
   unsigned indentOfLine(Span span) const;
   /// Whether the current token cannot stand in such a body and begins a line no deeper than its
   /// head, so that the body was probably forgotten to be closed.
@@ -95,8 +100,6 @@ private:
   void synchronize();
   /// Skips to the `{` of a declaration whose head has an error; false if there is none.
   bool skipToBody();
-
-  //--- Lists, nesting
   /// `open element, element close`, standing at `open`.
   bool parseList(Tok close, const ListWords &words, const std::function<bool()> &element);
   bool startsElement() const;
