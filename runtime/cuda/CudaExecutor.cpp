@@ -1,14 +1,14 @@
 #include "runtime/cuda/CudaExecutor.h"
+#include "runtime/cuda/CudaStates.h"
 #include "runtime/cuda/PortMemory.h"
 #include "runtime/cuda/PreparedCall.h"
+#include "runtime/cuda/StepTimer.h"
 
 #include "runtime/Heaviest.h"
 #include "runtime/NanSearch.h"
-#include "runtime/StateSizes.h"
 #include "runtime/format/Counters.h"
 
 #include <algorithm>
-#include <bit>
 #include <fmt/format.h>
 
 using namespace nnc;
@@ -26,7 +26,8 @@ size_t workspaceBytes(int capability) { return (capability >= 90 ? 32 : 4) * siz
 class CudaExecutor : public Executor {
 public:
   CudaExecutor(std::shared_ptr<EngineState> engine, std::shared_ptr<CudaModel> shared)
-      : engine(std::move(engine)), shared(std::move(shared)), gpu(this->shared->device()) {}
+      : engine(std::move(engine)), shared(std::move(shared)), gpu(this->shared->device()),
+        states(gpu, this->engine), timer(gpu) {}
 
   ~CudaExecutor() override { (void)settle(); }
 
@@ -54,22 +55,14 @@ private:
   Result<void> allocateMemory();
   Result<void> placePorts(const Call &call);
   CUdeviceptr addressOf(const BufferT &buffer);
-  Result<void> allocateStates();
   Result<Tensor> memoryOf(size_t state, const Tensor &host) const;
-  int64_t *shadowOf(size_t state) const { return static_cast<int64_t *>(shadows.get()) + state; }
-  Result<void> fetchScalars(CUstream stream);
-  Result<void> fetchScalar(size_t state, CUstream stream);
-  Result<void> placeGenerator(const Call &call, CUstream stream);
   Result<void> markQueued(CUstream stream);
   Result<void> settle();
   Result<PreparedCall *> prepareCall(const Call &call);
   Result<PreparedCall *> addPrepared(std::unique_ptr<PreparedCall> made);
-  Result<void> send(const Call &call);
+  Result<PreparedCall *> begin(const Call &call);
   Result<void> fetch(const Call &call);
   Result<void> synchronize(const Call &call);
-  Result<void> timeSteps(PreparedCall &prepared, std::span<double> milliseconds);
-  Result<void> reserveEvents(size_t count);
-  Result<void> sample(PreparedCall &prepared, const EntryT &entry, CUevent before, CUevent after);
 
   const EntryT &entryOf(const Call &call) const { return *engine->model().entries[call.entry]; }
 
@@ -78,18 +71,13 @@ private:
   std::shared_ptr<CudaDevice> gpu;
   DeviceMemory arena, workspace, arrived;
   size_t workspaceSize = 0;
-  std::vector<DeviceMemory> states;                   // by index of Model.states
-  std::vector<uint64_t> stateBytes;                   // what their memory holds
-  std::array<std::byte, sizeof(Generator)> numbers{}; // of Model.generator: what its state holds
-  HostMemoryOwner shadows;                            // 8 bytes each: of rank 0, on the host
-  std::vector<Ports> ports;                           // by index of Model.entries
-  std::vector<CUdeviceptr> inputs, outputs, buffers;  // of the running call
-  std::vector<CUdeviceptr> scalars;                   // of the running call, by symbol
+  CudaStates states;
+  std::vector<Ports> ports;                          // by index of Model.entries
+  std::vector<CUdeviceptr> inputs, outputs, buffers; // of the running call
+  std::vector<CUdeviceptr> scalars;                  // of the running call, by symbol
   std::vector<std::unique_ptr<PreparedCall>> cache;
   uint64_t useCount = 0;
-  std::vector<EventOwner> events; // of profiles
-  DeviceMemory flushed;           // of measurements: takes the place of all else in the caches
-  size_t flushedBytes = 0;
+  StepTimer timer;
   EventOwner queued;        // after the last call on a stream of the caller's
   CUstream queue = nullptr; // that stream
   bool isPending = false;   // nobody has waited for it
@@ -131,7 +119,7 @@ Result<void> CudaExecutor::allocateMemory() {
     return Error{memory.error().message + (heaviest.empty() ? "" : "; " + heaviest)};
   }
   arena = std::move(*memory);
-  if (Result<void> allocated = allocateStates(); !allocated)
+  if (Result<void> allocated = states.prepare(); !allocated)
     return allocated;
   Result<DeviceMemory> counter = gpu->allocate(CounterBytes, "the counters of " + engine->name());
   if (!counter)
@@ -148,79 +136,17 @@ Result<void> CudaExecutor::allocateMemory() {
   return {};
 }
 
-/// Their memory comes when sizes are known; that of the scalars' values on the host now.
-Result<void> CudaExecutor::allocateStates() {
-  states.resize(engine->model().states.size());
-  stateBytes.resize(states.size());
-  if (states.empty())
-    return {};
-  void *address = nullptr;
-  NNC_CUDA_TRY(gpu->api(), cuMemHostAlloc, &address, states.size() * sizeof(int64_t), 0);
-  shadows = HostMemoryOwner(gpu, address);
-  return {};
-}
-
 Result<void> CudaExecutor::startState(size_t index, uint64_t bytes) {
   if (Result<void> settled = settle(); !settled)
     return settled;
   ContextScope scope(*gpu);
-  const StateT &state = *engine->model().states[index];
-  if (!states[index].get() || stateBytes[index] < bytes) {
-    states[index] = DeviceMemory();
-    Result<DeviceMemory> kept =
-        gpu->allocate(std::max<uint64_t>(bytes, 1), "the state `" + state.name + "`");
-    if (!kept)
-      return kept.error();
-    states[index] = std::move(*kept);
-    stateBytes[index] = bytes;
-  }
-  CUdeviceptr target = states[index].get();
-  std::vector<std::byte> repeated; // on the host until the copies are done
-  if (state.weight >= 0) {
-    WeightData::Bytes initial = engine->weight(static_cast<size_t>(state.weight));
-    NNC_CUDA_TRY(gpu->api(), cuMemcpyHtoDAsync, target, initial.data(), bytes, stream);
-  } else if (state.value == 0 && bytes > 0) {
-    NNC_CUDA_TRY(gpu->api(), cuMemsetD8Async, target, 0, bytes, stream);
-  } else {
-    std::vector<std::byte> element = initialElement(state);
-    size_t chunk = std::min<uint64_t>(bytes, size_t{1} << 20);
-    for (size_t at = 0; at < chunk; ++at)
-      repeated.push_back(element[at % element.size()]);
-    for (uint64_t at = 0; at < bytes; at += chunk)
-      NNC_CUDA_TRY(gpu->api(), cuMemcpyHtoDAsync, target + at, repeated.data(),
-                   std::min<uint64_t>(chunk, bytes - at), stream);
-  }
-  if (static_cast<int64_t>(index) == engine->model().generator)
-    numbers.fill({});
-  if (Result<void> fetched = fetchScalar(index, stream); !fetched)
-    return fetched;
-  NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, stream);
-  return {};
-}
-
-/// Tells the call where its random numbers come from, in the order of its stream: from one call to
-/// the next mostly one byte changes. Nothing is copied, so nobody waits for memory of the host.
-Result<void> CudaExecutor::placeGenerator(const Call &call, CUstream on) {
-  if (!call.generator)
-    return {};
-  auto state = static_cast<size_t>(engine->model().generator);
-  if (stateBytes[state] < numbers.size())
-    return Error{fmt::format("the random numbers of {} have no memory", engine->name())};
-  auto wanted = std::bit_cast<std::array<std::byte, sizeof(Generator)>>(*call.generator);
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    if (wanted[i] == numbers[i])
-      continue;
-    NNC_CUDA_TRY(gpu->api(), cuMemsetD8Async, states[state].get() + i,
-                 std::to_integer<unsigned char>(wanted[i]), 1, on);
-    numbers[i] = wanted[i];
-  }
-  return {};
+  return states.start(index, bytes, stream);
 }
 
 Result<int64_t> CudaExecutor::stateScalar(size_t state) {
   if (Result<void> settled = settle(); !settled)
     return settled.error();
-  return scalarValue(static_cast<DType>(engine->model().states[state]->dtype), shadowOf(state));
+  return states.scalar(state);
 }
 
 Result<void> CudaExecutor::readState(size_t state, const Tensor &host) {
@@ -235,7 +161,7 @@ Result<void> CudaExecutor::writeState(size_t state, const Tensor &host) {
   if (Result<void> sent = upload(host, *memory); !sent)
     return sent;
   ContextScope scope(*gpu);
-  if (Result<void> fetched = fetchScalar(state, stream); !fetched)
+  if (Result<void> fetched = states.fetchScalar(state, stream); !fetched)
     return fetched;
   NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, stream);
   return {};
@@ -243,7 +169,7 @@ Result<void> CudaExecutor::writeState(size_t state, const Tensor &host) {
 
 /// The state's memory as a tensor like `host`.
 Result<Tensor> CudaExecutor::memoryOf(size_t state, const Tensor &host) const {
-  return Tensor::view(host.dtype(), host.shape(), reinterpret_cast<void *>(states[state].get()),
+  return Tensor::view(host.dtype(), host.shape(), reinterpret_cast<void *>(states.address(state)),
                       device());
 }
 
@@ -277,7 +203,7 @@ CUdeviceptr CudaExecutor::addressOf(const BufferT &buffer) {
   case BufferKind::Output:
     return outputs[buffer.index];
   case BufferKind::State:
-    return states[buffer.index].get();
+    return states.address(buffer.index);
   case BufferKind::Loop:
     return 0; // loops place it
   }
@@ -295,7 +221,7 @@ Result<PreparedCall *> CudaExecutor::prepareCall(const Call &call) {
   scalars.clear();
   for (const std::unique_ptr<DimT> &dim : entry.dims)
     scalars.push_back(dim->kind != SymbolKind::Scalar      ? 0
-                      : dim->source == ScalarSource::State ? states[dim->index].get()
+                      : dim->source == ScalarSource::State ? states.address(dim->index)
                                                            : inputs[dim->index]);
   for (std::unique_ptr<PreparedCall> &known : cache)
     if (known->matches(entry, call.sizes, buffers, scalars)) {
@@ -323,39 +249,29 @@ Result<PreparedCall *> CudaExecutor::addPrepared(std::unique_ptr<PreparedCall> m
   return oldest->get();
 }
 
-Result<void> CudaExecutor::send(const Call &call) {
+/// Prepares a call on the own stream, and everything that its steps read.
+Result<PreparedCall *> CudaExecutor::begin(const Call &call) {
+  Result<PreparedCall *> prepared = prepareCall(call);
+  if (!prepared)
+    return prepared;
   for (size_t i = 0; i < call.inputs.size(); ++i)
     if (Result<void> sent = ports[call.entry].inputs[i].send(call.inputs[i], stream); !sent)
-      return sent;
-  return {};
+      return sent.error();
+  if (Result<void> placed = states.placeGenerator(call, stream); !placed)
+    return placed.error();
+  return prepared;
 }
 
 Result<void> CudaExecutor::fetch(const Call &call) {
   for (size_t i = 0; i < call.outputs.size(); ++i)
     if (Result<void> got = ports[call.entry].outputs[i].fetch(call.outputs[i], stream); !got)
       return got;
-  if (Result<void> got = fetchScalars(stream); !got)
+  if (Result<void> got = states.fetchScalars(stream); !got)
     return got;
   if (Result<void> done = synchronize(call); !done)
     return done;
   for (size_t i = 0; i < call.outputs.size(); ++i)
     ports[call.entry].outputs[i].finish(call.outputs[i]);
-  return {};
-}
-
-/// What guards of the next call need to know of states.
-Result<void> CudaExecutor::fetchScalars(CUstream stream) {
-  for (size_t i = 0; i < states.size(); ++i)
-    if (Result<void> fetched = fetchScalar(i, stream); !fetched)
-      return fetched;
-  return {};
-}
-
-Result<void> CudaExecutor::fetchScalar(size_t index, CUstream stream) {
-  const StateT &state = *engine->model().states[index];
-  if (state.shape.empty() && states[index].get())
-    NNC_CUDA_TRY(gpu->api(), cuMemcpyDtoHAsync, shadowOf(index), states[index].get(), state.bytes,
-                 stream);
   return {};
 }
 
@@ -372,13 +288,9 @@ Result<void> CudaExecutor::run(const Call &call) {
   if (Result<void> settled = settle(); !settled)
     return settled;
   ContextScope scope(*gpu);
-  Result<PreparedCall *> prepared = prepareCall(call);
+  Result<PreparedCall *> prepared = begin(call);
   if (!prepared)
     return prepared.error();
-  if (Result<void> sent = send(call); !sent)
-    return sent;
-  if (Result<void> placed = placeGenerator(call, stream); !placed)
-    return placed;
   if (Result<void> ran = (*prepared)->run(stream); !ran)
     return ran;
   if (Result<void> fetched = fetch(call); !fetched)
@@ -398,11 +310,11 @@ Result<void> CudaExecutor::enqueue(const Call &call, void *handle) {
   Result<PreparedCall *> prepared = prepareCall(call);
   if (!prepared)
     return prepared.error();
-  if (Result<void> placed = placeGenerator(call, other); !placed)
+  if (Result<void> placed = states.placeGenerator(call, other); !placed)
     return placed;
   Result<void> ran = (*prepared)->run(other);
   if (ran)
-    ran = fetchScalars(other);
+    ran = states.fetchScalars(other);
   if (Result<void> marked = markQueued(other); !ran || !marked)
     return ran ? marked : ran;
   if ((*prepared)->isCaptured())
@@ -431,59 +343,23 @@ Result<void> CudaExecutor::settle() {
   return {};
 }
 
-Result<void> CudaExecutor::reserveEvents(size_t count) {
-  while (events.size() < count) {
-    CUevent event = nullptr;
-    NNC_CUDA_TRY(gpu->api(), cuEventCreate, &event, CU_EVENT_DEFAULT);
-    events.emplace_back(gpu, event);
-  }
-  return {};
-}
-
-Result<void> CudaExecutor::timeSteps(PreparedCall &prepared, std::span<double> milliseconds) {
-  if (Result<void> reserved = reserveEvents(milliseconds.size() + 1); !reserved)
-    return reserved;
-  NNC_CUDA_TRY(gpu->api(), cuEventRecord, events[0].get(), stream);
-  for (size_t step = 0; step < milliseconds.size(); ++step) {
-    if (Result<void> ran = prepared.runStep(step, stream); !ran)
-      return ran;
-    NNC_CUDA_TRY(gpu->api(), cuEventRecord, events[step + 1].get(), stream);
-  }
-  NNC_CUDA_TRY(gpu->api(), cuEventSynchronize, events[milliseconds.size()].get());
-  for (size_t step = 0; step < milliseconds.size(); ++step) {
-    float elapsed = 0;
-    NNC_CUDA_TRY(gpu->api(), cuEventElapsedTime, &elapsed, events[step].get(),
-                 events[step + 1].get());
-    milliseconds[step] += elapsed;
-  }
-  return {};
-}
-
 Result<void> CudaExecutor::profile(const Call &call, std::span<double> milliseconds) {
   if (Result<void> settled = settle(); !settled)
     return settled;
   ContextScope scope(*gpu);
-  Result<PreparedCall *> prepared = prepareCall(call);
+  Result<PreparedCall *> prepared = begin(call);
   if (!prepared)
     return prepared.error();
-  if (Result<void> sent = send(call); !sent)
-    return sent;
-  if (Result<void> placed = placeGenerator(call, stream); !placed)
-    return placed;
-  return timeSteps(**prepared, milliseconds);
+  return timer.addTimes(**prepared, milliseconds, stream);
 }
 
 Result<std::optional<size_t>> CudaExecutor::findNan(const Call &call) {
   if (Result<void> settled = settle(); !settled)
     return settled.error();
   ContextScope scope(*gpu);
-  Result<PreparedCall *> prepared = prepareCall(call);
+  Result<PreparedCall *> prepared = begin(call);
   if (!prepared)
     return prepared.error();
-  if (Result<void> sent = send(call); !sent)
-    return sent.error();
-  if (Result<void> placed = placeGenerator(call, stream); !placed)
-    return placed.error();
   const EntryT &entry = entryOf(call);
   std::vector<std::byte> host;
   for (size_t step = 0; step < entry.steps.size(); ++step) {
@@ -504,50 +380,14 @@ Result<std::optional<size_t>> CudaExecutor::findNan(const Call &call) {
   return std::optional<size_t>();
 }
 
-/// One run between two events. The memory that is written before it takes so long that all of it is
-/// queued when it begins.
-Result<void> CudaExecutor::sample(PreparedCall &prepared, const EntryT &entry, CUevent before,
-                                  CUevent after) {
-  NNC_CUDA_TRY(gpu->api(), cuMemsetD8Async, flushed.get(), 0, flushedBytes, stream);
-  NNC_CUDA_TRY(gpu->api(), cuEventRecord, before, stream);
-  for (size_t step = 0; step < entry.steps.size(); ++step)
-    if (!entry.steps[step]->what.AsCopy())
-      if (Result<void> ran = prepared.runStep(step, stream); !ran)
-        return ran;
-  NNC_CUDA_TRY(gpu->api(), cuEventRecord, after, stream);
-  return {};
-}
-
 Result<std::vector<double>> CudaExecutor::measure(const Call &call, unsigned samples) {
   if (Result<void> ran = run(call); !ran)
     return ran.error();
   ContextScope scope(*gpu);
-  if (!flushed.get()) {
-    flushedBytes = 2 * std::max<size_t>(gpu->cacheBytes(), size_t{1} << 20);
-    Result<DeviceMemory> memory = gpu->allocate(flushedBytes, "what caches are filled with");
-    if (!memory)
-      return memory.error();
-    flushed = std::move(*memory);
-  }
   Result<PreparedCall *> prepared = prepareCall(call);
   if (!prepared)
     return prepared.error();
-  if (Result<void> reserved = reserveEvents(size_t{2} * samples); !reserved)
-    return reserved.error();
-  for (unsigned i = 0; i < samples; ++i)
-    if (Result<void> ran =
-            sample(**prepared, entryOf(call), events[2 * i].get(), events[2 * i + 1].get());
-        !ran)
-      return ran.error();
-  NNC_CUDA_TRY(gpu->api(), cuStreamSynchronize, stream);
-  std::vector<double> times;
-  for (unsigned i = 0; i < samples; ++i) {
-    float elapsed = 0;
-    NNC_CUDA_TRY(gpu->api(), cuEventElapsedTime, &elapsed, events[2 * i].get(),
-                 events[2 * i + 1].get());
-    times.push_back(elapsed);
-  }
-  return times;
+  return timer.sample(**prepared, entryOf(call), samples, stream);
 }
 
 Result<Tensor> CudaExecutor::allocate(DType type, std::span<const int64_t> shape) {
