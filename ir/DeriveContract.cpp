@@ -2,7 +2,8 @@
 //
 // With `C = A B`: `dA = G B^T` and `dB = A^T G`. Transpositions of operands are flags of the
 // product where it has them. A weight that all matrices of a batch share takes one product over the
-// rows of all of them.
+// rows of all of them. Products that are not rounded have gradients in f32; one that is 16 bits
+// wide all the same is multiplied so.
 //
 //===------------------------------------------------------------------------------------------===//
 
@@ -16,7 +17,19 @@ namespace {
 
 struct Product : Deriving {
   Product(OpBuilder &builder, MatmulOp op)
-      : Deriving(builder, op), op(op), ta(op.getTransposeA()), tb(op.getTransposeB()) {}
+      : Deriving(builder, op), op(op), lhs(op.getLhs()), rhs(op.getRhs()), ta(op.getTransposeA()),
+        tb(op.getTransposeB()) {}
+
+  Derived derive(Value g) {
+    if (!op.isWide())
+      return {deriveLhs(g), deriveRhs(g)};
+    auto widening = g.getDefiningOp<CastOp>();
+    if (widening && getElementTypeOrSelf(widening.getInput()) == getElementTypeOrSelf(lhs))
+      return {deriveLhs(widening.getInput()), deriveRhs(widening.getInput())};
+    lhs = widen(lhs);
+    rhs = widen(rhs);
+    return {narrow(deriveLhs(g), op.getLhs()), narrow(deriveRhs(g), op.getRhs())};
+  }
 
   /// Rounds operands to TF32 if the product itself may.
   Value multiply(Value like, Value a, Value b, bool transposeA, bool transposeB) {
@@ -40,34 +53,33 @@ struct Product : Deriving {
 
   Value deriveLhs(Value g) {
     if (!ta)
-      return multiply(op.getLhs(), g, op.getRhs(), false, !tb);
-    if (op.getRhs().getType().getRank() == op.getLhs().getType().getRank())
-      return multiply(op.getLhs(), op.getRhs(), g, tb, true);
-    Value transposed = swapLast(op.getLhs()); // only its type is used
-    return swapLast(multiply(transposed, g, op.getRhs(), false, !tb));
+      return multiply(lhs, g, rhs, false, !tb);
+    if (getType(rhs).getRank() == getType(lhs).getRank())
+      return multiply(lhs, rhs, g, tb, true);
+    Value transposed = swapLast(lhs); // only its type is used
+    return swapLast(multiply(transposed, g, rhs, false, !tb));
   }
 
   Value deriveRhs(Value g) {
-    Value a = op.getLhs();
+    Value a = lhs;
     bool transposed = ta;
-    if (op.getRhs().getType().getRank() != getType(a).getRank()) {
+    if (getType(rhs).getRank() != getType(a).getRank()) {
       a = stackRows(ta ? swapLast(a) : a);
       g = stackRows(g);
       transposed = false;
     }
-    return tb ? multiply(op.getRhs(), g, a, true, transposed)
-              : multiply(op.getRhs(), a, g, !transposed, false);
+    return tb ? multiply(rhs, g, a, true, transposed) : multiply(rhs, a, g, !transposed, false);
   }
 
   MatmulOp op;
+  Value lhs, rhs;
   bool ta, tb;
 };
 
 } // namespace
 
 Derived MatmulOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
-  Product product(builder, *this);
-  return {product.deriveLhs(gradients[0]), product.deriveRhs(gradients[0])};
+  return Product(builder, *this).derive(gradients[0]);
 }
 
 } // namespace nnc::nn

@@ -87,6 +87,8 @@ Type withElementType(Type type, Type element) {
   return tensor ? withElementType(tensor, element) : Type();
 }
 
+bool is16BitFloat(Type element) { return element.isF16() || element.isBF16(); }
+
 bool mayBeEqual(AffineExpr a, AffineExpr b) {
   if (a == b)
     return true;

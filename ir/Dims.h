@@ -42,6 +42,8 @@ mlir::RankedTensorType stripDims(mlir::RankedTensorType type);
 mlir::RankedTensorType withElementType(mlir::RankedTensorType type, mlir::Type element);
 /// As above for any type; null unless it is a ranked tensor.
 mlir::Type withElementType(mlir::Type type, mlir::Type element);
+/// f16 and bf16, which are computed with in f32.
+bool is16BitFloat(mlir::Type element);
 
 /// False only when the two are different for all values of the symbols, which are at least 0.
 bool mayBeEqual(mlir::AffineExpr a, mlir::AffineExpr b);

@@ -53,6 +53,76 @@ struct TransposeIntoMatmul : OpRewritePattern<MatmulOp> {
   }
 };
 
+bool isPaddedWithZeros(Operation *op) {
+  auto pad = dyn_cast_or_null<PadOp>(op);
+  auto number = pad ? dyn_cast<FloatAttr>(pad.getValue()) : FloatAttr();
+  return number && number.getValue().isZero();
+}
+
+/// The 16 bits from which `value` was widened, before views of it were taken; null if it was not.
+Type narrowElement(Value value) {
+  Operation *op = value.getDefiningOp();
+  while (isa_and_nonnull<TransposeOp, BroadcastOp, ReshapeOp, SliceOp>(op) || isPaddedWithZeros(op))
+    op = op->getOperand(0).getDefiningOp();
+  auto widening = dyn_cast_or_null<CastOp>(op);
+  if (!widening || !widening.getType().getElementType().isF32())
+    return {};
+  Type element = widening.getInput().getType().getElementType();
+  return is16BitFloat(element) ? element : Type();
+}
+
+/// The same views of what was widened to `value`.
+Value narrowed(Value value, PatternRewriter &rewriter) {
+  Operation *op = value.getDefiningOp();
+  if (isa<CastOp>(op))
+    return op->getOperand(0);
+  Value input = narrowed(op->getOperand(0), rewriter);
+  Operation *view = rewriter.clone(*op);
+  Type element = getElementTypeOrSelf(input);
+  view->setOperand(0, input);
+  view->getResult(0).setType(withElementType(cast<RankedTensorType>(value.getType()), element));
+  if (auto pad = dyn_cast<PadOp>(view))
+    pad.setValueAttr(getScalarAttr(element, 0));
+  return view->getResult(0);
+}
+
+/// A product of what was 16 bits wide is one of 16 bits, with the same numbers.
+struct MatmulOfWidened : OpRewritePattern<MatmulOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
+    Type element = narrowElement(op.getLhs());
+    if (!element || narrowElement(op.getRhs()) != element)
+      return rewriter.notifyMatchFailure(op, "its operands were not both 16 bits wide");
+    Value lhs = narrowed(op.getLhs(), rewriter), rhs = narrowed(op.getRhs(), rewriter);
+    auto attributes = llvm::to_vector(op->getDiscardableAttrs());
+    llvm::erase_if(attributes, [](NamedAttribute a) { return a.getName() == kTf32Attr; });
+    auto product = rewriter.replaceOpWithNewOp<MatmulOp>(op, op.getType(), lhs, rhs,
+                                                         op.getTransposeA(), op.getTransposeB());
+    product->setDiscardableAttrs(attributes);
+    return success();
+  }
+};
+
+/// What is rounded at once to the type of its operands is a product that rounds.
+struct RoundedMatmul : OpRewritePattern<CastOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(CastOp op, PatternRewriter &rewriter) const override {
+    auto product = op.getInput().getDefiningOp<MatmulOp>();
+    bool rounds = product && product.isWide() && product->hasOneUse() &&
+                  op.getType().getElementType() == product.getLhs().getType().getElementType();
+    if (!rounds)
+      return rewriter.notifyMatchFailure(op, "does not round a product of its own type");
+    auto attributes = llvm::to_vector(product->getDiscardableAttrs());
+    auto rounded =
+        rewriter.replaceOpWithNewOp<MatmulOp>(op, op.getType(), product.getLhs(), product.getRhs(),
+                                              product.getTransposeA(), product.getTransposeB());
+    rounded->setDiscardableAttrs(attributes);
+    return success();
+  }
+};
+
 /// No offset is an offset of 0.
 template <class Op> struct AttentionWithoutOffset : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
@@ -94,7 +164,7 @@ void AttentionGradOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
 }
 
 void MatmulOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
-  patterns.add<TransposeIntoMatmul>(context);
+  patterns.add<TransposeIntoMatmul, MatmulOfWidened, RoundedMatmul>(context);
 }
 
 } // namespace nnc::nn

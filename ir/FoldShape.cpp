@@ -244,6 +244,24 @@ struct ReshapeOfSlice : OpRewritePattern<ReshapeOp> {
   }
 };
 
+/// Readers widen floats for nothing, but what is reshaped lies in memory: better in 16 bits.
+struct ReshapeOfWidened : OpRewritePattern<ReshapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ReshapeOp op, PatternRewriter &rewriter) const override {
+    auto widening = op.getInput().getDefiningOp<CastOp>();
+    bool isOnlyUse = widening && widening->hasOneUse();
+    if (!isOnlyUse || !op.getType().getElementType().isF32() ||
+        !is16BitFloat(widening.getInput().getType().getElementType()))
+      return rewriter.notifyMatchFailure(op, "its operand is not widened for it alone");
+    Value input = widening.getInput();
+    RankedTensorType type = withElementType(op.getType(), getElementTypeOrSelf(input));
+    Value reshape = rewriter.create<ReshapeOp>(op.getLoc(), type, input);
+    rewriter.replaceOpWithNewOp<CastOp>(op, op.getType(), reshape);
+    return success();
+  }
+};
+
 /// Gathering from a constant is that constant.
 struct GatherOfFull : OpRewritePattern<GatherOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -260,7 +278,7 @@ struct GatherOfFull : OpRewritePattern<GatherOp> {
 } // namespace
 
 void ReshapeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
-  patterns.add<ReshapeOfSlice>(context);
+  patterns.add<ReshapeOfSlice, ReshapeOfWidened>(context);
 }
 
 void TransposeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {

@@ -46,8 +46,12 @@ LogicalResult LogSoftmaxOp::verify() {
 }
 
 FailureOr<RankedTensorType> MatmulOp::inferResultType() {
-  return inferMatmulType(*this, getLhs().getType(), getRhs().getType(), getTransposeA(),
-                         getTransposeB());
+  FailureOr<RankedTensorType> type = inferMatmulType(*this, getLhs().getType(), getRhs().getType(),
+                                                     getTransposeA(), getTransposeB());
+  if (failed(type))
+    return failure();
+  Type element = type->getElementType(), own = getType().getElementType();
+  return own.isF32() && is16BitFloat(element) ? withElementType(*type, own) : *type; // (C5)
 }
 
 /// (C2): `part` has one number for all, for each or for each group of the elements of an axis.

@@ -69,15 +69,18 @@ def NN_MatmulOp : NN_InferredOp<"matmul", "Contraction", [NN_Derivative]> {
   let summary = "Matrix product";
   let description = [{
     `result[.., m, n] = sum_k a[.., m, k] * b[.., k, n]`. A flag swaps the last two axes of its
-    operand. Float products accumulate in f32 and are rounded once.
+    operand. Float products accumulate in f32 and are rounded once, products of f16 and bf16 with an
+    f32 result not at all.
 
     1. (C1) `rank(a) >= 2` and `rank(b)` is 2 or `rank(a)`.
     2. (C2) both operands have the same element type.
     3. (C3) the inner dimensions are not provably different, nor are the batch dimensions.
     4. (C4) the result's dimensions are those of `a`'s batch, then M, then N.
+    5. (C5) the result's element type is that of the operands, or f32 if that is f16 or bf16.
 
     ```mlir
     %y = nn.matmul %x, %w {transpose_b} : tensor<4x400xf32>, tensor<120x400xf32> -> tensor<4x120xf32>
+    %z = nn.matmul %a, %b : tensor<4x400xbf16>, tensor<400x120xbf16> -> tensor<4x120xf32>
     ```
   }];
   let arguments = (ins NN_NumTensor:$lhs, NN_NumTensor:$rhs, UnitAttr:$transpose_a,
@@ -87,6 +90,10 @@ def NN_MatmulOp : NN_InferredOp<"matmul", "Contraction", [NN_Derivative]> {
     $lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)
   }];
   let hasCanonicalizer = 1;
+  let extraClassDeclaration = roleDeclaration # [{
+    /// Whether 16-bit operands have a product that is not rounded.
+    bool isWide() { return getType().getElementType() != getLhs().getType().getElementType(); }
+  }];
 }
 
 def NN_DequantizeOp : NN_PureOp<"dequantize", "View", [AttrSizedOperandSegments, NN_Derivative]> {

@@ -29,15 +29,15 @@ constexpr int64_t kFewColumns =
 
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-/// Elements by which rows are too short, or 0.
+/// Elements by which rows are too short, or 0: those of gradients have the operands' elements.
 int64_t missingColumns(nn::MatmulOp product) {
   RankedTensorType type = product.getType();
-  int64_t columns = type.getShape().back();
-  if (ShapedType::isDynamic(columns) || columns < kFewColumns ||
-      type.getElementTypeBitWidth() != 16 || typeOf(product.getRhs()).getRank() != 2 ||
-      isDequantized(product.getRhs()))
+  int64_t columns = type.getShape().back(),
+          bits = product.getLhs().getType().getElementTypeBitWidth();
+  if (ShapedType::isDynamic(columns) || columns < kFewColumns || bits != 16 ||
+      typeOf(product.getRhs()).getRank() != 2 || isDequantized(product.getRhs()))
     return 0;
-  return llvm::alignTo(columns, kRowBytes * 8 / type.getElementTypeBitWidth()) - columns;
+  return llvm::alignTo(columns, kRowBytes * 8 / bits) - columns;
 }
 
 /// `tensor` with `added` elements more along an axis.

@@ -134,6 +134,13 @@ private:
     return {operand, isa<nn::ReshapeOp>(op) ? Reading::InMemory : Reading::Anyhow};
   }
 
+  /// Readers widen floats for nothing, from half the memory.
+  static bool isWidening(Operation *op) {
+    auto cast = dyn_cast<nn::CastOp>(op);
+    return cast && nn::is16BitFloat(getElementTypeOrSelf(cast.getInput())) &&
+           cast.getType().getElementType().isF32();
+  }
+
   bool pays(Operation *op, const Wanted &wanted) const {
     bool isPart = wanted.reading == Reading::Stored;
     if (isa<nn::BroadcastOp, nn::ReshapeOp>(op) && !isPart)
@@ -142,6 +149,8 @@ private:
     if (costsNothing && wanted.reading == Reading::Anyhow)
       return false;
     Value value = op->getResult(0);
+    if (wanted.reading == Reading::Anyhow && isWidening(op))
+      return false;
     Cost cost = costs.lookup(value);
     if (cost.dequantized)
       return false;

@@ -29,17 +29,26 @@ RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getTy
 /// A product with a weight whose columns are heads of one size, and the bias behind it.
 struct Part {
   nn::MatmulOp product;
-  nn::AddOp add; ///< null without a bias
-  Value bias;    ///< one number per column
+  Operation *add = nullptr;   ///< null without a bias
+  Operation *round = nullptr; ///< of a sum in f32 to the 16 bits of the operands
+  Value bias;                 ///< one number per column
   SmallVector<nn::ReshapeOp> readers;
   int64_t heads = 0, headSize = 0;
   bool isRow = false; ///< there is one row, and axes of size 1 stand anywhere around the heads
 
-  Value result() { return add ? add.getResult() : product.getResult(); }
+  Value result() { return (round ? round : add ? add : product)->getResult(0); }
 };
 
 /// Finds `product + bias` where the bias is a vector of weights along the last axis.
 void matchBias(Part &part, const WeightValues &weights) {
+  if (std::optional<RoundedBias> end = matchRoundedBias(part.product)) {
+    if (weights.contains(end->bias)) {
+      part.add = end->add;
+      part.round = end->round;
+      part.bias = end->bias;
+    }
+    return;
+  }
   Value result = part.product.getResult();
   auto add = result.hasOneUse() ? dyn_cast<nn::AddOp>(*result.user_begin()) : nn::AddOp();
   if (!add)
@@ -144,18 +153,26 @@ Value makeProduct(OpBuilder &builder, MutableArrayRef<Part> parts) {
   SmallVector<AffineExpr> dims = nn::getDims(first.getType());
   dims.back() = builder.getAffineConstantExpr(heads * parts.front().headSize);
   RankedTensorType type = nn::getTensorType(dims, first.getType().getElementType());
+  RankedTensorType rounded =
+      nn::getTensorType(dims, typeOf(parts.front().result()).getElementType());
   Value result = builder.create<nn::MatmulOp>(loc, type, first.getLhs(), weight,
                                               first.getTransposeA(), first.getTransposeB());
   if (!biases.empty()) {
-    Value bias = builder.create<nn::BroadcastOp>(loc, type, concat(builder, loc, biases, 0),
-                                                 ArrayRef<int64_t>{type.getRank() - 1});
-    result = builder.create<nn::AddOp>(parts.front().add.getLoc(), type, result, bias);
+    Value bias = concat(builder, loc, biases, 0);
+    if (type != rounded)
+      bias = builder.create<nn::CastOp>(
+          loc, nn::withElementType(typeOf(bias), type.getElementType()), bias);
+    bias = builder.create<nn::BroadcastOp>(loc, type, bias, ArrayRef<int64_t>{type.getRank() - 1});
+    result = builder.create<nn::AddOp>(parts.front().add->getLoc(), type, result, bias);
   }
+  if (type != rounded)
+    result = builder.create<nn::CastOp>(parts.front().round->getLoc(), rounded, result);
   if (parts.front().isRow)
     dims.erase(dims.begin(), dims.end() - 1);
   dims.back() = builder.getAffineConstantExpr(heads);
   dims.push_back(builder.getAffineConstantExpr(parts.front().headSize));
-  return builder.create<nn::ReshapeOp>(loc, nn::getTensorType(dims, type.getElementType()), result);
+  return builder.create<nn::ReshapeOp>(loc, nn::getTensorType(dims, rounded.getElementType()),
+                                       result);
 }
 
 /// Each part's readers get its heads of the one product.
@@ -181,9 +198,9 @@ void merge(MutableArrayRef<Part> parts) {
     }
   }
   for (Part &part : parts) {
-    if (part.add)
-      part.add.erase();
-    part.product.erase();
+    for (Operation *op : {part.round, part.add, part.product.getOperation()})
+      if (op)
+        op->erase();
   }
 }
 
@@ -197,13 +214,14 @@ struct MergeProducts : impl::MergeProductsBase<MergeProducts> {
   void mergeIn(func::FuncOp function) {
     WeightValues weights(function);
     // By what must be the same: the rows and whether it is one, the layout of the weight, the
-    // heads, and having a bias.
-    using Key = std::tuple<Value, int64_t, int64_t, int64_t, int64_t>;
+    // heads, having a bias, and where the sum is rounded.
+    using Key = std::tuple<Value, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
     llvm::MapVector<Key, SmallVector<Part>> groups;
     for (Operation &op : function.getBody().front())
       if (std::optional<Part> part = matchPart(&op, weights))
         groups[{part->product.getLhs(), int64_t(part->product.getTransposeB()), part->headSize,
-                int64_t(bool(part->bias)), int64_t(part->isRow)}]
+                int64_t(bool(part->bias)), int64_t(part->isRow), int64_t(part->product.isWide()),
+                int64_t(part->round != nullptr)}]
             .push_back(*part);
     for (auto &[key, parts] : groups) {
       if (parts.size() < 2)

@@ -156,9 +156,11 @@ private:
     auto product = cast<nn::MatmulOp>(step.anchor);
     const ProductTactic &tactic = plan.products.find(product)->second;
     ++count.gemms;
-    auto gemm = builder.create<nn::GemmOp>(
-        product.getLoc(), product.getType(), product.getLhs(), product.getRhs(), tactic.bias,
-        tactic.residual, product.getTransposeA(), product.getTransposeB(), tactic.epilogue);
+    Operation *last = tactic.absorbed.empty() ? product : tactic.absorbed.back();
+    auto gemm = builder.create<nn::GemmOp>(product.getLoc(), last->getResult(0).getType(),
+                                           product.getLhs(), product.getRhs(), tactic.bias,
+                                           tactic.residual, product.getTransposeA(),
+                                           product.getTransposeB(), tactic.epilogue);
     if (product->hasAttr(nn::kTf32Attr))
       gemm->setAttr(nn::kTf32Attr, builder.getUnitAttr());
     keepNumbers(step, gemm);

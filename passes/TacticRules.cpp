@@ -75,6 +75,18 @@ Value absorbAdditions(Value value, ProductTactic &tactic,
   }
 }
 
+/// Takes the end of a sum that is rounded once: the addition of a bias, the two of them in f32, and
+/// the rounding to the 16 bits of the operands; returns the value after them, or null.
+Value absorbRounding(nn::MatmulOp product, ProductTactic &tactic,
+                     llvm::function_ref<bool(Operation *)> isTaken) {
+  std::optional<RoundedBias> end = matchRoundedBias(product);
+  if (!end || !liesInMemory(end->bias) || isTaken(end->add) || isTaken(end->round))
+    return {};
+  tactic.bias = end->bias;
+  tactic.absorbed = {end->add, end->round};
+  return end->round->getResult(0);
+}
+
 Value absorbRelu(Value value, ProductTactic &tactic) {
   auto [max, other] = matchBinaryUser<nn::MaxOp>(value);
   if (!max || !isZero(other))
@@ -107,7 +119,7 @@ std::pair<int64_t, int64_t> depthAndColumns(nn::MatmulOp product) {
 /// have such rows.
 bool isRagged(nn::MatmulOp product) {
   auto [k, n] = depthAndColumns(product);
-  return product.getType().getElementTypeBitWidth() == 16 && product.getTransposeB() &&
+  return product.getLhs().getType().getElementTypeBitWidth() == 16 && product.getTransposeB() &&
          !product.getTransposeA() && !ShapedType::isDynamic(n) && n > 8 && n % 8 != 0 &&
          !ShapedType::isDynamic(k) && k % 8 == 0;
 }
@@ -152,6 +164,13 @@ bool hasFewRows(nn::MatmulOp product) {
 } // namespace
 
 Value matchColumnVector(Value value) {
+  if (auto reshape = value.getDefiningOp<nn::ReshapeOp>()) { // as broadcasts to one row are written
+    auto from = cast<RankedTensorType>(reshape.getInput().getType());
+    auto to = cast<RankedTensorType>(reshape.getType());
+    bool isRow = from.getRank() == 1 && to.getRank() > 1 && to.hasStaticShape() &&
+                 to.getShape().back() == from.getDimSize(0);
+    return isRow ? reshape.getInput() : Value();
+  }
   auto broadcast = value.getDefiningOp<nn::BroadcastOp>();
   if (!broadcast)
     return {};
@@ -160,6 +179,29 @@ Value matchColumnVector(Value value) {
   bool isVector = from.getRank() == 1 && broadcast.getDims()[0] == to.getRank() - 1 &&
                   nn::areEqual(nn::getDim(from, 0), nn::getDim(to, to.getRank() - 1));
   return isVector ? broadcast.getInput() : Value();
+}
+
+/// The 16 bits that `value` widens, itself or a vector of which it is the columns.
+static Value matchWidenedVector(Value value) {
+  auto widens = [](Value value) {
+    auto widening = value ? value.getDefiningOp<nn::CastOp>() : nn::CastOp();
+    return widening ? widening.getInput() : Value();
+  };
+  Value narrow = widens(value);
+  return narrow ? matchColumnVector(narrow) : widens(matchColumnVector(value));
+}
+
+std::optional<RoundedBias> matchRoundedBias(nn::MatmulOp product) {
+  auto [add, other] = matchBinaryUser<nn::AddOp>(product.getResult());
+  if (!product.isWide() || !add || !add->hasOneUse())
+    return std::nullopt;
+  auto round = dyn_cast<nn::CastOp>(*add->user_begin());
+  Value bias = matchWidenedVector(other);
+  Type element = product.getLhs().getType().getElementType();
+  if (!round || !bias || round.getType().getElementType() != element ||
+      getElementTypeOrSelf(bias) != element)
+    return std::nullopt;
+  return RoundedBias{add, bias, round};
 }
 
 bool isCheap(Operation *op) {
@@ -284,7 +326,8 @@ bool needsMemory(OpOperand &use) {
 
 bool hasTwoTactics(nn::MatmulOp product) {
   return isa<FloatType>(product.getType().getElementType()) && !isDequantized(product.getLhs()) &&
-         !isDequantized(product.getRhs()) && !product->getParentOfType<nn::ScanOp>();
+         !isDequantized(product.getRhs()) && !product->getParentOfType<nn::ScanOp>() &&
+         (!product.isWide() || matchRoundedBias(product));
 }
 
 std::string productKey(nn::MatmulOp product) {
@@ -312,7 +355,7 @@ std::string productKey(nn::MatmulOp product) {
   llvm::raw_string_ostream out(text);
   out << "product " << (product->hasAttr(nn::kTf32Attr) ? "tf32" : "");
   if (!product->hasAttr(nn::kTf32Attr))
-    out << product.getType().getElementType();
+    out << product.getLhs().getType().getElementType();
   out << " " << rows << "x" << result.back() << "x" << depth;
   if (!isShared && batch != 1)
     out << " x" << batch;
@@ -332,14 +375,20 @@ ProductTactic chooseProduct(nn::MatmulOp product, Target target,
     return tactic;
   tactic.library = true;
   Value value = product.getResult();
-  bool roundsBetween = !type.getElementType().isF32();
-  if (!roundsBetween)
+  bool isNarrow = product.getLhs().getType().getElementTypeBitWidth() == 16;
+  if (product.isWide())
+    value = absorbRounding(product, tactic, isTaken);
+  else if (!isNarrow)
     value = absorbAdditions(value, tactic, isTaken);
+  if (!value)
+    return ProductTactic(); // the library would round too early
+  bool hasBias = isNarrow && tactic.bias;
   Value activated = absorbRelu(value, tactic); // commutes with rounding
-  if (activated == value && !roundsBetween)
+  if (activated == value && !isNarrow)
     activated = absorbGelu(value, tactic);
-  bool moreFollows = llvm::all_of(
-      activated.getUsers(), [&](Operation *user) { return isPointwise(user) && !isTaken(user); });
+  bool moreFollows = hasBias || llvm::all_of(activated.getUsers(), [&](Operation *user) {
+                       return isPointwise(user) && !isTaken(user);
+                     });
   if (moreFollows && !given && (isSmall(product) || isCopied(product)))
     return ProductTactic();
   return tactic;

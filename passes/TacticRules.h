@@ -51,6 +51,14 @@ mlir::Value matchColumnVector(mlir::Value value);
 /// weights, perhaps through views.
 bool isDequantized(mlir::Value value);
 
+/// `round(product + bias)` of 16-bit operands, the sum in f32: what a linear layer is.
+struct RoundedBias {
+  mlir::Operation *add;
+  mlir::Value bias; ///< one number per column, in 16 bits
+  mlir::Operation *round;
+};
+std::optional<RoundedBias> matchRoundedBias(nn::MatmulOp product);
+
 /// How a matrix product runs.
 struct ProductTactic {
   /// By cuBLASLt; otherwise in a kernel that fuses what follows.

@@ -166,6 +166,21 @@ func.func @broadcast_of_reshape(%x: tensor<8xf32>) -> tensor<4x8x5xf32> {
   return %1 : tensor<4x8x5xf32>
 }
 
+// CHECK-LABEL: @reshape_of_widened
+// CHECK-SAME: (%[[X:.*]]: tensor<8xbf16>, %[[Y:.*]]: tensor<8xbf16>)
+func.func @reshape_of_widened(%x: tensor<8xbf16>, %y: tensor<8xbf16>) -> (tensor<2x4xf32>, tensor<2x4xf32>, tensor<8xf32>) {
+  // CHECK: %[[R:.*]] = nn.reshape %[[X]] : tensor<8xbf16> -> tensor<2x4xbf16>
+  // CHECK: %[[A:.*]] = nn.cast %[[R]] : tensor<2x4xbf16> -> tensor<2x4xf32>
+  %0 = nn.cast %x : tensor<8xbf16> -> tensor<8xf32>
+  %1 = nn.reshape %0 : tensor<8xf32> -> tensor<2x4xf32>
+  // CHECK: %[[C:.*]] = nn.cast %[[Y]]
+  // CHECK: %[[B:.*]] = nn.reshape %[[C]]
+  // CHECK: return %[[A]], %[[B]], %[[C]]
+  %2 = nn.cast %y : tensor<8xbf16> -> tensor<8xf32>
+  %3 = nn.reshape %2 : tensor<8xf32> -> tensor<2x4xf32>
+  return %1, %3, %2 : tensor<2x4xf32>, tensor<2x4xf32>, tensor<8xf32>
+}
+
 // CHECK-LABEL: @transpose_into_matmul
 // CHECK-SAME: (%[[X:.*]]: tensor<4x8xf32>, %[[W:.*]]: tensor<5x8xf32>)
 func.func @transpose_into_matmul(%x: !t, %w: tensor<5x8xf32>) -> (tensor<4x5xf32>, tensor<8x8xf32>) {
@@ -189,6 +204,33 @@ func.func @part_of_transpose_into_matmul(%x: tensor<2x4x3x8xf32>) -> tensor<2x3x
   %1 = nn.transpose %x {permutation = array<i64: 0, 2, 3, 1>} : tensor<2x4x3x8xf32> -> tensor<2x3x8x4xf32>
   %2 = nn.matmul %0, %1 : tensor<2x3x4x8xf32>, tensor<2x3x8x4xf32> -> tensor<2x3x4x4xf32>
   return %2 : tensor<2x3x4x4xf32>
+}
+
+// What was 16 bits wide is multiplied so, through views too; a sum that is rounded at once is a product that
+// rounds, and TF32 has nothing left to round.
+// CHECK-LABEL: @matmul_of_widened
+// CHECK-SAME: (%[[X:.*]]: tensor<8xbf16>, %[[W:.*]]: tensor<5x6xbf16>, %[[Y:.*]]: tensor<4x8xf32>)
+func.func @matmul_of_widened(%x: tensor<8xbf16>, %w: tensor<5x6xbf16>, %y: !t)
+    -> (tensor<4x5xf32>, tensor<4x5xbf16>, tensor<4x5xf16>, tensor<4x5xf32>) {
+  // CHECK-DAG: %[[B:.*]] = nn.broadcast %[[X]] {dims = array<i64: 1>} : tensor<8xbf16> -> tensor<4x8xbf16>
+  // CHECK-DAG: %[[P:.*]] = nn.pad %[[W]] {high = array<i64: 0, 2>, low = array<i64: 0, 0>, value = 0.000000e+00 : bf16} : tensor<5x6xbf16> -> tensor<5x8xbf16>
+  %0 = nn.cast %x : tensor<8xbf16> -> tensor<8xf32>
+  %1 = nn.broadcast %0 {dims = array<i64: 1>} : tensor<8xf32> -> !t
+  %2 = nn.cast %w : tensor<5x6xbf16> -> tensor<5x6xf32>
+  %3 = nn.pad %2 {low = array<i64: 0, 0>, high = array<i64: 0, 2>, value = 0.0 : f32} : tensor<5x6xf32> -> tensor<5x8xf32>
+  %4 = nn.transpose %3 {permutation = array<i64: 1, 0>} : tensor<5x8xf32> -> tensor<8x5xf32>
+  // CHECK: %[[WIDE:.*]] = nn.matmul %[[B]], %[[P]] {transpose_b} : tensor<4x8xbf16>, tensor<5x8xbf16> -> tensor<4x5xf32>
+  %5 = nn.matmul %1, %4 {nn.tf32} : !t, tensor<8x5xf32> -> tensor<4x5xf32>
+  // CHECK: %[[ROUNDED:.*]] = nn.matmul %{{.*}}, %{{.*}} {nn.name = "n", transpose_b} : tensor<4x8xbf16>, tensor<5x8xbf16> -> tensor<4x5xbf16>
+  %6 = nn.matmul %1, %4 {nn.name = "n"} : !t, tensor<8x5xf32> -> tensor<4x5xf32>
+  %7 = nn.cast %6 : tensor<4x5xf32> -> tensor<4x5xbf16>
+  // CHECK: %[[OTHER:.*]] = nn.cast %{{.*}} : tensor<4x5xf32> -> tensor<4x5xf16>
+  %8 = nn.matmul %1, %4 : !t, tensor<8x5xf32> -> tensor<4x5xf32>
+  %9 = nn.cast %8 : tensor<4x5xf32> -> tensor<4x5xf16>
+  // CHECK: %[[MIXED:.*]] = nn.matmul %[[Y]], %{{.*}} : tensor<4x8xf32>, tensor<5x8xf32> -> tensor<4x5xf32>
+  %10 = nn.matmul %y, %4 : !t, tensor<8x5xf32> -> tensor<4x5xf32>
+  // CHECK: return %[[WIDE]], %[[ROUNDED]], %[[OTHER]], %[[MIXED]]
+  return %5, %7, %9, %10 : tensor<4x5xf32>, tensor<4x5xbf16>, tensor<4x5xf16>, tensor<4x5xf32>
 }
 
 // CHECK-LABEL: @unused

@@ -32,6 +32,10 @@ func.func @contractions(%x: tensor<4x8xf32>, %w: tensor<5x8xf32>, %image: tensor
   %0 = nn.matmul %x, %w {transpose_b} : tensor<4x8xf32>, tensor<5x8xf32> -> tensor<4x5xf32>
   // CHECK: nn.matmul %{{.*}}, %{{.*}} {transpose_a} : tensor<2x8x4xf32>, tensor<2x8x4xf32> -> tensor<2x4x4xf32>
   %1 = nn.matmul %b, %b {transpose_a} : tensor<2x8x4xf32>, tensor<2x8x4xf32> -> tensor<2x4x4xf32>
+  // CHECK: nn.matmul %{{.*}}, %{{.*}} : tensor<4x8xbf16>, tensor<8x4xbf16> -> tensor<4x4xf32>
+  %h = nn.full 1.0 : bf16 -> tensor<4x8xbf16>
+  %v = nn.full 1.0 : bf16 -> tensor<8x4xbf16>
+  %w1 = nn.matmul %h, %v : tensor<4x8xbf16>, tensor<8x4xbf16> -> tensor<4x4xf32>
   // CHECK: nn.conv2d %{{.*}}, %{{.*}} {dilation = array<i64: 1, 1>, padding = array<i64: 2, 2, 2, 2>, strides = array<i64: 2, 2>}
   // CHECK-SAME: : tensor<?x3x28x28xf32, #{{.*}}>, tensor<6x3x5x5xf32> -> tensor<?x6x14x14xf32, #{{.*}}>
   %2 = nn.conv2d %image, %kernel {strides = array<i64: 2, 2>, padding = array<i64: 2, 2, 2, 2>,

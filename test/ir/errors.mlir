@@ -243,6 +243,22 @@ func.func @matmul_inner(%x: tensor<4x8xf32>, %y: tensor<9x5xf32>) {
 
 // -----
 
+func.func @matmul_narrow(%x: tensor<4x8xf32>, %y: tensor<8x5xf32>) {
+  // expected-error @+1 {{'nn.matmul' op expected a result of type 'tensor<4x5xf32>', found 'tensor<4x5xbf16>'}}
+  %0 = nn.matmul %x, %y : tensor<4x8xf32>, tensor<8x5xf32> -> tensor<4x5xbf16>
+  return
+}
+
+// -----
+
+func.func @matmul_other(%x: tensor<4x8xbf16>, %y: tensor<8x5xbf16>) {
+  // expected-error @+1 {{'nn.matmul' op expected a result of type 'tensor<4x5xbf16>', found 'tensor<4x5xf16>'}}
+  %0 = nn.matmul %x, %y : tensor<4x8xbf16>, tensor<8x5xbf16> -> tensor<4x5xf16>
+  return
+}
+
+// -----
+
 func.func @matmul_batch(%x: tensor<2x4x8xf32>, %y: tensor<3x8x5xf32>) {
   // expected-error @+1 {{'nn.matmul' op expected equal batch dimensions, found [2] and [3]}}
   %0 = nn.matmul %x, %y : tensor<2x4x8xf32>, tensor<3x8x5xf32> -> tensor<2x4x5xf32>

@@ -184,6 +184,17 @@ func.func @matmul(%x: tensor<4x8xbf16>, %w: tensor<5x8xbf16>) -> tensor<4x5xbf16
   return %0 : tensor<4x5xbf16>
 }
 
+// CHECK-LABEL: func.func @wide_matmul
+func.func @wide_matmul(%x: tensor<4x8xf16>, %w: tensor<8x5xf16>) -> tensor<4x5xf32> {
+  // CHECK: %[[INIT:.*]] = linalg.fill {{.*}} -> tensor<4x5xf32>
+  // CHECK: %[[Y:.*]] = linalg.generic {{{.*}}} ins(%{{.*}}, %{{.*}} : tensor<4x8xf16>, tensor<8x5xf16>) outs(%[[INIT]] : tensor<4x5xf32>)
+  // CHECK-COUNT-2: arith.extf
+  // CHECK-NOT: arith.truncf
+  // CHECK: return %[[Y]]
+  %0 = nn.matmul %x, %w : tensor<4x8xf16>, tensor<8x5xf16> -> tensor<4x5xf32>
+  return %0 : tensor<4x5xf32>
+}
+
 #in = affine_map<()[s0] -> (s0, 4, 8, 8)>
 // CHECK-LABEL: func.func @windows
 // CHECK-SAME: (%[[X:.*]]: tensor<?x4x8x8xf32>

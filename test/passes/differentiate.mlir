@@ -73,6 +73,36 @@ func.func @mixed(%x: tensor<2x8xbf16>) -> tensor<8x3xf32>
   return %g : tensor<8x3xf32>
 }
 
+// A sum that is rounded once: the gradient that comes in is 16 bits wide, and multiplied so.
+// CHECK-LABEL: @rounded_once(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<2x8xbf16>, %[[W:[^:]*]]: tensor<3x8xbf16>
+// CHECK: %[[G:.*]] = nn.broadcast %{{.*}} -> tensor<2x3xbf16>
+// CHECK: nn.matmul %[[G]], %[[X]] {transpose_a} : tensor<2x3xbf16>, tensor<2x8xbf16> -> tensor<3x8xbf16>
+func.func @rounded_once(%x: tensor<2x8xbf16>, %w: tensor<3x8xbf16>, %b: tensor<2x3xf32>, %seed: tensor<f32>) -> tensor<3x8xbf16>
+    attributes {nn.entry, nn.dims = [], nn.ranges = []} {
+  %p = nn.matmul %x, %w {transpose_b} : tensor<2x8xbf16>, tensor<3x8xbf16> -> tensor<2x3xf32>
+  %s = nn.add %p, %b : tensor<2x3xf32>
+  %y = nn.cast %s : tensor<2x3xf32> -> tensor<2x3xbf16>
+  %l = nn.reduce sum %y {axes = array<i64: 0, 1>} : tensor<2x3xbf16> -> tensor<bf16>
+  %g = nn.gradient %l seed %seed : tensor<f32> wrt(%w : tensor<3x8xbf16>) : tensor<bf16>
+  return %g : tensor<3x8xbf16>
+}
+
+// Where it is not, the operands are widened, and their gradients rounded once.
+// CHECK-LABEL: @not_rounded(
+// CHECK-SAME: %[[X:[^:]*]]: tensor<2x8xbf16>, %[[W:[^:]*]]: tensor<3x8xbf16>
+// CHECK: %[[WIDE:.*]] = nn.cast %[[X]] : tensor<2x8xbf16> -> tensor<2x8xf32>
+// CHECK: %[[G:.*]] = nn.matmul %{{.*}}, %[[WIDE]] {transpose_a} : tensor<2x3xf32>, tensor<2x8xf32> -> tensor<3x8xf32>
+// CHECK: nn.cast %[[G]] : tensor<3x8xf32> -> tensor<3x8xbf16>
+func.func @not_rounded(%x: tensor<2x8xbf16>, %w: tensor<3x8xbf16>, %b: tensor<2x3xf32>) -> tensor<3x8xbf16>
+    attributes {nn.entry, nn.dims = [], nn.ranges = []} {
+  %p = nn.matmul %x, %w {transpose_b} : tensor<2x8xbf16>, tensor<3x8xbf16> -> tensor<2x3xf32>
+  %s = nn.mul %p, %b : tensor<2x3xf32>
+  %l = nn.reduce sum %s {axes = array<i64: 0, 1>} : tensor<2x3xf32> -> tensor<f32>
+  %g = nn.gradient %l wrt(%w : tensor<3x8xbf16>) : tensor<f32>
+  return %g : tensor<3x8xbf16>
+}
+
 #step = affine_map<()[s0] -> (0, s0, 0)>
 
 // A recurrent cell: the forward loop keeps the product and what was carried in, the backward one

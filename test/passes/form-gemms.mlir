@@ -209,3 +209,31 @@ func.func @asked_library(%x: tensor<?x64xf32, #x>) -> tensor<?x64xf32, #x> attri
   %1 = nn.tanh %0 : tensor<?x64xf32, #x>
   return %1 : tensor<?x64xf32, #x>
 }
+
+// The sum of a 16-bit product and a bias that is rounded once is what the library does; one that is rounded to
+// something else, or not, is a kernel's.
+// CHECK-LABEL: func.func @rounded_bias
+// CHECK: %[[Y:.*]] = nn.gemm %{{.*}}, %{{.*}} bias %{{[a-z0-9]+}} {epilogue = "relu", transpose_b} : (tensor<?x64xbf16, #{{.*}}>, tensor<4096x64xbf16>, tensor<4096xbf16>) -> tensor<?x4096xbf16, #{{.*}}>
+// CHECK-NEXT: return %[[Y]]
+func.func @rounded_bias(%x: tensor<?x64xbf16, #x>, %w: tensor<4096x64xbf16>, %b: tensor<4096xbf16>) -> tensor<?x4096xbf16, #l> attributes {nn.entry, nn.dims = ["B"]} {
+  %0 = nn.matmul %x, %w {transpose_b, nn.tactic = "library"} : tensor<?x64xbf16, #x>, tensor<4096x64xbf16> -> tensor<?x4096xf32, #l>
+  %1 = nn.cast %b : tensor<4096xbf16> -> tensor<4096xf32>
+  %2 = nn.broadcast %1 {dims = array<i64: 1>} : tensor<4096xf32> -> tensor<?x4096xf32, #l>
+  %3 = nn.add %0, %2 : tensor<?x4096xf32, #l>
+  %4 = nn.cast %3 : tensor<?x4096xf32, #l> -> tensor<?x4096xbf16, #l>
+  %zero = nn.full 0.0 : bf16 -> tensor<?x4096xbf16, #l>
+  %5 = nn.max %zero, %4 : tensor<?x4096xbf16, #l>
+  return %5 : tensor<?x4096xbf16, #l>
+}
+
+// CHECK-LABEL: func.func @wide_product
+// CHECK-NOT: nn.gemm
+// CHECK: return
+func.func @wide_product(%x: tensor<?x64xbf16, #x>, %w: tensor<4096x64xbf16>, %b: tensor<4096xf32>) -> (tensor<?x4096xf32, #l>, tensor<?x4096xbf16, #l>) attributes {nn.entry, nn.dims = ["B"]} {
+  %0 = nn.matmul %x, %w {transpose_b, nn.tactic = "library"} : tensor<?x64xbf16, #x>, tensor<4096x64xbf16> -> tensor<?x4096xf32, #l>
+  %1 = nn.matmul %x, %w {transpose_b, nn.tactic = "library"} : tensor<?x64xbf16, #x>, tensor<4096x64xbf16> -> tensor<?x4096xf32, #l>
+  %2 = nn.broadcast %b {dims = array<i64: 1>} : tensor<4096xf32> -> tensor<?x4096xf32, #l>
+  %3 = nn.add %1, %2 : tensor<?x4096xf32, #l>
+  %4 = nn.cast %3 : tensor<?x4096xf32, #l> -> tensor<?x4096xbf16, #l>
+  return %0, %4 : tensor<?x4096xf32, #l>, tensor<?x4096xbf16, #l>
+}

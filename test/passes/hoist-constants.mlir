@@ -164,3 +164,19 @@ func.func @stored(%x: tensor<3x16xbf16>) -> (tensor<3x4xbf16>, tensor<3x4xbf16>)
   %1 = nn.matmul %x, %d {transpose_b} : tensor<3x16xbf16>, tensor<4x16xbf16> -> tensor<3x4xbf16>
   return %0, %1 : tensor<3x4xbf16>, tensor<3x4xbf16>
 }
+
+// -----
+
+// A bias that readers widen stays as it is; a weight that a product reads in f32 does not fit in so little more.
+nn.global @b : tensor<8xbf16> {kind = "param"}
+
+// CHECK-LABEL: func.func @widened
+// CHECK: nn.get @b : tensor<8xbf16>
+// CHECK-NEXT: nn.cast
+// CHECK-NOT: prepare
+func.func @widened(%x: tensor<8xf32>) -> tensor<8xf32> attributes {nn.entry, nn.dims = []} {
+  %b = nn.get @b : tensor<8xbf16>
+  %0 = nn.cast %b : tensor<8xbf16> -> tensor<8xf32>
+  %1 = nn.add %x, %0 : tensor<8xf32>
+  return %1 : tensor<8xf32>
+}

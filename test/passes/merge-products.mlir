@@ -84,3 +84,33 @@ func.func @row(%x: tensor<1x1x16xbf16>) -> (tensor<1x4x1x4xbf16>, tensor<1x2x1x4
   %3 = nn.reshape %2 : tensor<1x1x8xbf16> -> tensor<1x2x1x4xbf16>
   return %1, %3 : tensor<1x4x1x4xbf16>, tensor<1x2x1x4xbf16>
 }
+
+// Sums that are rounded once stay so; the biases are joined as they are stored.
+// CHECK-LABEL: func.func @rounded
+// CHECK: %[[Y:.*]] = nn.matmul %{{.*}}, %{{.*}} {transpose_b} : tensor<?x16xbf16, #{{.*}}>, tensor<24x16xbf16> -> tensor<?x24xf32
+// CHECK: %[[B:.*]] = nn.concat %{{.*}}, %{{.*}} {axis = 0 : i64} : tensor<16xbf16>, tensor<8xbf16>
+// CHECK: %[[C:.*]] = nn.cast %[[B]] : tensor<24xbf16> -> tensor<24xf32>
+// CHECK: %[[R:.*]] = nn.broadcast %[[C]] {dims = array<i64: 1>}
+// CHECK: %[[S:.*]] = nn.add %[[Y]], %[[R]]
+// CHECK: %[[T:.*]] = nn.cast %[[S]] : {{.*}} -> tensor<?x24xbf16
+// CHECK: nn.reshape %[[T]] : {{.*}} -> tensor<?x6x4xbf16
+// CHECK-NOT: nn.matmul
+func.func @rounded(%x: tensor<?x16xbf16, #x>) -> (tensor<?x4x4xbf16, #q>, tensor<?x2x4xbf16, #h>) attributes {nn.entry, nn.dims = ["T"]} {
+  %wq = nn.get @wq : tensor<16x16xbf16>
+  %0 = nn.matmul %x, %wq {transpose_b} : tensor<?x16xbf16, #x>, tensor<16x16xbf16> -> tensor<?x16xf32, #x>
+  %bq = nn.get @bq : tensor<16xbf16>
+  %1 = nn.cast %bq : tensor<16xbf16> -> tensor<16xf32>
+  %2 = nn.broadcast %1 {dims = array<i64: 1>} : tensor<16xf32> -> tensor<?x16xf32, #x>
+  %3 = nn.add %0, %2 : tensor<?x16xf32, #x>
+  %4 = nn.cast %3 : tensor<?x16xf32, #x> -> tensor<?x16xbf16, #x>
+  %5 = nn.reshape %4 : tensor<?x16xbf16, #x> -> tensor<?x4x4xbf16, #q>
+  %wk = nn.get @wk : tensor<8x16xbf16>
+  %6 = nn.matmul %x, %wk {transpose_b} : tensor<?x16xbf16, #x>, tensor<8x16xbf16> -> tensor<?x8xf32, #k>
+  %bk = nn.get @bk : tensor<8xbf16>
+  %7 = nn.cast %bk : tensor<8xbf16> -> tensor<8xf32>
+  %8 = nn.broadcast %7 {dims = array<i64: 1>} : tensor<8xf32> -> tensor<?x8xf32, #k>
+  %9 = nn.add %6, %8 : tensor<?x8xf32, #k>
+  %10 = nn.cast %9 : tensor<?x8xf32, #k> -> tensor<?x8xbf16, #k>
+  %11 = nn.reshape %10 : tensor<?x8xbf16, #k> -> tensor<?x2x4xbf16, #h>
+  return %5, %11 : tensor<?x4x4xbf16, #q>, tensor<?x2x4xbf16, #h>
+}

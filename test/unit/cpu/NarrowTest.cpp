@@ -157,6 +157,30 @@ TEST(Narrow, SumsAreInF32) {
   EXPECT_EQ(format::floatFromBf16(sum), 4096);
 }
 
+/// 16-bit operands with a sum in f32: rounded after a bias was added, where a product rounded by
+/// itself would be 256.
+TEST(Narrow, ASumIsRoundedOnce) {
+  std::string text = R"(
+    func.func @f(%x: tensor<3x4xbf16>, %w: tensor<5x4xbf16>, %b: tensor<3x5xf32>)
+        -> (tensor<3x5xf32>, tensor<3x5xbf16>) attributes {nn.entry, nn.dims = []} {
+      %0 = nn.matmul %x, %w {transpose_b} : tensor<3x4xbf16>, tensor<5x4xbf16> -> tensor<3x5xf32>
+      %1 = nn.add %0, %b : tensor<3x5xf32>
+      %2 = nn.cast %1 : tensor<3x5xf32> -> tensor<3x5xbf16>
+      return %0, %2 : tensor<3x5xf32>, tensor<3x5xbf16>
+    })";
+  std::vector<uint16_t> x(12), w(20, format::bf16FromFloat(1)), rounded(15);
+  std::vector<float> bias(15, 1), sum(15);
+  for (size_t row = 0; row < 3; ++row) {
+    x[row * 4] = format::bf16FromFloat(256);
+    x[row * 4 + 1 + row] = format::bf16FromFloat(1);
+  }
+  for (std::string cpu : cpus) {
+    runRaw(text, cpu, {x.data(), w.data(), bias.data(), sum.data(), rounded.data()});
+    EXPECT_EQ(sum, std::vector<float>(15, 257)) << cpu;
+    EXPECT_EQ(rounded, std::vector<uint16_t>(15, format::bf16FromFloat(258))) << cpu;
+  }
+}
+
 /// A product with the columns from `start` on of a weight [5, width] in packed i4, with scales and
 /// zeros for every `group` of a row, in one kernel.
 static void checkDequantized(size_t width, size_t group, size_t start) {

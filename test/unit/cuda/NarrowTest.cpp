@@ -118,4 +118,27 @@ TEST_F(Narrow, ProductsDequantizeOnRead) {
     EXPECT_EQ(got.at(i), format::bf16FromFloat(expected[i])) << i;
 }
 
+/// 16-bit operands with a sum in f32: as it is, and rounded after a bias was added, where a product
+/// rounded by itself would be 256.
+TEST_F(Narrow, ASumIsRoundedOnce) {
+  const std::string x = "tensor<9x16xbf16>", w = "tensor<8x16xbf16>", wide = "tensor<9x8xf32>",
+                    narrow = "tensor<9x8xbf16>";
+  build("%x: " + x + ", %w: " + w + ", %y: " + wide,
+        "%r:2 = nn.kernel \"product\" (%x, %w, %y : " + x + ", " + w + ", " + wide + ") -> (" +
+            wide + ", " + narrow + ") attributes {anchor = \"contraction\"} {\n^bb0(%a: " + x +
+            ", %b: " + w + ", %c: " + wide + "):\n%0 = nn.matmul %a, %b {transpose_b} : " + x +
+            ", " + w + " -> " + wide + "\n%1 = nn.add %0, %c : " + wide + "\n%2 = nn.cast %1 : " +
+            wide + " -> " + narrow + "\nnn.yield %0, %2 : " + wide + ", " + narrow + "\n}");
+  std::vector<uint16_t> a(9 * 16), b(8 * 16, format::bf16FromFloat(1));
+  for (size_t row = 0; row < 9; ++row) {
+    a[row * 16] = format::bf16FromFloat(256);
+    a[row * 16 + 1 + row] = format::bf16FromFloat(1);
+  }
+  std::vector<Bytes> results =
+      run({1, 1}, {bytesOf(a), bytesOf(b), bytesOf(std::vector<float>(9 * 8, 1))});
+  EXPECT_EQ(valuesOf<float>(results.at(0)), std::vector<float>(9 * 8, 257));
+  EXPECT_EQ(valuesOf<uint16_t>(results.at(1)),
+            std::vector<uint16_t>(9 * 8, format::bf16FromFloat(258)));
+}
+
 } // namespace

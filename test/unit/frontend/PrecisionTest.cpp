@@ -219,6 +219,15 @@ TEST(Precision, VarianceAndNormsAreComputedInF32) {
   EXPECT_EQ(linesWith(run, "nn.reduce").size(), 4u);
 }
 
+TEST(Precision, LinearLayersRoundOnce) {
+  Compilation run("@precision(f16)\n" + model("  fc = Linear(4, 4)\n", "    return fc(x)\n"));
+  EXPECT_EQ(run.emit().messages(), "");
+  ASSERT_EQ(linesWith(run, "nn.add").size(), 1u);
+  EXPECT_NE(linesWith(run, "nn.add").front().find("f32"), std::string::npos);
+  EXPECT_NE(linesWith(run, "nn.matmul").front().find("f32"), std::string::npos);
+  EXPECT_EQ(linesWith(run, "nn.cast").size(), 4u) << "three operands and one rounding";
+}
+
 TEST(Precision, MixingWithF32IsAnErrorInEveryPrecision) {
   EXPECT_EQ(
       compiled(model("  param weight: float[4] = 1\n", "    h = f32(x)\n    return h * weight\n")),
