@@ -159,7 +159,8 @@ private:
   bool wantsPart(mlir::linalg::LinalgOp op, mlir::OpOperand &operand,
                  llvm::ArrayRef<Interval> dims);
   Box reshapeBox(mlir::Operation *reshape, const Box &box);
-  void cutOutermost(const ReshapeGroup &group, const Interval &range, Box &inner);
+  void cutOutermost(mlir::Location loc, const ReshapeGroup &group, const Interval &range,
+                    Box &inner);
   View allocate(mlir::Location loc, mlir::Type element, const Box &box);
   Box mapBox(mlir::AffineMap map, llvm::ArrayRef<Interval> dims, mlir::Value tensor);
   Box fullBox(mlir::Value tensor);

@@ -169,9 +169,9 @@ Box KernelEmitter::reshapeBox(Operation *reshape, const Box &box) {
   SmallVector<Poly> outer(sizes(reshape->getResult(0)));
   for (const ReshapeGroup &group : reshapeGroups(reshape)) {
     if (group.source.size() != 1) {
-      // Several axes become one; only the outermost can be cut, where the rest divides the cut.
+      // Several axes become one; only the outermost can be cut.
       if (group.result.size() == 1 && !group.source.empty())
-        cutOutermost(group, box[group.result.front()], inner);
+        cutOutermost(reshape->getLoc(), group, box[group.result.front()], inner);
       continue;
     }
     Interval range{0, 1, 1};
@@ -187,7 +187,9 @@ Box KernelEmitter::reshapeBox(Operation *reshape, const Box &box) {
   return inner;
 }
 
-void KernelEmitter::cutOutermost(const ReshapeGroup &group, const Interval &range, Box &inner) {
+/// The whole rows of the other axes that hold `range`.
+void KernelEmitter::cutOutermost(Location loc, const ReshapeGroup &group, const Interval &range,
+                                 Box &inner) {
   int64_t rest = 1;
   for (unsigned axis : ArrayRef(group.source).drop_front()) {
     std::optional<int64_t> size = inner[axis].size.constant();
@@ -195,9 +197,18 @@ void KernelEmitter::cutOutermost(const ReshapeGroup &group, const Interval &rang
       return;
     rest *= *size;
   }
-  std::optional<Poly> offset = range.offset.dividedBy(rest), size = range.size.dividedBy(rest);
-  if (offset && size && rest > 0 && range.bound % rest == 0)
-    inner[group.source.front()] = {*offset, *size, range.bound < 0 ? -1 : range.bound / rest};
+  if (rest <= 0)
+    return;
+  Interval &rows = inner[group.source.front()];
+  Poly last = range.size + (rest - 1);
+  int64_t most = range.bound + (rest - 1);
+  rows.offset = math.floorDiv(loc, range.offset, rest);
+  if (!range.offset.dividedBy(rest)) { // it may begin within a row, and end in one more
+    last = range.offset + last - rows.offset * rest;
+    most += rest - 1;
+  }
+  rows.size = math.floorDiv(loc, last, rest);
+  rows.bound = range.bound < 0 ? -1 : most / rest;
 }
 
 bool KernelEmitter::wantsPart(linalg::LinalgOp op, OpOperand &operand, ArrayRef<Interval> dims) {

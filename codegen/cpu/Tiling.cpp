@@ -182,9 +182,30 @@ void BlockCost::readThrough(Operation *op, const Sizes &sizes, const UseOfTensor
   }
 }
 
+/// How many elements of each axis of a result belong together: a row of those axes that a reshape
+/// before it joins, such as the channels of one group of a convolution.
+static SmallVector<int64_t> grainsOf(Value result, unsigned depth = 0) {
+  SmallVector<int64_t> grains(cast<RankedTensorType>(result.getType()).getRank(), 1);
+  Operation *op = depth < 8 ? result.getDefiningOp() : nullptr;
+  if (auto collapse = dyn_cast_or_null<tensor::CollapseShapeOp>(op)) {
+    for (auto [grain, axes] : llvm::zip_equal(grains, collapse.getReassociationIndices()))
+      for (int64_t axis : ArrayRef(axes).drop_front())
+        grain *= std::max<int64_t>(collapse.getSrcType().getDimSize(axis), 1);
+  }
+  auto linalg = dyn_cast_or_null<linalg::LinalgOp>(op);
+  if (!linalg || linalg.getNumReductionLoops() > 0)
+    return grains;
+  for (OpOperand *operand : linalg.getDpsInputOperands())
+    if (isa<RankedTensorType>(operand->get().getType()) &&
+        linalg.getMatchingIndexingMap(operand).isIdentity())
+      for (auto [grain, other] : llvm::zip_equal(grains, grainsOf(operand->get(), depth + 1)))
+        grain = std::max(grain, other);
+  return grains;
+}
+
 /// Halves of one axis; the innermost stays in whole cache lines.
-static int64_t half(int64_t size, bool isInnermost) {
-  int64_t result = llvm::divideCeil(size, 2);
+static int64_t half(int64_t size, bool isInnermost, int64_t grain) {
+  int64_t result = llvm::alignTo(llvm::divideCeil(size, 2), grain);
   return isInnermost ? llvm::alignTo(result, 16) : result;
 }
 
@@ -193,7 +214,7 @@ namespace {
 /// Cuts a tile in halves, each time along the axis that repeats the least work.
 class TileSearch {
 public:
-  TileSearch(Value root, ArrayRef<int64_t> sizes) : root(root) {
+  TileSearch(Value root, ArrayRef<int64_t> sizes) : root(root), grains(grainsOf(root)) {
     for (auto [axis, size] : llvm::enumerate(sizes))
       whole.push_back(double(size >= 0 ? size : axis + 1 == sizes.size() ? 1024 : 256));
     usual = whole;
@@ -233,8 +254,8 @@ private:
     for (size_t axis = 0; axis < tile.size(); ++axis) {
       bool isInnermost = axis + 1 == tile.size();
       auto size = int64_t(tile[axis]);
-      int64_t smaller = half(size, isInnermost);
-      if (smaller >= size || (isInnermost && smaller < contiguous))
+      int64_t smaller = half(size, isInnermost, grains[axis]);
+      if (smaller >= size || (isInnermost && smaller < contiguous && !isTooLarge))
         continue;
       Sizes candidate = tile;
       candidate[axis] = double(smaller);
@@ -251,6 +272,7 @@ private:
   }
 
   Value root;
+  SmallVector<int64_t> grains;
   Sizes whole;      ///< that a tile can have
   Sizes usual;      ///< of the result in a call
   double least = 0; ///< of all work, so far

@@ -1,6 +1,7 @@
 //===- KernelsTest.cpp - the cpu target's code against an interpreter -----===//
 
 #include "Harness.h"
+#include "codegen/cpu/Tiling.h"
 
 #include "mlir/Parser/Parser.h"
 
@@ -256,6 +257,61 @@ TEST(CpuKernels, ConvolutionWithDynamicImage) {
       return %0 : tensor<?x9x?x?xf32, #y>
     })",
              {{1, 1, 1}, {2, 8, 9}, {1, 33, 50}});
+}
+
+/// Blocks cut the channels between groups, and compute the groups that they need where they cannot.
+TEST(CpuKernels, ConvolutionsOfGroupsWithWhatFollows) {
+  const std::string text = R"(
+    #x = affine_map<()[s0, s1] -> (1, 132, s0, s1)>
+    #t = affine_map<()[s0, s1] -> (1, s0, s1, 132)>
+    func.func @f(%x: tensor<1x132x?x?xf32, #x>, %w: tensor<132x3x3x3xf32>) -> RESULT
+        attributes {nn.entry, nn.dims = ["H", "W"]} {
+      %0 = nn.conv2d %x, %w {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>,
+                             dilation = array<i64: 1, 1>, groups = 44 : i64}
+          : tensor<1x132x?x?xf32, #x>, tensor<132x3x3x3xf32> -> tensor<1x132x?x?xf32, #x>
+      %1 = nn.full 0.0 : f32 -> tensor<1x132x?x?xf32, #x>
+      %2 = nn.max %0, %1 : tensor<1x132x?x?xf32, #x>
+      TURN
+    })";
+  auto with = [&](std::string_view result, std::string_view turn) {
+    std::string filled = text;
+    filled.replace(filled.find("RESULT"), 6, result);
+    return filled.replace(filled.find("TURN"), 4, turn);
+  };
+  std::string straight = with("tensor<1x132x?x?xf32, #x>", "return %2 : tensor<1x132x?x?xf32, #x>");
+  checkModel(straight, {{1, 1}, {2, 3}, {9, 17}, {40, 21}});
+  checkModel(with("tensor<1x?x?x132xf32, #t>",
+                  "%3 = nn.transpose %2 {permutation = array<i64: 0, 2, 3, 1>} "
+                  ": tensor<1x132x?x?xf32, #x> -> tensor<1x?x?x132xf32, #t>\n"
+                  "return %3 : tensor<1x?x?x132xf32, #t>"),
+             {{2, 3}, {9, 17}});
+
+  Model model = makeModel(straight);
+  ASSERT_EQ(model.kernels.size(), 1u);
+  mlir::Value root = model.kernels[0].getBody()->getTerminator()->getOperand(0);
+  llvm::SmallVector<int64_t> tile =
+      codegen::chooseTile(root, llvm::cast<mlir::RankedTensorType>(root.getType()).getShape());
+  EXPECT_LT(tile[1], 132);
+  EXPECT_EQ(tile[1] % 3, 0);
+}
+
+/// What a window of many channels reads fits into a buffer, however wide the image may be.
+TEST(CpuKernels, ConvolutionsOfManyChannelsWithADynamicImage) {
+  const std::string text = R"(
+    #x = affine_map<()[s0, s1] -> (1, 384, s0, s1)>
+    #y = affine_map<()[s0, s1] -> (1, 5, (s0 - 1) floordiv 2 + 1, (s1 - 1) floordiv 2 + 1)>
+    func.func @f(%x: tensor<1x384x?x?xf32, #x>, %w: tensor<5x384x3x3xf32>)
+        -> tensor<1x5x?x?xf32, #y> attributes {nn.entry, nn.dims = ["H", "W"]} {
+      %0 = nn.conv2d %x, %w {strides = array<i64: 2, 2>, padding = array<i64: 1, 1, 1, 1>,
+                             dilation = array<i64: 1, 1>}
+          : tensor<1x384x?x?xf32, #x>, tensor<5x384x3x3xf32> -> tensor<1x5x?x?xf32, #y>
+      return %0 : tensor<1x5x?x?xf32, #y>
+    })";
+  Model model = makeModel(text);
+  mlir::Value root = model.kernels[0].getBody()->getTerminator()->getOperand(0);
+  llvm::SmallVector<int64_t> tile =
+      codegen::chooseTile(root, llvm::cast<mlir::RankedTensorType>(root.getType()).getShape());
+  EXPECT_LE(384 * (2 * tile[2] + 1) * (2 * tile[3] + 1) * 4, 256 * 1024);
 }
 
 TEST(CpuKernels, Pooling) {
