@@ -59,6 +59,7 @@ public:
   KeyReport run(ModuleOp module) {
     for (const format::CheckpointFile &mapped : file->files())
       store.addFile({mapped.path, mapped.map.bytes()});
+    module.walk([&](nn::GetOp get) { read.insert(get.getName()); });
     for (auto global : module.getOps<nn::GlobalOp>())
       if (global.getKind() == "param" || global.getKind() == "buffer")
         match(global);
@@ -94,8 +95,20 @@ private:
     constexpr std::string_view OfTraining[] = {"optimizer.**", "ema.**"};
     if (llvm::any_of(OfTraining, [&](auto glob) { return format::matchesGlob(glob, key); }))
       return true;
+    return isNamed(key);
+  }
+
+  /// Whether the user's `ignore` names it.
+  bool isNamed(std::string_view key) const {
     return llvm::any_of(names.ignore,
                         [&](const std::string &glob) { return format::matchesGlob(glob, key); });
+  }
+
+  /// Whether nobody misses it: a buffer that nothing reads (old files lack `num_batches_tracked`),
+  /// and what the user says. It gets fresh values.
+  bool mayBeAbsent(nn::GlobalOp global, const Keys &keys) const {
+    bool isUnread = global.getKind() == "buffer" && !read.contains(global.getSymName());
+    return isUnread || isNamed(names.prefix + keys.front());
   }
 
   void match(nn::GlobalOp global) {
@@ -111,6 +124,10 @@ private:
         found.push_back(entry);
         used.insert(entry->name);
       }
+    }
+    if (found.empty() && mayBeAbsent(global, keys)) {
+      --report.numSlots;
+      return;
     }
     if (found.empty()) {
       report.missing.push_back({(isOurs() ? "" : names.prefix) + keys.front(), expected});
@@ -187,7 +204,7 @@ private:
   std::shared_ptr<const format::Checkpoint> file;
   const CheckpointNames &names;
   WeightStore &store;
-  llvm::StringSet<> used;
+  llvm::StringSet<> used, read;  ///< of the file's keys, of the model's globals
   std::vector<Keys> missingKeys; ///< without prefix, as KeyReport::missing
   KeyReport report;
 };

@@ -12,7 +12,7 @@ namespace nnc::codegen {
 /// How a checkpoint's keys differ from the model's on purpose.
 struct CheckpointNames {
   std::string prefix;              ///< put before every key of the model
-  std::vector<std::string> ignore; ///< globs of keys in the file that may be left over
+  std::vector<std::string> ignore; ///< globs of keys that only one of the two may have
 };
 
 /// What strict loading found.

@@ -99,6 +99,12 @@ def agreeing(checks):
     average = {**renamed(WEIGHTS, ("out.dense.bias", "ema.out.dense.bias")), "out.dense.bias": ((2,), (5, 5), "<f4")}
     checks.loads_of_session(average, ', prefix="ema."')
     checks.loads_of_session(average, out="y: f32[1, 2] = 5.999999, 6\n".replace("5.999999", "6"))
+    checks.loads(without(WEIGHTS, "out.dense.bias"), ', ignore=["out.**"]', out=SAMPLE.replace("2\n", "0.999999\n"))
+    # A buffer that nothing reads.
+    counted = MODEL.format(more="").replace("  norm", "  buffer steps: i64[] = 3\n  norm", 1)
+    (checks.tools.at / "counted.nn").write_text(counted)
+    checks.write(WEIGHTS)
+    checks.tools.passes("nnc", "counted.nn", *CPU, "--weights", "w.safetensors", "-o", "net.bin")
     half = {**WEIGHTS, "out.dense.weight": ((2, 2), (1, 2, 3, 4), "<f2"), "norm.bias": ((2,), (0, 0), "<f8")}
     checks.loads(half)
     checks.loads({**half, "head.weight": WEIGHTS["out.dense.weight"]})
