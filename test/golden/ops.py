@@ -205,6 +205,54 @@ class Layers(nn.Module):
         }
 
 
+def average(x, *options):
+    """Of 16 bits in f32, as above."""
+    wide = x if x.dtype == torch.float64 else x.float()
+    return F.avg_pool3d(wide, *options).to(x.dtype)
+
+
+class Volumes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(4, 6, (3, 2, 1), (2, 1, 2), (1, 0, 1), (1, 2, 1), 2)
+        self.plain = nn.Conv3d(4, 3, 3, padding=1, bias=False)
+        self.batch = nn.BatchNorm3d(4)
+
+    def forward(self, x, label, scale):
+        logits, other, last = x.mean((2, 3, 4)), x.amax((2, 3, 4)), x[:, :, 0, 0, 0]
+        wanted, label, wide = other.sigmoid(), label.long(), logits.to(scale.dtype)
+        weight = scale.abs() + 0.5
+        losses = [
+            F.cross_entropy(wide, label, weight),
+            F.cross_entropy(wide, label, weight, label_smoothing=0.2, ignore_index=1),
+            F.nll_loss(logits.log_softmax(1).to(weight.dtype), label, weight),
+            F.binary_cross_entropy_with_logits(logits, wanted),
+            F.binary_cross_entropy_with_logits(wide, wanted.to(weight.dtype), pos_weight=weight),
+            F.triplet_margin_loss(logits, other, last, 0.3),
+            F.margin_ranking_loss(logits, other, last.sign(), 0.1),
+            F.gaussian_nll_loss(logits, other, last.abs()),
+            F.poisson_nll_loss(logits, wanted),
+            F.gaussian_nll_loss(logits, other, last.abs(), eps=0.5),
+        ]
+        return {
+            "conv_y": self.conv(x),
+            "plain_y": self.plain(x),
+            "batch_y": self.batch(x),
+            "largest": F.max_pool3d(x, 2),
+            "far": F.max_pool3d(x, 3, 2, 1),
+            "average": average(x, (2, 2, 3), (2, 1, 3)),
+            "padded": average(x, 3, 1, 1),
+            "joined": x.flatten(1, 2),
+            "rest": x.flatten(2),
+            "products": x.cumprod(2),
+            "between": x.clamp(-0.5, 0.7),
+            "distance": F.pairwise_distance(logits, other),
+            "losses": torch.stack([loss.to(x.dtype) for loss in losses]),
+            "basis": torch.eye(3),
+            "line": torch.linspace(-1, 2, 5),
+        }
+
+
 CASES = {
     "layers": (Layers, ["ops/layers.nn"], {"x": {"shape": [2, 4, 2, 6]}, "ids": {"shape": [5, 7], "high": 2}}),
     "borders": (Borders, ["ops/borders.nn"], {"x": {"shape": [2, 4, 5, 7]}}),
@@ -216,4 +264,9 @@ CASES = {
         {"x": {"shape": [2, 37, 6]}, "w": {"shape": [6, 5]}, "ids": {"shape": [7], "high": 9}},
     ),
     "norms": (Norms, ["ops/norms.nn"], {"x": {"shape": [2, 4, 2, 6]}}),
+    "volumes": (
+        Volumes,
+        ["ops/volumes.nn"],
+        {"x": {"shape": [3, 4, 5, 4, 6]}, "label": {"shape": [3], "high": 4}, "scale": {"shape": [4]}},
+    ),
 }
