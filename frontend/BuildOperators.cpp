@@ -204,7 +204,14 @@ std::optional<Value> Evaluator::concatLists(const syntax::BinaryExpr &expr, cons
   steps += left.elements().size() + right.elements().size();
   std::vector<Value> elements(left.elements().begin(), left.elements().end());
   elements.insert(elements.end(), right.elements().begin(), right.elements().end());
-  return Value::list(std::move(elements));
+  std::vector<KeyRef> keys;
+  if (!left.elementKeys().empty() || !right.elementKeys().empty()) {
+    keys.assign(left.elementKeys().begin(), left.elementKeys().end());
+    keys.resize(left.elements().size());
+    keys.insert(keys.end(), right.elementKeys().begin(), right.elementKeys().end());
+    keys.resize(elements.size());
+  }
+  return Value::list(std::move(elements), std::move(keys));
 }
 
 std::optional<Value> Evaluator::evalUnary(const syntax::UnaryExpr &expr) {

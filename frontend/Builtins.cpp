@@ -1,14 +1,75 @@
-// The functions of build time: `len zip enumerate reverse`, and `shape` of a tensor.
+// The functions of build time: `len zip enumerate reverse int`, `sum max min` of lists of numbers,
+// and `shape` of a tensor.
 #include "frontend/Evaluator.h"
 
+#include "frontend/Primitives.h"
+
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 
 namespace nnc::frontend {
 
 bool Evaluator::isBuiltin(std::string_view name) {
   return name == "len" || name == "zip" || name == "enumerate" || name == "reverse" ||
-         name == "shape";
+         name == "shape" || name == "int";
+}
+
+/// `int(2.5)` is 2: towards 0, as in Python.
+std::optional<Value> Evaluator::callInt(const std::vector<Argument> &arguments,
+                                        const CallSite &site) {
+  if (arguments.size() != 1 || !arguments.front().name.empty()) {
+    error("E0205", site.callee,
+          fmt::format("`int` takes one number, {} arguments were given", arguments.size()));
+    return std::nullopt;
+  }
+  const Argument &only = arguments.front();
+  if (only.value.isInt())
+    return only.value;
+  if (const bool *truth = only.value.as<bool>())
+    return Value::integer(*truth ? 1 : 0);
+  if (const double *number = only.value.as<double>()) {
+    if (std::abs(*number) < 0x1p62)
+      return Value::integer(static_cast<int64_t>(*number));
+    error("E0507", only.span, "this number is out of range").primaryLabel(formatValue(only.value));
+    return std::nullopt;
+  }
+  syntax::Diagnostic &diag = error("E0403", only.span, "`int` takes a number known when compiling");
+  diag.primaryLabel(fmt::format("this is {}", describeKind(only.value)));
+  if (only.value.isTensor())
+    diag.help("the elements of a tensor are cast by `i32(...)`");
+  return std::nullopt;
+}
+
+/// `sum([1, 2])`: these primitives also take a list of numbers.
+bool Evaluator::isListFold(const FunctionData &function, const std::vector<Argument> &arguments) {
+  if (function.kind != FunctionData::Kind::Primitive || arguments.size() != 1 ||
+      !arguments.front().name.empty() || !arguments.front().value.isSequence())
+    return false;
+  std::span<const Value> list = arguments.front().value.elements();
+  return (function.name == "sum" || function.name == "max" || function.name == "min") &&
+         std::all_of(list.begin(), list.end(), [](const Value &v) { return v.isNumber(); });
+}
+
+std::optional<Value> Evaluator::foldList(std::string_view name, const Argument &argument,
+                                         const CallSite &site) {
+  std::span<const Value> list = argument.value.elements();
+  steps += list.size();
+  if (list.empty() && name != "sum") {
+    error("E0507", argument.span, fmt::format("`{}` of an empty list", name));
+    return std::nullopt;
+  }
+  std::optional<Value> result = name == "sum" ? Value::integer(0) : list.front();
+  for (const Value &next : list) {
+    if (name == "sum")
+      result = foldNumbers(context, syntax::BinaryOp::Add, site.callee, {*result, argument.span},
+                           {next, argument.span});
+    else
+      result = foldExtreme(context, name, site.callee, *result, next);
+    if (!result)
+      return std::nullopt;
+  }
+  return result;
 }
 
 /// The sizes of a tensor, which are known when compiling.
@@ -57,6 +118,8 @@ std::optional<Value> Evaluator::callBuiltin(std::string_view name, std::vector<A
                                             CallSite site) {
   if (name == "shape")
     return callShape(arguments, site);
+  if (name == "int")
+    return callInt(arguments, site);
   bool wrongCount = name == "zip" ? arguments.size() < 2 : arguments.size() != 1;
   if (wrongCount) {
     error("E0205", site.callee,
@@ -71,6 +134,7 @@ std::optional<Value> Evaluator::callBuiltin(std::string_view name, std::vector<A
       return std::nullopt;
     }
   std::span<const Value> list = arguments.front().value.elements();
+  std::span<const KeyRef> keys = arguments.front().value.elementKeys();
   steps += list.size();
   Value result;
   if (name == "len")
@@ -80,7 +144,7 @@ std::optional<Value> Evaluator::callBuiltin(std::string_view name, std::vector<A
   else if (name == "enumerate")
     result = enumerateList(list);
   else
-    result = Value::list({list.rbegin(), list.rend()});
+    result = Value::list({list.rbegin(), list.rend()}, {keys.rbegin(), keys.rend()});
   if (!checkWeight(result.weight(), site.call))
     return std::nullopt;
   return result;

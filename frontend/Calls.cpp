@@ -223,9 +223,14 @@ bool Evaluator::isStageCall(const FunctionData &function, const std::vector<Argu
     return primitiveIsStage(function.name, arguments);
   if (!takesTensorFirst(*function.decl))
     return false;
-  for (const Argument &argument : arguments)
+  size_t positional = 0;
+  for (const Argument &argument : arguments) {
+    positional += argument.name.empty();
     if (argument.name == function.decl->params.front().name.text)
       return false;
+  }
+  if (positional >= function.decl->params.size())
+    return false; // one of them stands where the tensor should
   return !frame->emission || lacksArguments(*function.decl, arguments);
 }
 
@@ -261,6 +266,8 @@ std::optional<Value> Evaluator::callFunction(const FunctionRef &function,
     whole.bound.clear();
     return callWhole(whole, std::move(arguments), std::move(site));
   }
+  if (isListFold(*function, arguments))
+    return foldList(function->name, arguments.front(), site);
   if (function->kind != FunctionData::Kind::Builtin && isStageCall(*function, arguments)) {
     Value stage = makeStage(*function, std::move(arguments));
     if (!checkWeight(stage.weight(), site.call))

@@ -23,7 +23,7 @@ bool EntryEmitter::canStandAlone(const syntax::FnStmt &fn) {
     if (std::any_of(type->dims.begin(), type->dims.end(), isPack))
       return false;
   }
-  return isEntry(fn);
+  return takesTensors(fn);
 }
 
 //===- Optional inputs ------------------------------------------------------------------------===//
@@ -85,17 +85,26 @@ std::string EntryEmitter::symbolOf(const syntax::FnStmt &fn) const {
   return symbol;
 }
 
+/// What the function may be instead.
+static void notePrivate(syntax::Diagnostic &diag, const syntax::FnStmt &fn) {
+  diag.note(
+      fmt::format("a function whose name begins with `_` is no entry point: `_{}`", fn.name.text));
+}
+
 //===- Formals --------------------------------------------------------------------------------===//
 
 bool EntryEmitter::isAbsent(const syntax::Formal &formal) const {
   return std::find(absent.begin(), absent.end(), &formal) != absent.end();
 }
 
-bool EntryEmitter::takeBuildTimeFormal(const syntax::Formal &formal) {
+bool EntryEmitter::takeBuildTimeFormal(const syntax::FnStmt &fn, const syntax::Formal &formal) {
   if (!formal.defaultValue) {
-    evaluator.error("E0210", formal.span, "an entry point takes tensors")
-        .primaryLabel(fmt::format("`{}` is a build-time value without a default", formal.name.text))
-        .help("make it a hyperparameter of the model");
+    syntax::Diagnostic &diag =
+        evaluator.error("E0210", formal.span, "an entry point takes tensors")
+            .primaryLabel(
+                fmt::format("`{}` is a build-time value without a default", formal.name.text));
+    notePrivate(diag, fn);
+    diag.help("make it a hyperparameter of the model");
     return false;
   }
   std::optional<Value> value = evaluator.eval(*formal.defaultValue);
@@ -153,7 +162,7 @@ bool EntryEmitter::takeFormals(const syntax::FnStmt &fn) {
   for (const syntax::Formal &formal : fn.params) {
     auto *type = formal.type->as<syntax::TensorType>();
     if (!type || isAbsent(formal)) {
-      if (!(type ? takeAbsent(formal) : takeBuildTimeFormal(formal)))
+      if (!(type ? takeAbsent(formal) : takeBuildTimeFormal(fn, formal)))
         return false;
       continue;
     }
@@ -161,8 +170,10 @@ bool EntryEmitter::takeFormals(const syntax::FnStmt &fn) {
       if (dim.isPack && packsAreOpen) {
         openPack(dim.packName.text);
       } else if (dim.isPack) {
-        evaluator.error("E0210", dim.span, "an input of an entry point has a fixed number of axes")
-            .help("write its axes out: `float[B, T, 64]`");
+        syntax::Diagnostic &diag = evaluator.error(
+            "E0210", dim.span, "an input of an entry point has a fixed number of axes");
+        notePrivate(diag, fn);
+        diag.help("write its axes out: `float[B, T, 64]`");
         return false;
       }
     }
@@ -363,8 +374,9 @@ bool EntryEmitter::emitBody(Frame &body, const syntax::FnStmt &fn, FunctionEmiss
   if (!result)
     return false;
   if (!isTensorResult(*result)) {
-    evaluator.error("E0210", body.resultSpans.front(), "an entry point returns tensors")
-        .primaryLabel(fmt::format("this is {}", describeKind(*result)));
+    notePrivate(evaluator.error("E0210", body.resultSpans.front(), "an entry point returns tensors")
+                    .primaryLabel(fmt::format("this is {}", describeKind(*result))),
+                fn);
     return false;
   }
   if (role.finish && !role.finish(*result))

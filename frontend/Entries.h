@@ -48,8 +48,11 @@ public:
   bool emit(Instance &root, const syntax::FnStmt &fn, const std::string &variant = "");
   /// The dimensions of what was emitted last.
   const std::set<std::string> &dims() const { return seenDims; }
-  /// Whether a function of a model is an entry point: it takes tensors.
-  static bool isEntry(const syntax::FnStmt &fn) { return takesTensors(fn); }
+  /// Whether a function of a model is an entry point: it takes tensors, and its name is not
+  /// private.
+  static bool isEntry(const syntax::FnStmt &fn) {
+    return takesTensors(fn) && !fn.name.text.starts_with('_');
+  }
   /// Whether it could be one in any module: inputs with a fixed number of axes, nothing optional.
   static bool canStandAlone(const syntax::FnStmt &fn);
   /// Names given by `--dim` that some entry point has.
@@ -64,7 +67,7 @@ private:
   std::string nameOf(const syntax::FnStmt &fn) const;
   std::string symbolOf(const syntax::FnStmt &fn) const;
   bool takeFormals(const syntax::FnStmt &fn);
-  bool takeBuildTimeFormal(const syntax::Formal &formal);
+  bool takeBuildTimeFormal(const syntax::FnStmt &fn, const syntax::Formal &formal);
   void openPack(std::string_view name);
   bool collectVariables(const syntax::TensorType &type, syntax::Span span);
   void takeScalars(const syntax::FnStmt &fn);

@@ -156,6 +156,11 @@ public:
   std::optional<Value> callSequence(const ListValue &list, std::vector<Argument> arguments,
                                     CallSite site);
   std::optional<Value> callShape(const std::vector<Argument> &arguments, const CallSite &site);
+  std::optional<Value> callInt(const std::vector<Argument> &arguments, const CallSite &site);
+  /// Whether this is `sum`, `max` or `min` of a list of numbers, and its value.
+  static bool isListFold(const FunctionData &function, const std::vector<Argument> &arguments);
+  std::optional<Value> foldList(std::string_view name, const Argument &argument,
+                                const CallSite &site);
   std::optional<Value> callBuiltin(std::string_view name, std::vector<Argument> arguments,
                                    CallSite site); // Builtins.cpp
   static bool isBuiltin(std::string_view name);
@@ -364,7 +369,7 @@ private:
   std::optional<Value> evalBody(Frame &body, const syntax::FnStmt &fn);
   std::optional<Value> placeholderResult(const syntax::FnStmt &fn);
   std::optional<std::vector<Dim>> openShape(const Slot &slot, syntax::Span span);
-  Slot *evalPlace(const syntax::Expr &place, syntax::Span op);
+  Slot *evalPlace(const syntax::Expr &place, syntax::Span op, bool isPart);
   std::optional<Value> asGuardValue(const TensorValue &tensor);
   void emitFunction(EmittedFunction &made, Frame &callee, const FunctionData &function,
                     std::vector<Value> &values, const std::vector<Slot *> &reachable);
@@ -435,7 +440,7 @@ private:
   std::optional<int64_t> evalInt(const syntax::Expr &expr);
   std::optional<Value> evaluateImport(const FileScope &file, const Global &global,
                                       syntax::Span use);
-  std::optional<Value> sequenceItem(std::span<const Value> elements, const syntax::IndexItem &item);
+  std::optional<Value> sequenceItem(const Value &sequence, const syntax::IndexItem &item);
   std::optional<std::vector<IndexItem>> evalIndexItems(const syntax::IndexExpr &expr);
   std::optional<Value> tensorIndex(const Value &base, const syntax::IndexExpr &expr);
   std::nullopt_t unknownName(const syntax::NameExpr &expr);

@@ -2,6 +2,8 @@
 // comprehensions, conditions, keys.
 #include "frontend/Evaluator.h"
 
+#include "frontend/syntax/Lost.h"
+
 #include <fmt/format.h>
 
 namespace nnc::frontend {
@@ -249,8 +251,13 @@ bool Evaluator::bindTarget(const syntax::Target &target, std::optional<Value> va
   bool ok = value.has_value();
   if (target.name.isDiscard())
     return ok;
-  if (!mayBind(target.name))
-    return false;
+  // Of a name that may not be bound, nothing is known from here on; it is reported once.
+  const std::optional<Value> *local = frame->locals.find(target.name.text);
+  bool isDoubtful = local && !*local;
+  if (!isDoubtful && !mayBind(target.name)) {
+    value.reset();
+    ok = false;
+  }
   if (observer && value)
     observer->bound(target.name, *value);
   if (define)
@@ -284,6 +291,10 @@ bool Evaluator::mayBind(const syntax::Ident &name, std::string_view what) {
     first = fn->name.span;
   else
     return true;
+  // What was written there was not a binding (`n += 1`): that error says it.
+  if (syntax::hasSyntaxError(
+          diags, context.sources.lineSpan(name.span.file, context.sources.lineCol(name.span).line)))
+    return false;
   syntax::Diagnostic &diag = error(
       "E0203", name.span, fmt::format("`{}` is a member of `{}` already", name.text, cls.name()));
   diag.primaryLabel(fmt::format("a {} may not hide it", what)).label(first, "the member");

@@ -28,6 +28,12 @@ static void collectNameExprs(const syntax::Expr &expr,
     collectNameExprs(*range->end, names);
   } else if (auto *index = expr.as<syntax::IndexExpr>()) {
     collectNameExprs(*index->base, names);
+  } else if (auto *call = expr.as<syntax::CallExpr>()) {
+    for (const syntax::Argument &argument : call->args)
+      collectNameExprs(*argument.value, names);
+  } else if (auto *list = expr.as<syntax::ListExpr>()) {
+    for (const syntax::Value &element : list->elements)
+      collectNameExprs(*element.expr, names);
   }
 }
 
@@ -65,7 +71,6 @@ std::string Evaluator::explainFalse(const syntax::Expr &condition) {
 void Evaluator::reportGuard(const syntax::Guard &guard, const std::string &subject,
                             const CallSite &site) {
   std::string_view condition = context.sources.text(guard.condition->span);
-  std::string reason = guard.message ? guard.message->value + ", but " : "but ";
   std::string values;
   std::vector<const syntax::NameExpr *> names;
   collectNameExprs(*guard.condition, names);
@@ -81,10 +86,12 @@ void Evaluator::reportGuard(const syntax::Guard &guard, const std::string &subje
     else if (origin && !origin->expr)
       given = origin;
   }
-  std::string text = guard.message
-                         ? fmt::format("`{}` requires `{}`: {}", subject, condition, reason)
-                         : fmt::format("`{}` requires `{}`, {}", subject, condition, reason);
-  syntax::Diagnostic &diag = error("E0501", site.callee, text + explainFalse(*guard.condition));
+  std::string why = explainFalse(*guard.condition);
+  bool isRepeated = guard.message && why == fmt::format("`{}` is false", condition);
+  std::string text =
+      fmt::format("`{}` requires `{}`{}{}{}", subject, condition, guard.message ? ": " : "",
+                  guard.message ? guard.message->value : "", isRepeated ? "" : ", but " + why);
+  syntax::Diagnostic &diag = error("E0501", site.callee, text);
   diag.primaryLabel(std::move(values));
   if (defaulted)
     diag.note(

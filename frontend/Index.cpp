@@ -12,7 +12,7 @@ std::optional<Value> Evaluator::evalIndex(const syntax::IndexExpr &expr) {
   if (base->isTensor())
     return tensorIndex(*base, expr);
   if (base->isSequence() && expr.items.size() == 1)
-    return sequenceItem(base->elements(), expr.items.front());
+    return sequenceItem(*base, expr.items.front());
   error("E0403", expr.base->span,
         base->isSequence() ? "a list has one axis" : "only tensors and lists can be indexed")
       .primaryLabel(fmt::format("this is {}", describeKind(*base)));
@@ -83,8 +83,8 @@ static int64_t clampBound(int64_t bound, int64_t size) {
   return std::min(bound, size);
 }
 
-std::optional<Value> Evaluator::sequenceItem(std::span<const Value> elements,
-                                             const syntax::IndexItem &item) {
+std::optional<Value> Evaluator::sequenceItem(const Value &sequence, const syntax::IndexItem &item) {
+  std::span<const Value> elements = sequence.elements();
   int64_t size = static_cast<int64_t>(elements.size());
   if (item.kind == syntax::IndexItem::Value) {
     std::optional<int64_t> index = evalInt(*item.value);
@@ -104,7 +104,11 @@ std::optional<Value> Evaluator::sequenceItem(std::span<const Value> elements,
     return std::nullopt;
   int64_t first = clampBound(*begin, size), last = std::max(first, clampBound(*end, size));
   steps += last - first;
-  return Value::list({elements.begin() + first, elements.begin() + last});
+  std::span<const KeyRef> keys = sequence.elementKeys();
+  if (!keys.empty())
+    keys = keys.subspan(first, last - first);
+  return Value::list({elements.begin() + first, elements.begin() + last},
+                     {keys.begin(), keys.end()});
 }
 
 } // namespace nnc::frontend

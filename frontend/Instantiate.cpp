@@ -205,6 +205,8 @@ void Evaluator::bindMember(Instance &instance, const syntax::BindStmt &bind) {
       for (Member &first : instance.members)
         if (first.name.text == name.text)
           first.value.reset(); // which of the two is meant, nobody knows
+      for (Hyperparameter &hyper : instance.hyperparameters)
+        hyper.isDoubtful |= hyper.name == name.text;
       continue;
     }
     if (member) {

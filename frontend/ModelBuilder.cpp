@@ -154,7 +154,7 @@ bool ModelBuilder::emitEntries(Instance &root) {
     diags
         .error("E0210", root.cls->decl->name.span,
                fmt::format("`{}` has no entry point", root.cls->name()))
-        .note("a function that takes tensors is one");
+        .note("a function that takes tensors is one, unless its name begins with `_`");
   return ok && (any || quiet) && (quiet || checkDims(emitter));
 }
 
@@ -252,7 +252,7 @@ void ModelBuilder::checkOpen(const syntax::ModuleStmt &decl) {
     return;
   EntryEmitter emitter(evaluator, std::move(open));
   for (const syntax::StmtPtr &stmt : root->cls->decl->body)
-    if (auto *fn = stmt->as<syntax::FnStmt>(); fn && EntryEmitter::isEntry(*fn))
+    if (auto *fn = stmt->as<syntax::FnStmt>(); fn && takesTensors(*fn))
       emitter.emit(*root, *fn);
 }
 

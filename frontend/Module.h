@@ -92,6 +92,7 @@ struct Hyperparameter {
   bool isDefault;
   syntax::Span formal;                ///< its name where it is declared
   const syntax::Expr *expr = nullptr; ///< the argument
+  bool isDoubtful = false;            ///< a member has its name too
 };
 
 /// A binding or a slot of an instance, in order of declaration.

@@ -57,7 +57,7 @@ std::optional<Value> Evaluator::findInside(Instance &instance, std::string_view 
                                            syntax::Span use, bool &known) {
   known = true;
   if (const Hyperparameter *hyper = instance.hyperparameter(name))
-    return hyper->value;
+    return hyper->isDoubtful ? std::nullopt : std::optional(hyper->value);
   if (const Member *member = instance.member(name)) {
     if (!member->slot)
       return member->value;
@@ -212,8 +212,11 @@ static std::string shapeNamesOf(const Frame &frame) {
   return "not a parameter or constant";
 }
 
-/// What people write elsewhere for what is here.
-static void addForeignHelp(syntax::Diagnostic &diag, const syntax::NameExpr &expr) {
+static syntax::Span dotBehind(syntax::Span name) { return {name.file, name.end, name.end + 1}; }
+
+/// What people write elsewhere for what is here; false if the name is none of those.
+static bool addForeignHelp(syntax::Diagnostic &diag, const syntax::NameExpr &expr,
+                           const syntax::SourceManager &sources) {
   std::optional<std::string_view> local = syntax::localTypeName(expr.name);
   if (local && local->find_first_of("0123456789") == local->npos)
     local.reset(); // no value here
@@ -222,8 +225,11 @@ static void addForeignHelp(syntax::Diagnostic &diag, const syntax::NameExpr &exp
     local = known->local;
   if (local)
     diag.fixIt(fmt::format("it is called `{}`", *local), {{expr.span, std::string(*local)}});
+  else if (known && known->isPackage && sources.text(dotBehind(expr.span)) == ".")
+    diag.fixIt(std::string(known->advice), {{expr.span.to(dotBehind(expr.span)), ""}});
   else if (known)
     diag.help(std::string(known->advice));
+  return local || known;
 }
 
 static bool isAllCapitals(std::string_view name) {
@@ -255,9 +261,7 @@ std::nullopt_t Evaluator::unknownName(const syntax::NameExpr &expr) {
             bind && bind->targets.front().name.text == expr.name)
           diag.note("members are evaluated in order; this one comes later", bind->span);
   }
-  if (!inShape)
-    addForeignHelp(diag, expr);
-  if (!diag.fixIts.empty())
+  if (!inShape && addForeignHelp(diag, expr, context.sources))
     return std::nullopt;
   if (std::optional<std::string_view> similar = closestName(expr.name, candidates))
     diag.fixIt(fmt::format("`{}` has a similar name", *similar),

@@ -77,6 +77,10 @@ std::optional<Value> unaryOperator(Context &context, syntax::UnaryOp op, syntax:
 std::optional<Value> foldNumbers(Context &context, syntax::BinaryOp op, syntax::Span opSpan,
                                  const Operand &left, const Operand &right);
 
+/// `max` or `min` of two build-time numbers; an error if it depends on run-time sizes.
+std::optional<Value> foldExtreme(Context &context, std::string_view name, syntax::Span callee,
+                                 const Value &a, const Value &b);
+
 /// One entry of `x[...]`, evaluated.
 struct IndexItem {
   enum class Kind { Value, Slice, Ellipsis, None };

@@ -30,6 +30,8 @@ void PrimitiveCall::reportUnknown(const Argument &argument) const {
   if (local && argument.nameSpan.isValid())
     diag.fixIt(fmt::format("here it is called `{}`", *local),
                {{argument.nameSpan, std::string(*local)}});
+  else if (auto advice = argumentAdvice(argument.name))
+    diag.help(std::string(*advice));
   else if (similar && argument.nameSpan.isValid())
     diag.fixIt(fmt::format("`{}` has a similar name", *similar),
                {{argument.nameSpan, std::string(*similar)}});

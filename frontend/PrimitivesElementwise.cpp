@@ -27,8 +27,13 @@ constexpr UnaryFunction unaryFunctions[] = {
     {"sin", Elements::Floats, std::sin},          {"rsqrt", Elements::Floats, reciprocalRoot},
     {"cos", Elements::Floats, std::cos},          {"tanh", Elements::Floats, std::tanh},
     {"erf", Elements::Floats, std::erf},          {"floor", Elements::Floats, std::floor},
-    {"round", Elements::Floats, roundHalfToEven},
+    {"round", Elements::Floats, roundHalfToEven}, {"ceil", Elements::Floats, std::ceil},
 };
+
+/// What rounds makes ints of numbers.
+bool makesInts(std::string_view name) {
+  return name == "floor" || name == "ceil" || name == "round";
+}
 
 std::optional<Value> foldUnary(PrimitiveCall &call, const UnaryFunction &function, double x) {
   double result = function.fold(x);
@@ -38,6 +43,8 @@ std::optional<Value> foldUnary(PrimitiveCall &call, const UnaryFunction &functio
                            formatValue(call.operand("x").value)));
     return std::nullopt;
   }
+  if (makesInts(function.name) && std::abs(result) < 0x1p62)
+    return Value::integer(static_cast<int64_t>(result));
   return Value::floating(result);
 }
 
@@ -53,6 +60,9 @@ std::optional<Value> unary(PrimitiveCall &call) {
   std::optional<TensorValue> x = call.tensor("x", function->accepted);
   if (!x)
     return std::nullopt;
+  if (call.name == "ceil")
+    return Value::tensor(
+        call.emit.unary("neg", call.emit.unary("floor", call.emit.unary("neg", *x))));
   return Value::tensor(call.emit.unary(call.name, *x));
 }
 
@@ -199,6 +209,7 @@ constexpr PrimitiveRow rows[] = {
     {"erf", "x", unary, true},
     {"floor", "x", unary, true},
     {"round", "x", unary, true},
+    {"ceil", "x", unary, true},
     {"where", "condition a b", where, true},
     {"stop_gradient", "x", stopGradient},
     {"dequantize", "values scales zeros? group?", dequantize},

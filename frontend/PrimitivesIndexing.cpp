@@ -149,10 +149,17 @@ private:
           .note("a position is made of sizes, ints, and `i32[]` or `i64[]` inputs and states by "
                 "`+`, `-` and `*`");
     else
-      context.error("E0403", operand.span,
-                    fmt::format("an index is an int or a tensor of ints, found {}",
-                                describeKind(operand.value)));
+      refuseIndex(operand);
     return std::nullopt;
+  }
+
+  void refuseIndex(const Operand &operand) {
+    syntax::Diagnostic &diag =
+        context.error("E0403", operand.span,
+                      fmt::format("an index is an int or a tensor of ints, found {}",
+                                  describeKind(operand.value)));
+    if (operand.value.isSequence())
+      diag.help("places are gathered one by one: `stack([x[:, i] for i in [0, 2]], axis=1)`");
   }
 
   void addAxis(Dim start, Dim length, int64_t step) {
@@ -237,11 +244,19 @@ private:
   }
 
   bool applyGather(const IndexItem &item) {
+    if (item.value.value.get<TensorValue>().element == Element::Bool) {
+      context.error("E0403", item.span, "an index needs i32 or i64, found bool")
+          .primaryLabel(formatTensorType(item.value.value.get<TensorValue>()))
+          .note("how many elements a mask chooses is known only at run time")
+          .help("to keep the shape, use `where(mask, x, 0)`");
+      return false;
+    }
     if (!requireElements(context, Elements::Indices, "an index", item.value, item.span))
       return false;
     if (ids) {
       context.error("E0307", item.span, "at most one tensor can be an index")
-          .label(ids->span, "the first one");
+          .label(ids->span, "the first one")
+          .help("join the axes, and gather once: `rearrange(x, \"a b -> (a b)\")[i * n + j]`");
       return false;
     }
     ids = item.value;

@@ -147,4 +147,17 @@ std::optional<Value> foldNumbers(Context &context, BinaryOp op, syntax::Span opS
   return NumberFolder(context, op, opSpan, left, right).fold();
 }
 
+std::optional<Value> foldExtreme(Context &context, std::string_view name, syntax::Span callee,
+                                 const Value &a, const Value &b) {
+  std::optional<double> x = a.asFloat(), y = b.asFloat();
+  if (!x || !y) {
+    context
+        .error("E0502", callee, fmt::format("`{}` of sizes that are known only at run time", name))
+        .help("make a tensor of one of them: `full([], n, i32)`");
+    return std::nullopt;
+  }
+  bool first = name == "max" ? *x >= *y : *x <= *y;
+  return first ? a : b;
+}
+
 } // namespace nnc::frontend

@@ -69,18 +69,6 @@ template <nn::ReduceKind kind> std::optional<Value> reduceTruth(PrimitiveCall &c
 
 //===- max and min: of two operands, or along axes -------------------------------------------===//
 
-std::optional<Value> foldExtreme(PrimitiveCall &call, const Operand &a, const Operand &b) {
-  std::optional<double> x = a.value.asFloat(), y = b.value.asFloat();
-  if (!x || !y) {
-    call.error("E0502", call.callee,
-               fmt::format("{} of sizes that are known only at run time", call.quotedName()))
-        .help("make a tensor of one of them: `full([], n, i32)`");
-    return std::nullopt;
-  }
-  bool first = call.name == "max" ? *x >= *y : *x <= *y;
-  return first ? a.value : b.value;
-}
-
 std::optional<Value> elementwiseExtreme(PrimitiveCall &call) {
   Operand operands[] = {call.operand("x"), call.operand("y")};
   bool anyTensor = false;
@@ -90,7 +78,7 @@ std::optional<Value> elementwiseExtreme(PrimitiveCall &call) {
       return call.wrongKind(operand, "a tensor or a number");
   }
   if (!anyTensor)
-    return foldExtreme(call, operands[0], operands[1]);
+    return foldExtreme(call.context, call.name, call.callee, operands[0].value, operands[1].value);
   if (call.has("axis") || call.has("keep")) {
     call.error("E0205", call.callee,
                fmt::format("{} either compares two values or reduces one along an axis",

@@ -135,7 +135,7 @@ void Evaluator::writeSlot(Slot &slot, SlotValue value) {
 //===- Updates --------------------------------------------------------------------------------===//
 
 /// The slot that a place names; null after an error.
-Slot *Evaluator::evalPlace(const syntax::Expr &place, syntax::Span op) {
+Slot *Evaluator::evalPlace(const syntax::Expr &place, syntax::Span op, bool isPart) {
   const Member *member = nullptr;
   if (auto *name = place.as<syntax::NameExpr>()) {
     if (!frame->locals.find(name->name) && frame->self)
@@ -168,7 +168,10 @@ Slot *Evaluator::evalPlace(const syntax::Expr &place, syntax::Span op) {
   if (!slot) {
     syntax::Diagnostic &diag = error("E0610", op, "`<-` changes a buffer or a state");
     diag.primaryLabel("its left side is neither");
-    if (auto *name = place.as<syntax::NameExpr>())
+    if (isPart)
+      diag.help("other values stay as they are: `where(mask, a, x)` and `concat([a, b], axis=0)` "
+                "make new ones");
+    else if (auto *name = place.as<syntax::NameExpr>())
       diag.help(fmt::format("to bind a local, write `{} = ...`", name->name));
     return nullptr;
   }
@@ -206,7 +209,7 @@ static TensorValue targetOf(const Slot &slot, const SlotValue &held, syntax::Spa
 void Evaluator::runUpdate(const syntax::UpdateStmt &stmt) {
   auto *index = stmt.place->as<syntax::IndexExpr>();
   const syntax::Expr &place = index ? *index->base : *stmt.place;
-  Slot *slot = evalPlace(place, stmt.opSpan);
+  Slot *slot = evalPlace(place, stmt.opSpan, index != nullptr);
   std::optional<Value> value = eval(*stmt.value);
   frame->failed |= !slot || !value;
   if (!slot || !value)

@@ -55,7 +55,12 @@ std::optional<std::string_view> localName(std::string_view foreign,
                              {"src_mask", "mask"},
                              {"tgt_mask", "mask"},
                              {"group_size", "group"},
-                             {"scale_factor", "scale"}};
+                             {"scale_factor", "scale"},
+                             {"start_dim", "start"},
+                             {"end_dim", "end"},
+                             {"low", "min"},
+                             {"high", "max"},
+                             {"shifts", "shift"}};
   for (const Pair &pair : kPairs)
     if (pair.foreign == foreign &&
         std::find(candidates.begin(), candidates.end(), pair.local) != candidates.end())
@@ -70,6 +75,13 @@ std::optional<std::string_view> argumentAdvice(std::string_view foreign) {
     return "functions make new values, which the compiler puts where it can: leave it out";
   if (foreign == "device")
     return "a model is compiled for a device by `nnc --target`: leave it out";
+  if (foreign == "unbiased" || foreign == "correction")
+    return "`var` divides by the number of elements n; the unbiased one is that times `n / (n - "
+           "1)`";
+  if (foreign == "approximate")
+    return "the approximation by tanh is a function of its own: `gelu_tanh`";
+  if (foreign == "padding_mode")
+    return "other paddings are a stage before it: `pad([0, 0, 1, 1], mode=\"reflect\")`";
   return std::nullopt;
 }
 
@@ -85,7 +97,11 @@ const ForeignName *findForeignName(std::string_view name) {
                              kRepeat = "patterns repeat: `x |> repeat(\"b d -> b n d\", n=3)`",
                              kTopk = "`values, places = topk(x, n)` is in descending order; for "
                                      "ascending order, `topk(-x, n)`",
-                             kLike = "sizes have names: `zeros([B, T])`, or `full([B, T], 2)`",
+                             kLike = "sizes have names, and `shape(x)` has all: `zeros([B, T])`, "
+                                     "`zeros(shape(x))`, `normal(shape(x))`",
+                             kPad = "each axis has its width, or a pair: "
+                                    "`pad([0, 0, 1, (0, 2)], mode=\"reflect\")`",
+                             kMissing = "there is nothing like it here yet",
                              kOperator = "it is written with operators: `a + b`, `a * b`, `a ** 2`",
                              kLogic = "`not`, `and` and `or` are operators on bools too",
                              kLayers = "layers in order are a list: "
@@ -120,6 +136,56 @@ const ForeignName *findForeignName(std::string_view name) {
       {"mul", {}, kOperator},
       {"div", {}, kOperator},
       {"std", {}, "the root of the variance: `sqrt(var(x, axis=1))`"},
+      {"maximum", "max", {}},
+      {"minimum", "min", {}},
+      {"ReflectionPad1d", {}, kPad},
+      {"ReflectionPad2d", {}, kPad},
+      {"ReplicationPad1d", {}, kPad},
+      {"ReplicationPad2d", {}, kPad},
+      {"ZeroPad1d", {}, kPad},
+      {"ZeroPad2d", {}, kPad},
+      {"ConstantPad1d", {}, kPad},
+      {"ConstantPad2d", {}, kPad},
+      {"CircularPad2d", {}, kPad},
+      {"ConvTranspose3d", {}, kMissing},
+      {"MaxPool3d", "max_pool3d", {}},
+      {"AvgPool3d", "avg_pool3d", {}},
+      {"AdaptiveAvgPool3d",
+       {},
+       "that of size 1 is `global_avg_pool`, which takes any number of axes"},
+      {"Unflatten", {}, kJoin},
+      {"unflatten", {}, kJoin},
+      {"embedding", {}, "a tensor of ints gathers rows: `weight[ids]`"},
+      {"EmbeddingBag", {}, "rows are gathered and combined: `mean(table(ids), axis=1)`"},
+      {"lerp", {}, "it is `a + t * (b - a)`"},
+      {"remainder", {}, "it is `a % b`"},
+      {"fmod", {}, "it is `a - b * trunc(a / b)`"},
+      {"isinf", {}, "it is `abs(x) == inf`"},
+      {"isfinite", {}, "it is `abs(x) < inf`"},
+      {"nan_to_num", {}, "only NaN differs from itself: `where(x != x, 0, x)`"},
+      {"bernoulli", {}, "it is `uniform(shape(p)) < p`"},
+      {"tensordot", {}, "`einsum` names the axes: `einsum(\"b i, i j -> b j\", x, w)`"},
+      {"rand_like", {}, kLike},
+      {"randn_like", {}, kLike},
+      {"atan", {}, kMissing},
+      {"atan2", {}, kMissing},
+      {"asin", {}, kMissing},
+      {"acos", {}, kMissing},
+      {"fft", {}, kMissing},
+      {"rfft", {}, kMissing},
+      {"grid_sample", {}, kMissing},
+      {"ctc_loss", {}, kMissing},
+      {"CTCLoss", {}, kMissing},
+      {"fold", {}, kMissing},
+      {"Fold", {}, kMissing},
+      {"unfold", {}, kMissing},
+      {"Unfold", {}, kMissing},
+      {"weight_norm",
+       {},
+       "give the product of both factors as the weight: "
+       "`conv2d(x, g * v / sqrt(sum(v ** 2, axis=(1, 2, 3), keep=true)))`"},
+      {"spectral_norm", {}, kMissing},
+      {"multinomial", {}, kMissing},
       {"norm", {}, "it is `sqrt(sum(x ** 2, axis=1))`; `normalize(x)` divides by it"},
       {"Identity", {}, "the identity is the empty list, `[]`"},
       {"tile", {}, kRepeat},
@@ -170,14 +236,14 @@ const ForeignName *findForeignName(std::string_view name) {
       {"detach", {}, "no gradient passes `stop_gradient(x)`"},
       {"range", {}, "a range is written `0..n`, a tensor of its numbers `arange(n)`"},
       {"self", {}, "members are named by themselves: `fc`, not `self.fc`"},
-      {"torch", {}, kScope},
-      {"nn", {}, kScope},
-      {"np", {}, kScope},
-      {"numpy", {}, kScope},
-      {"F", {}, kScope},
-      {"jnp", {}, kScope},
-      {"tf", {}, kScope},
-      {"math", {}, kScope},
+      {"torch", {}, kScope, true},
+      {"nn", {}, kScope, true},
+      {"np", {}, kScope, true},
+      {"numpy", {}, kScope, true},
+      {"F", {}, kScope, true},
+      {"jnp", {}, kScope, true},
+      {"tf", {}, kScope, true},
+      {"math", {}, kScope, true},
       {"Sequential", {}, kList},
       {"ModuleList", {}, kList},
       {"Parameter", {}, "a parameter is declared: `param scale: float[64] = 1`"},
@@ -189,6 +255,7 @@ const ForeignName *findForeignName(std::string_view name) {
       {"transpose", {}, kMove},
       {"t", {}, kMove},
       {"view", {}, kJoin},
+      {"print", {}, "`nnc shapes` prints the shape of every value"},
       {"unsqueeze", {}, "`none` adds an axis: `x[:, none]`"},
       {"squeeze", {}, "an index takes an axis away: `x[:, 0]`"},
       {"to", {}, kCast},

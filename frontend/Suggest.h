@@ -18,6 +18,7 @@ std::optional<std::string_view> argumentAdvice(std::string_view foreign);
 /// What a name of Python, NumPy or PyTorch is here: one of `local` and `advice` is there.
 struct ForeignName {
   std::string_view foreign, local, advice;
+  bool isPackage = false; ///< a prefix of others
 };
 const ForeignName *findForeignName(std::string_view name);
 

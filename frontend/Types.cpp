@@ -55,6 +55,9 @@ bool Evaluator::wrongKind(const syntax::TypeExpr &type, const Value &value, cons
   bool divides = context.sources.text(span).find('/') != std::string_view::npos;
   if (scalar && scalar->scalar == ScalarKind::Int && value.is<double>() && divides)
     diag.help("`//` divides and rounds down");
+  else if (scalar && scalar->scalar == ScalarKind::Int && value.is<double>())
+    diag.fixIt("`int` cuts the fraction off, `round` rounds",
+               {{span.before(), "int("}, {span.after(), ")"}});
   auto *text = value.as<StringValue>();
   bool namesFunction = scalar && scalar->scalar == ScalarKind::Fn && text && text->literal;
   if (namesFunction && isKnown(text->text))

@@ -92,6 +92,12 @@ std::span<const Value> Value::elements() const {
   return get<TupleValue>().data->elements;
 }
 
+std::span<const KeyRef> Value::elementKeys() const {
+  if (auto *list = as<ListValue>())
+    return list->data->keys;
+  return get<TupleValue>().data->keys;
+}
+
 std::string_view Value::primitiveName() const {
   const FunctionRef *function = as<FunctionRef>();
   if (!function || (*function)->kind != FunctionData::Kind::Primitive || (*function)->isStage)

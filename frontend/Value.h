@@ -132,6 +132,8 @@ public:
   std::optional<double> asFloat() const;
   /// Elements of a list or a tuple; must be one.
   std::span<const Value> elements() const;
+  /// The keys of its elements: one for each, or none.
+  std::span<const std::shared_ptr<const KeySpec>> elementKeys() const;
   /// The name of the primitive, if this is one without bound arguments (`mean` in
   /// `reduce("...", mean)`); else empty.
   std::string_view primitiveName() const;

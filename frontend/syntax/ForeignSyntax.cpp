@@ -199,7 +199,20 @@ bool Parser::reportForeignContinuation(std::string_view what) {
   if (isEnd && at(Tok::KwIf)) {
     diags.error("E0101", here(), "expected the end of the statement")
         .primaryLabel("found `if`")
-        .help("a choice is written `if condition then a else b`");
+        .help("a choice is written `if condition then a else b`; a layer that may be missing is "
+              "`[]`");
+    return true;
+  }
+  if (what == spelling(Tok::KwThen) && at(Tok::Colon)) {
+    diags.error("E0101", here(), "expected `then`")
+        .primaryLabel("found `:`")
+        .fixIt("a choice is written `if condition then a else b`", {{here(), " then"}});
+    return true;
+  }
+  if (what == "an expression" && at(Tok::LBrace)) {
+    diags.error("E0101", here(), "expected an expression")
+        .primaryLabel("found `{`")
+        .help("there are no dictionaries and sets: a list holds many values, members have names");
     return true;
   }
   if (isEnd && at(Tok::Name) && textOf(peek()) == "elif") {
@@ -237,25 +250,53 @@ bool Parser::reportForeignContinuation(std::string_view what) {
   return true;
 }
 
-/// `let x = 1`, `def f(x):`, `x += 1`.
+bool Parser::atCompound() const {
+  const Token &op = peek(1), &equals = peek(2);
+  bool isOperator = op.kind == Tok::Plus || op.kind == Tok::Minus || op.kind == Tok::Star ||
+                    op.kind == Tok::Slash;
+  return at(Tok::Name) && isOperator && equals.kind == Tok::Assign && equals.begin == op.end;
+}
+
+/// `x += 1`: an error, and the binding that was meant, so that what follows is judged by it.
+StmtPtr Parser::parseCompound() {
+  auto node = std::make_unique<BindStmt>(here());
+  auto sum = std::make_unique<BinaryExpr>(here());
+  auto name = std::make_unique<NameExpr>(here());
+  name->name = textOf(peek());
+  Target target;
+  target.name = {name->name, here()};
+  target.span = here();
+  node->targets.push_back(std::move(target));
+  advance();
+  Token op = peek();
+  Span span = spanOf(op).to(spanOf(peek(1)));
+  diags.error("E0110", span, fmt::format("there is no operator `{}=`", textOf(op)))
+      .fixIt("bind the name again", {{span, fmt::format("= {} {}", name->name, textOf(op))}})
+      .note(fmt::format("a buffer or a state is updated by `<-`: `{} <- {} {} ...`", name->name,
+                        name->name, textOf(op)));
+  advance();
+  advance();
+  sum->op = op.kind == Tok::Plus    ? BinaryOp::Add
+            : op.kind == Tok::Minus ? BinaryOp::Sub
+            : op.kind == Tok::Star  ? BinaryOp::Mul
+                                    : BinaryOp::Div;
+  sum->opSpan = spanOf(op);
+  sum->lhs = std::move(name);
+  if (!(sum->rhs = parseExpr()))
+    return nullptr;
+  unsigned height = std::max(sum->lhs->height, sum->rhs->height);
+  sum->span = node->span = since(node->span);
+  if (!(node->value.expr = withHeight(std::move(sum), height)))
+    return nullptr;
+  return node;
+}
+
+/// `let x = 1`, `def f(x):`.
 bool Parser::reportForeignStatement() {
   if (!at(Tok::Name))
     return false;
   std::string_view word = textOf(peek());
   const Token &next = peek(1);
-  const Token &second = peek(2);
-  bool isCompound = (next.kind == Tok::Plus || next.kind == Tok::Minus || next.kind == Tok::Star ||
-                     next.kind == Tok::Slash) &&
-                    second.kind == Tok::Assign && second.begin == next.end;
-  if (isCompound) {
-    std::string_view op = textOf(next);
-    Span span = spanOf(next).to(spanOf(second));
-    diags.error("E0110", span, fmt::format("there is no operator `{}=`", op))
-        .fixIt("bind the name again", {{span, fmt::format("= {} {}", word, op)}})
-        .note(fmt::format("a buffer or a state is updated by `<-`: `{} <- {} {} ...`", word, word,
-                          op));
-    return true;
-  }
   auto foreign = std::find_if(std::begin(kForeignWords), std::end(kForeignWords),
                               [&](const ForeignWord &f) { return f.word == word; });
   if (foreign == std::end(kForeignWords) || next.startsLine || next.kind == Tok::LArrow)

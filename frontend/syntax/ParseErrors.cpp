@@ -54,7 +54,11 @@ bool Parser::expectName(Ident &name, std::string_view what) {
   std::string_view word = textOf(peek());
   Diagnostic &diag = diags.error("E0107", here(), fmt::format("`{}` is a reserved word", word))
                          .primaryLabel(fmt::format("expected {}", what));
-  if (isElementType(kind()) && index > 0 && stream.tokens[index - 1].kind == Tok::Dot)
+  if (at(Tok::KwDType) && what == "the name of an argument")
+    diag.fixIt("here it is called `element`", {{here(), "element"}});
+  else if (at(Tok::KwDType) && what == "the name of a member")
+    diag.help("the type of an argument is written: `x: f32[B, T]`; types cast: `f32(x)`");
+  else if (isElementType(kind()) && index > 0 && stream.tokens[index - 1].kind == Tok::Dot)
     diag.help(fmt::format("types cast: `{}(x)`", word));
   else
     diag.fixIt("choose another name", {{here(), fmt::format("{}_", word)}});
@@ -98,6 +102,35 @@ std::nullptr_t Parser::expectedAxis() {
   diags.error("E0101", here(), "expected `axis`")
       .primaryLabel("found `{`")
       .fixIt("say along which axis it walks", {{previous().after(), " axis 1"}});
+  return nullptr;
+}
+
+/// `w: float[4, 4]`: a tensor without a value.
+std::nullptr_t Parser::expectedValue(const std::vector<Target> &targets) {
+  bool isTyped = targets.size() == 1 && targets.front().type;
+  if (!isTyped || !(at(Tok::Newline) || at(Tok::RBrace) || at(Tok::EndOfFile)))
+    return expected("`=`");
+  diags.error("E0101", here(), "expected `=`")
+      .primaryLabel(fmt::format("found {}", describe(peek())))
+      .help("a tensor that a module keeps is declared as a `param`, a `buffer` or a `state`");
+  return nullptr;
+}
+
+/// `x[0] = 1`, `self.fc = Linear(4, 2)`.
+std::nullptr_t Parser::reportPlace(const Expr &place) {
+  Diagnostic &diag = diags.error("E0117", place.span, "only names can be bound");
+  auto *member = place.as<MemberExpr>();
+  auto *base = member ? member->base->as<NameExpr>() : nullptr;
+  if (base && base->name == "self") {
+    diag.primaryLabel("members are bound in the module itself, by their names")
+        .fixIt("leave `self` out", {{base->span.to(member->name.span.before()), ""}});
+    return nullptr;
+  }
+  diag.primaryLabel("a place of a value");
+  if (place.is<IndexExpr>())
+    diag.note("parts of other values stay: `where(mask, a, x)` and `concat([a, b], axis=0)` make "
+              "new ones");
+  diag.fixIt("buffers and states are updated with `<-`", {{here(), "<-"}});
   return nullptr;
 }
 

@@ -60,6 +60,10 @@ ExprPtr Parser::parsePrimary() {
   case Tok::KwNone:
     advance();
     return std::make_unique<NoneExpr>(span);
+  case Tok::KwInt:
+    if (kind(1) != Tok::LParen)
+      return expected("an expression");
+    [[fallthrough]]; // `int(x)` is a function
   case Tok::Name: {
     auto node = std::make_unique<NameExpr>(span);
     node->name = textOf(peek());

@@ -133,6 +133,8 @@ bool Parser::startsBinding() const {
 StmtPtr Parser::parseBindOrUpdate() {
   if (startsBinding())
     return parseBind();
+  if (atCompound())
+    return parseCompound();
   if (reportForeignStatement())
     return nullptr;
   ExprPtr expr = parseExpr();
@@ -140,12 +142,8 @@ StmtPtr Parser::parseBindOrUpdate() {
     return nullptr;
   if (at(Tok::LArrow))
     return parseUpdate(std::move(expr));
-  if (at(Tok::Assign)) {
-    diags.error("E0117", expr->span, "only names can be bound")
-        .primaryLabel("a place of a value")
-        .fixIt("buffers and states are updated with `<-`", {{here(), "<-"}});
-    return nullptr;
-  }
+  if (at(Tok::Assign))
+    return reportPlace(*expr);
   bool isWhole = at(Tok::Newline) || at(Tok::RBrace) || at(Tok::EndOfFile);
   if (isWhole)
     reportUnused(*expr);
@@ -156,8 +154,10 @@ StmtPtr Parser::parseBindOrUpdate() {
 
 StmtPtr Parser::parseBind() {
   auto node = std::make_unique<BindStmt>(here());
-  if (!parseTargets(node->targets) || !expect(Tok::Assign))
+  if (!parseTargets(node->targets))
     return nullptr;
+  if (!consume(Tok::Assign))
+    return expectedValue(node->targets);
   if (at(Tok::KwScan)) {
     if (!(node->scan = parseScan()))
       return nullptr;

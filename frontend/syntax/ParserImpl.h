@@ -74,6 +74,8 @@ private:
   std::nullptr_t reportBareTuple(Span first);
   bool expect(Tok k);
   bool expectName(Ident &name, std::string_view what);
+  std::nullptr_t reportPlace(const Expr &place);
+  std::nullptr_t expectedValue(const std::vector<Target> &targets);
   bool reportReservedTarget();
   void reportUnclosed(Span open, std::string_view closing);
   void reportMissingComma(const ListWords &words, std::string_view closing);
@@ -90,6 +92,8 @@ private:
   bool reportSlashComment();
   bool reportForeignContinuation(std::string_view what);
   bool reportForeignStatement();
+  bool atCompound() const;
+  StmtPtr parseCompound();
 
   //--- Recovery, lists, nesting (Recovery.cpp)
   unsigned indentOfLine(Span span) const;

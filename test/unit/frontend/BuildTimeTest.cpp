@@ -158,6 +158,19 @@ TEST(BuildTime, Arithmetic) {
 )");
 }
 
+TEST(BuildTime, NumbersAndListsOfThem) {
+  EXPECT_EQ(
+      compiled(model("  a = [int(2.9), int(-2.9), int(n), int(n == 3), floor(2.5), ceil(2.5), "
+                     "round(2.5), round(n * 0.9), floor(-0.5)]\n"
+                     "  ok = [L() for _ in 0..1 if a == [2, -2, 3, 1, 2, 3, 2, 3, -1] and "
+                     "sum(a) == 13 and max(a) == 3 and min(a) == -2 and sum([]) == 0 and "
+                     "sum([1, 0.5]) == 1.5 and max([1, 2.5]) == 2.5 and len([0] + a) == 10]\n",
+                     "    y = x\n    for l in ok { y = l(y) }\n"
+                     "    return y[:, 0:len(ok) * sum([n, 1])]\n") +
+               "module L() {\n  fn forward(x: float[...S]) -> float[...S] = x + 1\n}\n"),
+      "");
+}
+
 TEST(BuildTime, ListsLoopsAndComprehensions) {
   EXPECT_EQ(
       compiled(model("  a = [i * 2 for i in 0..=n if i != 1]\n"

@@ -145,7 +145,22 @@ TEST(Entries, InputsAreTensorsWithAFixedNumberOfAxes) {
 2 |   fn forward(x: float[...], k: int) = x
   |                       ^^^
   |
+  = note: a function whose name begins with `_` is no entry point: `_forward`
 help: write its axes out: `float[B, T, 64]`
+)");
+  EXPECT_EQ(
+      compiled("model M() {\n  fn _scaled(x: float[...], k: int) = x * k\n"
+               "  fn _both(x: float[...]) = [x, x]\n"
+               "  fn forward(x: float[B, 4]) requires B in 1..=8 = _both(_scaled(x, 2))[0]\n}\n"),
+      "");
+  EXPECT_EQ(compiled("model M() {\n  fn _f(x: float[B, 4]) = x\n}\n"),
+            R"(error[E0210]: `M` has no entry point
+ --> model.nn:1:7
+  |
+1 | model M() {
+  |       ^
+  |
+  = note: a function that takes tensors is one, unless its name begins with `_`
 )");
   EXPECT_EQ(compiled("model M() {\n  k = 3\n}\n"), R"(error[E0210]: `M` has no entry point
  --> model.nn:1:7
@@ -153,7 +168,7 @@ help: write its axes out: `float[B, T, 64]`
 1 | model M() {
   |       ^
   |
-  = note: a function that takes tensors is one
+  = note: a function that takes tensors is one, unless its name begins with `_`
 )");
   // One that could not be parsed might have been it.
   EXPECT_EQ(compiled("model M() {\n  fn forward(x: float[1]) = )\n}\n"),

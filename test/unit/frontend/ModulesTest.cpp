@@ -94,6 +94,20 @@ TEST(Modules, KeysMayBeEmptyDottedAndInterpolated) {
   EXPECT_EQ(run.slot("rnn.w_l1")->alternatives, std::vector<std::string>{"rnn.v_l1"});
 }
 
+TEST(Modules, KeysStayWithTheElementsOfLists) {
+  Compilation run(model("  a = [L() as \"x\"] + [L()] + blocks()\n"
+                        "  b = reverse([L() as \"y\", L()])\n"
+                        "  c = [L() as \"p\", L() as \"q\", L()][1:]\n",
+                        "    return x |> a |> b |> c\n") +
+                  "fn blocks() {\n  out = []\n"
+                  "  for i in 0..2 { out = out + [L() as \"m{i}\"] }\n  return out\n}\n"
+                  "module L() {\n  param w: float[4] = 1\n"
+                  "  fn forward(x: float[...S]) -> float[...S] = x\n}\n");
+  EXPECT_EQ(run.emit().messages(), "");
+  EXPECT_EQ(keysOf(run), (std::vector<std::string>{"a.x.w", "a.1.w", "a.m0.w", "a.m1.w", "b.0.w",
+                                                   "b.y.w", "c.q.w", "c.1.w"}));
+}
+
 TEST(Modules, TwoSlotsWithOneKey) {
   EXPECT_EQ(
       compiled(model("  a = Linear(4, 4, false) as \"p\"\n  b = Linear(4, 4, false) as \"p\"\n",

@@ -80,7 +80,7 @@ module.exports = grammar({
     unary: ($) => choice(prec(PREC.not, seq("not", $._expression)), prec(PREC.negate, seq("-", $._expression))),
 
     _postfix: ($) => choice($.call, $.index, $.member, $._primary),
-    call: ($) => prec.left(PREC.postfix, seq(field("callee", $._postfix), $.arguments)),
+    call: ($) => prec.left(PREC.postfix, seq(field("callee", choice($._postfix, alias("int", $.identifier))), $.arguments)),
     arguments: ($) => seq("(", list($._argument), ")"),
     _argument: ($) => choice($.named_argument, $._expression),
     named_argument: ($) => prec(1, seq(field("name", $.identifier), "=", $._expression)),
