@@ -220,6 +220,8 @@ TEST(IndexingErrors, TwoTensors) {
   |                                                                  -  ^
   |                                                                  |
   |                                                                  the first one
+  |
+help: join the axes, and gather once: `rearrange(x, "a b -> (a b)")[i * n + j]`
 )out");
 }
 
