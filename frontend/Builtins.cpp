@@ -18,9 +18,14 @@ bool Evaluator::isBuiltin(std::string_view name) {
 /// `int(2.5)` is 2: towards 0, as in Python.
 std::optional<Value> Evaluator::callInt(const std::vector<Argument> &arguments,
                                         const CallSite &site) {
-  if (arguments.size() != 1 || !arguments.front().name.empty()) {
+  if (arguments.size() != 1) {
     error("E0205", site.callee,
           fmt::format("`int` takes one number, {} arguments were given", arguments.size()));
+    return std::nullopt;
+  }
+  if (!arguments.front().name.empty()) {
+    error("E0205", arguments.front().nameSpan,
+          fmt::format("`int` has no parameter `{}`", arguments.front().name));
     return std::nullopt;
   }
   const Argument &only = arguments.front();

@@ -219,8 +219,24 @@ static int64_t commonDivisor(const Dim &value) {
   return result;
 }
 
+/// Without the variables that divide it as a whole and are never negative: B * T - 2 * B has the
+/// sign of T - 2.
+static Dim withoutFactors(Dim value, const DimFacts &facts) {
+  if (!value.isValid())
+    return value;
+  for (const DimVariable &name : value.getVariables()) {
+    Dim variable = Dim::variable(name);
+    if (variable.bounds(facts).low < 0)
+      continue;
+    for (std::optional<Dim> rest; (rest = value.exactDiv(variable)) && rest->isValid();)
+      value = *rest;
+  }
+  return value;
+}
+
 bool provablyNonNegative(const Dim &value, const DimFacts &facts) {
-  auto holds = [&](const Dim &number) {
+  auto holds = [&](const Dim &whole) {
+    Dim number = withoutFactors(whole, facts);
     if (!number.isValid())
       return false;
     Dim scaled = number * commonDivisor(number);

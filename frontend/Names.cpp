@@ -238,7 +238,10 @@ static bool isAllCapitals(std::string_view name) {
 }
 
 std::nullopt_t Evaluator::unknownName(const syntax::NameExpr &expr) {
-  if (syntax::mayBeLost(diags, context.sources, expr.span))
+  // What stands on a line that could not be read was not written as it is read.
+  uint32_t line = context.sources.lineCol(expr.span).line;
+  if (syntax::mayBeLost(diags, context.sources, expr.span) ||
+      syntax::hasSyntaxError(diags, context.sources.lineSpan(expr.span.file, line)))
     return std::nullopt;
   std::vector<std::string_view> candidates = namesInScope(inShape);
   syntax::Diagnostic &diag =

@@ -227,6 +227,11 @@ TEST(DimFacts, Proofs) {
   EXPECT_FALSE(provablyNonNegative(H - 17, facts));
   EXPECT_TRUE(provablyNonNegative(2048 - T - B, facts));
   EXPECT_FALSE(provablyNonNegative(2047 - T - B, facts));
+  // A common factor that is not negative leaves the sign alone.
+  EXPECT_TRUE(provablyNonNegative(B * H - 16 * B, facts));
+  EXPECT_TRUE(provablyNonNegative(B * B * H * T - 16 * B * B * T, facts));
+  EXPECT_FALSE(provablyNonNegative(B * H - 17 * B, facts));
+  EXPECT_TRUE(provablyNonNegative(Dim(0) * B, facts));
   // H rounded up to a multiple of 4, and half of that less 1; a quotient is close to its dividend.
   EXPECT_TRUE(provablyNonNegative(-(-H).floorDiv(4) * 4 - H, facts));
   EXPECT_TRUE(provablyNonNegative(2 * H - 2 * (3 * H).floorDiv(4) - 8, facts));
