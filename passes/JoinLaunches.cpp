@@ -41,6 +41,7 @@ bool isSmallEnough(Type type) {
   return tensor.hasStaticShape() && tensor.getNumElements() <= MaxElements;
 }
 
+/// Of a value that is small enough.
 int64_t bytesOf(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   return type.getNumElements() * std::max(1u, type.getElementTypeBitWidth() / 8);
@@ -126,9 +127,10 @@ private:
   /// It waits for nothing, and what it writes is no larger than what it reads, nor so large that it
   /// had better be written when it is needed.
   bool isFirst(nn::KernelOp kernel) {
+    if (!mayBePart(kernel) || !comesFromOutside(kernel))
+      return false;
     int64_t written = sizeOf(kernel->getResults());
-    return mayBePart(kernel) && comesFromOutside(kernel) && written <= MaxEarly &&
-           written <= sizeOf(kernel->getOperands());
+    return written <= MaxEarly && written <= sizeOf(kernel->getOperands());
   }
 
   bool comesFromOutside(Operation *op) {
