@@ -9,6 +9,8 @@
 #ifndef NNC_CODEGEN_CUDA_INDEXMATH_H
 #define NNC_CODEGEN_CUDA_INDEXMATH_H
 
+#include "codegen/cuda/IndexSum.h"
+
 #include "mlir/IR/AffineExpr.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
@@ -26,26 +28,6 @@ struct IndexRange {
   int64_t high = INT64_MAX;
 };
 
-/// A sum of products: what expressions are while they are simplified. Order is that of insertion,
-/// so that text made from it is the same in every run.
-class IndexSum {
-public:
-  using Product = llvm::SmallVector<mlir::AffineExpr, 4>; ///< symbols, dims, floordivs, mods
-  struct Term {
-    Product factors;
-    int64_t coefficient;
-  };
-  void add(const Product &factors, int64_t coefficient);
-  void addAll(const IndexSum &other, int64_t scale = 1);
-  IndexSum times(const IndexSum &other) const;
-  int64_t coefficientOf(const Product &factors) const;
-  std::optional<int64_t> constant() const; ///< if it is one
-  const std::vector<Term> &terms() const & { return parts; }
-
-private:
-  std::vector<Term> parts;
-};
-
 class IndexMath {
 public:
   /// `symbolRanges[i]` is the declared range of symbol i; symbols beyond it are at least 0.
@@ -60,12 +42,7 @@ public:
   mlir::AffineExpr simplify(mlir::AffineExpr expr) const;
   mlir::AffineExpr product(llvm::ArrayRef<mlir::AffineExpr> factors) const;
 
-  /// The row-major position of `indices` in a tensor of `dims`, and the reverse.
-  mlir::AffineExpr linearize(llvm::ArrayRef<mlir::AffineExpr> indices,
-                             llvm::ArrayRef<mlir::AffineExpr> dims) const;
-  llvm::SmallVector<mlir::AffineExpr> delinearize(mlir::AffineExpr linear,
-                                                  llvm::ArrayRef<mlir::AffineExpr> dims) const;
-
+  //===- IndexRanges.cpp ----------------------------------------------------------------------===//
   bool isEqual(mlir::AffineExpr a, mlir::AffineExpr b) const;
   /// Provably so, for all values in the ranges.
   bool isNonNegative(mlir::AffineExpr expr) const;
@@ -75,6 +52,12 @@ public:
   /// A number that surely divides `expr`.
   int64_t divisorOf(mlir::AffineExpr expr) const;
 
+  //===- IndexText.cpp ------------------------------------------------------------------------===//
+  /// The row-major position of `indices` in a tensor of `dims`, and the reverse.
+  mlir::AffineExpr linearize(llvm::ArrayRef<mlir::AffineExpr> indices,
+                             llvm::ArrayRef<mlir::AffineExpr> dims) const;
+  llvm::SmallVector<mlir::AffineExpr> delinearize(mlir::AffineExpr linear,
+                                                  llvm::ArrayRef<mlir::AffineExpr> dims) const;
   /// As C++; symbols are called n0, n1, ...
   std::string text(mlir::AffineExpr expr) const;
   /// As an operand of `*`, `/` or a comparison.
@@ -101,6 +84,8 @@ private:
   void takeCommonFactor(Division &division) const;
   void recombine(IndexSum &sum) const;
   bool recombine(IndexSum &sum, IndexSum::Term term, mlir::AffineBinaryOpExpr mod) const;
+
+  //===- IndexRanges.cpp ----------------------------------------------------------------------===//
   bool isInside(const IndexSum &rest, mlir::AffineExpr divisor) const;
   bool isNonNegative(const IndexSum &sum) const;
   IndexRange rangeOf(const IndexSum &sum) const;
