@@ -124,13 +124,25 @@ private:
   static View denseView(mlir::Value pointer, mlir::Type element, llvm::ArrayRef<Poly> shape);
   View updatedView(mlir::Value pointer);
 
-  // Materialize.cpp: boxes of tensors in memory.
+  // Demands.cpp: which boxes of tensors are wanted, and which of them in memory.
   /// What is read of a tensor, and whether from memory or computed where it is read.
   struct Demand {
     Box box;
     bool inMemory;
   };
   using Demands = llvm::MapVector<mlir::Value, Demand>;
+  void demandOperands(mlir::linalg::LinalgOp op, llvm::ArrayRef<Interval> dims, Demands &demands);
+  bool note(mlir::Value tensor, Box &box, bool wantsMemory, Demands &demands);
+  void demand(mlir::Value tensor, Box box, const UseOfTensor &use, Demands &demands);
+  bool wantsPart(mlir::linalg::LinalgOp op, mlir::OpOperand &operand,
+                 llvm::ArrayRef<Interval> dims);
+  Box reshapeBox(mlir::Operation *reshape, const Box &box);
+  void cutOutermost(mlir::Location loc, const ReshapeGroup &group, const Interval &range,
+                    Box &inner);
+  Box mapBox(mlir::AffineMap map, llvm::ArrayRef<Interval> dims, mlir::Value tensor);
+  Box fullBox(mlir::Value tensor);
+
+  // Materialize.cpp: boxes of tensors in memory.
   void emitInto(mlir::Value tensor, const Box &box, const View &dest);
   void emitCopy(mlir::Value tensor, const Box &box, const View &dest);
   void emitPad(mlir::tensor::PadOp op, const Box &box, const View &dest);
@@ -149,21 +161,11 @@ private:
   std::optional<std::pair<unsigned, int64_t>> chooseChunk(mlir::linalg::LinalgOp op,
                                                           const Nest &nest);
   void emitInitialValues(const Nest &nest);
-  void demandOperands(mlir::linalg::LinalgOp op, llvm::ArrayRef<Interval> dims, Demands &demands);
-  bool note(mlir::Value tensor, Box &box, bool wantsMemory, Demands &demands);
-  void demand(mlir::Value tensor, Box box, const UseOfTensor &use, Demands &demands);
   bool fitsInto(mlir::linalg::LinalgOp op, mlir::OpOperand &operand, llvm::ArrayRef<Interval> dims);
   void materializeAll(const Demands &demands);
   bool isMaterialized(mlir::Value tensor, const Box &box);
   bool isSmall(mlir::Value tensor, const Box &box);
-  bool wantsPart(mlir::linalg::LinalgOp op, mlir::OpOperand &operand,
-                 llvm::ArrayRef<Interval> dims);
-  Box reshapeBox(mlir::Operation *reshape, const Box &box);
-  void cutOutermost(mlir::Location loc, const ReshapeGroup &group, const Interval &range,
-                    Box &inner);
   View allocate(mlir::Location loc, mlir::Type element, const Box &box);
-  Box mapBox(mlir::AffineMap map, llvm::ArrayRef<Interval> dims, mlir::Value tensor);
-  Box fullBox(mlir::Value tensor);
   struct Materialized;
   const Materialized *findMaterialized(mlir::Value tensor) const;
   const View *findView(mlir::Value tensor) const;
@@ -183,16 +185,26 @@ private:
   Element evaluateLinalg(mlir::linalg::LinalgOp op, unsigned result, llvm::ArrayRef<Coord> coords);
   Element evaluateReduction(mlir::linalg::LinalgOp op, unsigned result,
                             llvm::ArrayRef<Coord> coords);
-  Element evaluatePad(mlir::tensor::PadOp op, llvm::ArrayRef<Coord> coords);
-  Element evaluateInsert(mlir::tensor::InsertSliceOp op, llvm::ArrayRef<Coord> coords);
-  Element evaluateReshape(mlir::Operation *op, llvm::ArrayRef<Coord> coords);
   llvm::SmallVector<Element> evaluateBody(mlir::linalg::LinalgOp op, llvm::ArrayRef<Coord> dims,
                                           llvm::function_ref<Element(unsigned)> argument);
   Element evaluateOp(mlir::Operation *op, llvm::ArrayRef<Element> operands);
   std::optional<Element> evaluateIndexOp(mlir::Operation *op, llvm::ArrayRef<Element> operands);
   Element evaluateOperand(mlir::linalg::LinalgOp op, unsigned number, llvm::ArrayRef<Coord> dims);
   Element evaluateConstant(mlir::Operation *op, mlir::Value tensor);
+  Element evaluateScalar(mlir::Value scalar);
+  llvm::SmallVector<Coord> applyMap(mlir::Location loc, mlir::AffineMap map,
+                                    llvm::ArrayRef<Coord> dims);
+  Coord applyExpr(mlir::Location loc, mlir::AffineExpr expr, llvm::ArrayRef<Coord> dims);
+  Coord toCoord(mlir::Location loc, const Element &element);
+  Element fromCoord(const Coord &coord);
+  Coord combineCoords(mlir::Location loc, mlir::AffineExprKind kind, const Coord &a,
+                      const Coord &b);
+
+  // EvaluateViews.cpp: of views, pads and inserts.
   Element evaluateSlice(mlir::tensor::ExtractSliceOp slice, llvm::ArrayRef<Coord> coords);
+  Element evaluateReshape(mlir::Operation *op, llvm::ArrayRef<Coord> coords);
+  Element evaluatePad(mlir::tensor::PadOp op, llvm::ArrayRef<Coord> coords);
+  Element evaluateInsert(mlir::tensor::InsertSliceOp op, llvm::ArrayRef<Coord> coords);
   Element evaluateWhere(mlir::Location loc, mlir::Type type, mlir::Value condition,
                         llvm::function_ref<Element()> inside,
                         llvm::function_ref<Element()> outside);
@@ -202,14 +214,6 @@ private:
                          llvm::function_ref<Element()> outside);
   mlir::Value isInside(mlir::Location loc, const Coord &coord, const Poly &lower,
                        const Poly &upper);
-  Element evaluateScalar(mlir::Value scalar);
-  llvm::SmallVector<Coord> applyMap(mlir::Location loc, mlir::AffineMap map,
-                                    llvm::ArrayRef<Coord> dims);
-  Coord applyExpr(mlir::Location loc, mlir::AffineExpr expr, llvm::ArrayRef<Coord> dims);
-  Coord toCoord(mlir::Location loc, const Element &element);
-  Element fromCoord(const Coord &coord);
-  Coord combineCoords(mlir::Location loc, mlir::AffineExprKind kind, const Coord &a,
-                      const Coord &b);
 
   // Memory.cpp: loads and stores.
   Element load(mlir::Location loc, const View &view, llvm::ArrayRef<Coord> coords);
