@@ -201,16 +201,23 @@ StmtPtr Parser::parseUpdate(ExprPtr place) {
   return node;
 }
 
+/// `a, b`
+bool Parser::parseExprs(std::vector<ExprPtr> &list) {
+  do {
+    ExprPtr expr = parseExpr();
+    if (!expr)
+      return false;
+    list.push_back(std::move(expr));
+  } while (consume(Tok::Comma));
+  return true;
+}
+
 /// `return a, b` and `yield a, b`.
 template <typename T> StmtPtr Parser::parseValues() {
   auto node = std::make_unique<T>(here());
   advance();
-  do {
-    ExprPtr value = parseExpr();
-    if (!value)
-      return nullptr;
-    node->values.push_back(std::move(value));
-  } while (consume(Tok::Comma));
+  if (!parseExprs(node->values))
+    return nullptr;
   node->span = since(node->span);
   return node;
 }
@@ -261,14 +268,8 @@ std::unique_ptr<ScanStmt> Parser::parseScan() {
   node->keyword = here();
   advance();
   auto parseHead = [&] {
-    if (!parseTargets(node->targets) || !expect(Tok::KwIn))
+    if (!parseTargets(node->targets) || !expect(Tok::KwIn) || !parseExprs(node->sequences))
       return false;
-    do {
-      ExprPtr sequence = parseExpr();
-      if (!sequence)
-        return false;
-      node->sequences.push_back(std::move(sequence));
-    } while (consume(Tok::Comma));
     if (!atWord("axis"))
       return expectedAxis() != nullptr;
     advance();

@@ -171,6 +171,7 @@ private:
   bool startsBinding() const;
   StmtPtr parseBind();
   StmtPtr parseUpdate(ExprPtr place);
+  bool parseExprs(std::vector<ExprPtr> &list);
   template <typename T> StmtPtr parseValues();
   StmtPtr parseFor();
   StmtPtr parseIf();

@@ -1,6 +1,7 @@
 //===- Recovery.cpp - Where a list ends, what is too deep, and where to go on ---------------===//
 
 #include "frontend/syntax/ParserImpl.h"
+#include "frontend/syntax/TokenKinds.h"
 
 #include <fmt/format.h>
 
@@ -8,23 +9,6 @@
 #include <utility>
 
 namespace nnc::syntax {
-
-static bool startsDeclaration(Tok kind) {
-  switch (kind) {
-  case Tok::KwImport:
-  case Tok::KwFn:
-  case Tok::KwModule:
-  case Tok::KwModel:
-  case Tok::KwTrain:
-  case Tok::KwParam:
-  case Tok::KwBuffer:
-  case Tok::KwState:
-  case Tok::KwTie:
-    return true;
-  default:
-    return false;
-  }
-}
 
 //===----------------------------------------------------------------------------------------===//
 // Nesting
