@@ -6,7 +6,6 @@ that examples/generate.cpp writes.
 
 DIR holds nnc, nnc-run and generate. With NNC_CUDA_TWIN set, cuda runs on the twin.
 """
-import argparse
 import json
 import pathlib
 import subprocess
@@ -14,6 +13,7 @@ import sys
 import tempfile
 
 import golden as cases
+from support import arguments
 
 
 def write_config(config, folder):
@@ -35,11 +35,7 @@ def compile_with_both(compile, config, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("case")
-    parser.add_argument("--bin", type=pathlib.Path, required=True)
-    parser.add_argument("--target", default="cpu")
-    parser.add_argument("--arch", default="sm_80")
+    parser = arguments(__doc__, "case")
     parser.add_argument("--tolerance")
     parser.add_argument("--tokens", type=int)
     args = parser.parse_args()

@@ -6,7 +6,6 @@
 DIR holds nnc and nnc-run. Weights are drawn into a temporary folder by test/golden/weights.py. With
 NNC_CUDA_TWIN set, cuda runs on the twin.
 """
-import argparse
 import json
 import pathlib
 import subprocess
@@ -18,6 +17,7 @@ TEST = HERE.parent
 EXAMPLES = TEST.parent / "examples"
 sys.path.insert(0, str(TEST / "golden"))
 import weights as golden  # noqa: E402
+from support import arguments  # noqa: E402
 
 
 def split_io(case, name, folder):
@@ -37,11 +37,7 @@ def split_io(case, name, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("case")
-    parser.add_argument("--bin", type=pathlib.Path, required=True)
-    parser.add_argument("--target", default="cpu")
-    parser.add_argument("--arch", default="sm_80")
+    parser = arguments(__doc__, "case")
     parser.add_argument("--tolerance")
     args = parser.parse_args()
     case = json.loads((TEST / "golden" / f"{args.case}.json").read_text())

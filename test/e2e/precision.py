@@ -6,7 +6,6 @@
 The distance of y from r is |y - r| / |r|; the case's JSON holds PyTorch's in each precision (make.py). tolerances.json
 says how many times that nnc's may be. With NNC_CUDA_TWIN set, cuda runs on the twin.
 """
-import argparse
 import json
 import pathlib
 import subprocess
@@ -20,16 +19,11 @@ sys.path.insert(0, str(TEST / "golden"))
 import numpy as np  # noqa: E402
 import weights as golden  # noqa: E402
 from golden_files import read_safetensors  # noqa: E402
+from support import arguments  # noqa: E402
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("case")
-    parser.add_argument("precision")
-    parser.add_argument("--bin", type=pathlib.Path, required=True)
-    parser.add_argument("--target", default="cpu")
-    parser.add_argument("--arch", default="sm_80")
-    args = parser.parse_args()
+    args = arguments(__doc__, "case", "precision").parse_args()
     case = json.loads((TEST / "golden" / f"{args.case}.json").read_text())
     tolerance = json.loads((TEST / "tolerances.json").read_text())["narrow_floats"]
     tensors = read_safetensors(TEST / "golden" / f"{args.case}.safetensors")

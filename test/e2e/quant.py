@@ -6,7 +6,6 @@
 What numpy computes is the definition in docs/language.md, written once more. With NNC_CUDA_TWIN set, cuda runs on the
 twin.
 """
-import argparse
 import pathlib
 import re
 import sys
@@ -15,7 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "golden")]
 import numpy as np  # noqa: E402
 from golden_files import read_safetensors  # noqa: E402
-from support import Tools  # noqa: E402
+from support import Tools, arguments  # noqa: E402
 from weights import write_safetensors  # noqa: E402
 
 SOURCE = """{attributes}
@@ -84,10 +83,7 @@ def reference(weights, ids, element="", group=0, zero=False, act=""):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bin", type=pathlib.Path, required=True)
-    parser.add_argument("--target", default="cpu")
-    args = parser.parse_args()
+    args = arguments(__doc__).parse_args()
     tools = Tools(args.bin)
     random = np.random.RandomState(0)
     shapes = {"table.weight": (50, 96), "up.weight": (200, 96), "up.bias": (200,), "down.weight": (200, 48), "down.bias": (48,)}

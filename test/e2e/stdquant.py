@@ -5,7 +5,6 @@
 
 With NNC_CUDA_TWIN set, cuda runs on the twin.
 """
-import argparse
 import pathlib
 import sys
 
@@ -13,7 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "golden")]
 import numpy as np  # noqa: E402
 from golden_files import read_raw  # noqa: E402
-from support import Tools  # noqa: E402
+from support import Tools, arguments  # noqa: E402
 
 GOLDEN = HERE.parent / "golden/quantized.safetensors"
 SOURCE = """import std.quant as q
@@ -42,10 +41,7 @@ NAMES = ["awq", "gptq", "ordered", "ragged", "whole", "second", "eight", "int8",
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bin", type=pathlib.Path, required=True)
-    parser.add_argument("--target", default="cpu")
-    args = parser.parse_args()
+    args = arguments(__doc__).parse_args()
     tools = Tools(args.bin)
     golden = {name: array for name, (_, array) in read_raw(GOLDEN).items()}
     np.save(tools.at / "x.npy", golden["x"])

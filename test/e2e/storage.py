@@ -5,7 +5,6 @@
 
 With NNC_CUDA_TWIN set, cuda runs on the twin.
 """
-import argparse
 import json
 import pathlib
 import struct
@@ -15,7 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "golden")]
 import numpy as np  # noqa: E402
 from golden_files import read_raw  # noqa: E402
-from support import Tools  # noqa: E402
+from support import Tools, arguments  # noqa: E402
 
 SOURCE = """model Storage() {
   param a: f8e4m3[40, 24]
@@ -83,10 +82,7 @@ def write(path, tensors):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bin", type=pathlib.Path, required=True)
-    parser.add_argument("--target", default="cpu")
-    args = parser.parse_args()
+    args = arguments(__doc__).parse_args()
     tools = Tools(args.bin)
     random = np.random.RandomState(0)
     codes = lambda *shape: random.randint(0, 256, shape).astype(np.uint8)  # noqa: E731

@@ -1,4 +1,5 @@
 """What the end-to-end tests share: running the tools, and tensors in files without numpy."""
+import argparse
 import json
 import math
 import os
@@ -11,6 +12,17 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 EXAMPLES = ROOT / "examples"
 KINDS = {"<f4": ("f", "F32"), "<f2": ("e", "F16"), "<i4": ("i", "I32"), "<i8": ("q", "I64"), "<f8": ("d", "F64")}
+
+
+def arguments(doc, *positional):
+    """A parser of what every test is told: where the programs are, and what to compile for."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    for name in positional:
+        parser.add_argument(name)
+    parser.add_argument("--bin", type=pathlib.Path, required=True)
+    parser.add_argument("--target", default="cpu")
+    parser.add_argument("--arch", default="sm_80")
+    return parser
 
 
 class Tools:

@@ -1,6 +1,7 @@
 #include "tools/nnc-run/Random.h"
 #include "runtime/Suggest.h"
 #include "runtime/format/Half.h"
+#include "tools/SplitMix.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -10,37 +11,12 @@ using namespace nnc::format;
 
 namespace {
 
-/// SplitMix64.
-class Generator {
-public:
-  explicit Generator(uint64_t seed) : state(seed) {}
-
-  uint64_t next() {
-    uint64_t z = state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
-
-  /// Nearly normal, exact everywhere: the sum of twelve uniform numbers, less six.
-  float normal() {
-    double sum = -6;
-    for (int i = 0; i < 12; ++i)
-      sum += static_cast<double>(next() >> 40) * 0x1p-24;
-    return static_cast<float>(sum);
-  }
-
-private:
-  uint64_t state;
-};
-
-template <typename T>
-void fillIntegers(const Tensor &tensor, Generator &generator, uint64_t limit) {
+template <typename T> void fillIntegers(const Tensor &tensor, SplitMix &generator, uint64_t limit) {
   for (T &value : tensor.values<T>())
     value = static_cast<T>(generator.next() % limit);
 }
 
-void fillFloats(const Tensor &tensor, Generator &generator) {
+void fillFloats(const Tensor &tensor, SplitMix &generator) {
   auto *target = static_cast<std::byte *>(tensor.data());
   for (size_t i = 0; i < tensor.elements(); ++i) {
     float value = generator.normal();
@@ -48,7 +24,7 @@ void fillFloats(const Tensor &tensor, Generator &generator) {
   }
 }
 
-void fill(const Tensor &tensor, Generator &generator) {
+void fill(const Tensor &tensor, SplitMix &generator) {
   constexpr uint64_t Limit = 10;
   switch (tensor.dtype()) {
   case DType::Bool:
@@ -105,7 +81,7 @@ Result<std::vector<int64_t>> chooseDims(const TensorMap &inputs, const EntryT &e
 }
 
 Result<Tensor> randomTensor(const PortT &port, const EntryT &entry, std::span<const int64_t> dims,
-                            Generator &generator) {
+                            SplitMix &generator) {
   std::vector<int64_t> shape;
   for (uint32_t expr : port.shape) {
     Result<int64_t> size = evaluate(*entry.exprs[expr], dims);
@@ -126,7 +102,7 @@ Result<void> run::addRandomInputs(TensorMap &inputs, const EntryT &entry,
   Result<std::vector<int64_t>> dims = chooseDims(inputs, entry, given);
   if (!dims)
     return dims.error();
-  Generator generator(seed);
+  SplitMix generator(seed);
   for (const std::unique_ptr<PortT> &port : entry.inputs) {
     if (inputs.find(port->name))
       continue;

@@ -4,6 +4,7 @@
 #include "ir/NNOps.h"
 #include "runtime/SessionState.h"
 #include "runtime/format/Half.h"
+#include "tools/SplitMix.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,34 +34,20 @@ public:
   }
 
 private:
-  uint64_t next() {
-    uint64_t z = state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
-
-  float normal() {
-    double sum = -6;
-    for (int i = 0; i < 12; ++i)
-      sum += double(next() >> 40) * 0x1p-24;
-    return float(sum == 0 ? 1 : sum);
-  }
-
   void write(DType type, std::byte *to) {
     constexpr uint64_t Most = 8;
     if (format::isConvertibleFloat(type)) {
-      float value = normal();
+      float drawn = random.normal(), value = drawn == 0 ? 1 : drawn;
       format::convertFloats(DType::F32, &value, type, to, 1);
       return;
     }
-    uint64_t value = next() % (type == DType::Bool ? 2 : Most);
+    uint64_t value = random.next() % (type == DType::Bool ? 2 : Most);
     if (type == DType::F8E4M3 || type == DType::F8E5M2)
       value = 0x30 + value;                    // numbers about 1
     std::memcpy(to, &value, dtypeBytes(type)); // little endian
   }
 
-  uint64_t state = 1;
+  SplitMix random{1};
 };
 
 Result<void> addWeights(ModuleOp module, RandomBytes &random, codegen::WeightStore &store) {
