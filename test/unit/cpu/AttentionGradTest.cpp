@@ -2,7 +2,7 @@
 
 #include "Harness.h"
 
-#include "test/unit/AttentionReference.h"
+#include "test/unit/AttentionText.h"
 
 #include <cmath>
 #include <fmt/format.h>
@@ -26,21 +26,12 @@ struct Case {
 std::string makeText(const Case &test) {
   const AttentionShape &s = test.shape;
   auto tensor = [&](int64_t heads, const char *positions, bool transposed) {
-    std::string dims = transposed ? fmt::format("{}, {}, {}", s.batch, positions, heads)
-                                  : fmt::format("{}, {}, {}", s.batch, heads, positions);
-    std::string sizes = transposed ? fmt::format("{}x?x{}", s.batch, heads)
-                                   : fmt::format("{}x{}x?", s.batch, heads);
-    return fmt::format("tensor<{}x{}x{}, affine_map<()[s0, s1] -> ({}, {})>>", sizes, s.headSize,
-                       test.element, dims, s.headSize);
+    return tensorOfHeads(s, heads, positions, test.element, transposed);
   };
   std::string q = tensor(s.heads, "s0", false), k = tensor(s.keyHeads, "s1", false);
   std::string q0 = tensor(s.heads, "s0", test.transposed);
   std::string k0 = tensor(s.keyHeads, "s1", test.transposed);
-  std::string rows = fmt::format("tensor<{0}x{1}x?xf32, affine_map<()[s0, s1] -> ({0}, {1}, s0)>>",
-                                 s.batch, s.heads);
-  std::string mask = fmt::format("tensor<{0}x?xi1, affine_map<()[s0, s1] -> ({0}, s1)>>", s.batch);
-  std::string all = fmt::format(
-      "tensor<{0}x{1}x?x?xi1, affine_map<()[s0, s1] -> ({0}, {1}, s0, s1)>>", s.batch, s.heads);
+  std::string rows = tensorOfRows(s), mask = keyMaskText(s), all = maskText(s);
   std::string text = fmt::format(
       "func.func @f(%q: {0}, %k: {1}, %v: {1}, %g: {0}, %l: {2}, %d: {2}, %m: {3}, %o: "
       "tensor<i32>) -> ({0}, {1}, {1}) attributes {{nn.entry, nn.dims = [\"T\", \"S\"]}} {{\n",
@@ -83,13 +74,9 @@ void check(const Case &test) {
   std::vector<double> q = randomArray(type, {int64_t(s.querySize())}, 1).data;
   std::vector<double> k = randomArray(type, {int64_t(s.keySize())}, 2).data;
   std::vector<double> v = randomArray(type, {int64_t(s.keySize())}, 3).data;
-  std::vector<double> g = randomArray(type, {int64_t(s.querySize())}, 4).data, padding;
-  std::vector<char> mask;
-  for (int64_t i = 0; i < s.batch * s.keys; ++i)
-    padding.push_back(i % 5 != 2 && i % s.keys != s.keys - 1);
-  for (size_t i = 0; test.masked && i < s.maskSize(); ++i)
-    mask.push_back(char(
-        padding[i / size_t(s.heads * s.queries * s.keys) * size_t(s.keys) + i % size_t(s.keys)]));
+  std::vector<double> g = randomArray(type, {int64_t(s.querySize())}, 4).data;
+  std::vector<char> shown = drawMask(s, s.batch);
+  std::vector<char> mask = test.masked ? stretchMask(s, shown) : std::vector<char>();
   AttentionGradReference want = referenceAttentionGrad(s, q, k, v, g, mask);
   auto stored = [&](const std::vector<double> &values, int64_t heads, int64_t positions) {
     return flat(test.transposed ? swapMiddle(values, heads, positions, s.headSize) : values);
@@ -101,7 +88,7 @@ void check(const Case &test) {
                                  flat(want.lse),
                                  flat(want.delta)};
   if (test.masked)
-    operands.push_back(flat(padding));
+    operands.push_back(flat({shown.begin(), shown.end()}));
   if (s.causal)
     operands.push_back({{}, {double(s.offset)}});
   ASSERT_EQ(operands.size(), kernel.getNumOperands());

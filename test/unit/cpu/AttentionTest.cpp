@@ -2,7 +2,7 @@
 
 #include "Harness.h"
 
-#include "test/unit/AttentionReference.h"
+#include "test/unit/AttentionText.h"
 
 #include <cmath>
 #include <fmt/format.h>
@@ -27,28 +27,13 @@ struct Case {
 std::string makeText(const Case &test) {
   const AttentionShape &s = test.shape;
   auto tensor = [&](int64_t heads, const char *positions, bool transposed) {
-    return transposed ? fmt::format("tensor<{}x?x{}x{}x{}, affine_map<()[s0, s1] -> ({}, {}, {}, "
-                                    "{})>>",
-                                    s.batch, heads, s.headSize, test.element, s.batch, positions,
-                                    heads, s.headSize)
-                      : fmt::format("tensor<{}x{}x?x{}x{}, affine_map<()[s0, s1] -> ({}, {}, {}, "
-                                    "{})>>",
-                                    s.batch, heads, s.headSize, test.element, s.batch, heads,
-                                    positions, s.headSize);
+    return tensorOfHeads(s, heads, positions, test.element, transposed);
   };
   std::string q = tensor(s.heads, "s0", false), k = tensor(s.keyHeads, "s1", false);
   std::string q0 = tensor(s.heads, "s0", test.transposed);
   std::string k0 = tensor(s.keyHeads, "s1", test.transposed);
-  std::string mask =
-      fmt::format("tensor<{}x?xi1, affine_map<()[s0, s1] -> ({}, s1)>>", s.batch, s.batch);
-  std::string all = fmt::format("tensor<{0}x{1}x?x?xi1, affine_map<()[s0, s1] -> ({0}, {1}, s0, "
-                                "s1)>>",
-                                s.batch, s.heads);
-  std::string also =
-      test.keepsSums
-          ? fmt::format(", tensor<{0}x{1}x?xf32, affine_map<()[s0, s1] -> ({0}, {1}, s0)>>",
-                        s.batch, s.heads)
-          : "";
+  std::string mask = keyMaskText(s), all = maskText(s);
+  std::string also = test.keepsSums ? ", " + tensorOfRows(s) : "";
   std::string text = fmt::format("func.func @f(%q: {}, %k: {}, %v: {}, %m: {}, %o: tensor<i32>) -> "
                                  "({}{}) attributes {{nn.entry, nn.dims = [\"T\", \"S\"]}} {{\n",
                                  q0, k0, k0, mask, q0, also);
@@ -96,13 +81,8 @@ void check(const Case &test) {
   std::vector<double> q = randomArray(type, {int64_t(s.querySize())}, 1).data;
   std::vector<double> k = randomArray(type, {int64_t(s.keySize())}, 2).data;
   std::vector<double> v = randomArray(type, {int64_t(s.keySize())}, 3).data;
-  std::vector<double> padding;
-  std::vector<char> mask;
-  for (int64_t i = 0; i < s.batch * s.keys; ++i)
-    padding.push_back(i % 5 != 2 && i % s.keys != s.keys - 1);
-  for (size_t i = 0; test.masked && i < s.maskSize(); ++i)
-    mask.push_back(char(
-        padding[i / size_t(s.heads * s.queries * s.keys) * size_t(s.keys) + i % size_t(s.keys)]));
+  std::vector<char> shown = drawMask(s, s.batch);
+  std::vector<char> mask = test.masked ? stretchMask(s, shown) : std::vector<char>();
   std::vector<float> want = referenceAttention(s, q, k, v, mask);
   auto stored = [&](const std::vector<double> &values, int64_t heads, int64_t positions) {
     return test.transposed ? swapMiddle(values, heads, positions, s.headSize) : values;
@@ -111,7 +91,7 @@ void check(const Case &test) {
                                  asArray(stored(k, s.keyHeads, s.keys), {int64_t(k.size())}),
                                  asArray(stored(v, s.keyHeads, s.keys), {int64_t(v.size())})};
   if (test.masked)
-    operands.push_back(asArray(padding, {int64_t(padding.size())}));
+    operands.push_back(asArray({shown.begin(), shown.end()}, {int64_t(shown.size())}));
   if (s.causal)
     operands.push_back(asArray({double(s.offset)}, {}));
   ASSERT_EQ(operands.size(), kernel.getNumOperands());

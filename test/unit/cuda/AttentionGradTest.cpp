@@ -1,7 +1,7 @@
 #include "test/unit/cuda/KernelTest.h"
 
-#include "runtime/format/Half.h"
-#include "test/unit/AttentionReference.h"
+#include "test/unit/AttentionText.h"
+#include "test/unit/cuda/Elements.h"
 
 #include <cmath>
 #include <fmt/format.h>
@@ -28,32 +28,17 @@ protected:
     build(test);
     checkBuilt(test);
   }
-  static double rounded(const std::string &element, float value) {
-    return element == "f16"    ? format::floatFromF16(format::f16FromFloat(value))
-           : element == "bf16" ? format::floatFromBf16(format::bf16FromFloat(value))
-                               : value;
-  }
 };
 
 void AttentionGrad::build(const Case &test) {
   const AttentionShape &s = test.shape;
   auto tensor = [&](int64_t heads, const char *positions, bool transposed) {
-    return transposed
-               ? fmt::format("tensor<{0}x?x{1}x{2}x{3}, affine_map<()[s0, s1] -> ({0}, {4}, {1}, "
-                             "{2})>>",
-                             s.batch, heads, s.headSize, test.element, positions)
-               : fmt::format("tensor<{0}x{1}x?x{2}x{3}, affine_map<()[s0, s1] -> ({0}, {1}, {4}, "
-                             "{2})>>",
-                             s.batch, heads, s.headSize, test.element, positions);
+    return tensorOfHeads(s, heads, positions, test.element, transposed);
   };
   std::string q = tensor(s.heads, "s0", false), k = tensor(s.keyHeads, "s1", false);
   std::string q0 = tensor(s.heads, "s0", test.transposed);
   std::string k0 = tensor(s.keyHeads, "s1", test.transposed);
-  std::string rows = fmt::format("tensor<{0}x{1}x?xf32, affine_map<()[s0, s1] -> ({0}, {1}, s0)>>",
-                                 s.batch, s.heads);
-  std::string mask = fmt::format("tensor<{0}x?xi1, affine_map<()[s0, s1] -> ({0}, s1)>>", s.batch);
-  std::string all = fmt::format(
-      "tensor<{0}x{1}x?x?xi1, affine_map<()[s0, s1] -> ({0}, {1}, s0, s1)>>", s.batch, s.heads);
+  std::string rows = tensorOfRows(s), mask = keyMaskText(s), all = maskText(s);
   std::vector<std::string> types = {q0, k0, k0, q0, rows, rows, mask, "tensor<i32>"};
   const char *names[] = {"q", "k", "v", "g", "l", "d", "m", "o"};
   std::string operands, arguments, list, resultTypes, yielded;
@@ -98,29 +83,15 @@ void AttentionGrad::build(const Case &test) {
 
 void AttentionGrad::checkBuilt(const Case &test) {
   const AttentionShape &s = test.shape;
-  auto draw = [&](size_t count, unsigned seed) {
-    std::vector<double> values;
-    for (float value : randomFloats(count, seed))
-      values.push_back(rounded(test.element, 2 * value));
-    return values;
-  };
+  auto draw = [&](size_t count, unsigned seed) { return drawElements(test.element, count, seed); };
   auto q = draw(s.querySize(), 1), k = draw(s.keySize(), 2), v = draw(s.keySize(), 3);
   auto g = draw(s.querySize(), 4);
-  std::vector<char> padding, mask;
-  for (int64_t i = 0; i < s.batch * s.keys; ++i)
-    padding.push_back(i % 5 != 2 && i % s.keys != s.keys - 1);
-  for (size_t i = 0; test.masked && i < s.maskSize(); ++i)
-    mask.push_back(
-        padding[i / size_t(s.heads * s.queries * s.keys) * size_t(s.keys) + i % size_t(s.keys)]);
+  std::vector<char> padding = drawMask(s, s.batch);
+  std::vector<char> mask = test.masked ? stretchMask(s, padding) : std::vector<char>();
   AttentionGradReference want = referenceAttentionGrad(s, q, k, v, g, mask);
   auto stored = [&](const std::vector<double> &values, int64_t heads, int64_t positions) {
     auto placed = test.transposed ? swapMiddle(values, heads, positions, s.headSize) : values;
-    std::vector<float> floats(placed.begin(), placed.end());
-    std::vector<uint16_t> halves;
-    for (float value : floats)
-      halves.push_back(test.element == "f16" ? format::f16FromFloat(value)
-                                             : format::bf16FromFloat(value));
-    return test.element == "f32" ? bytesOf(floats) : bytesOf(halves);
+    return storedAs(test.element, placed);
   };
   auto numbers = [](const std::vector<double> &values) {
     return bytesOf(std::vector<float>(values.begin(), values.end()));
@@ -132,13 +103,7 @@ void AttentionGrad::checkBuilt(const Case &test) {
   float allowed = test.element == "f32" ? 2e-5f : test.element == "f16" ? 2e-3f : 2e-2f;
   for (size_t n = 0; n < test.results.size(); ++n) {
     bool isQuery = test.results[n] == 'q';
-    std::vector<float> got;
-    if (test.element == "f32")
-      got = valuesOf<float>(out.at(n));
-    else
-      for (uint16_t half : valuesOf<uint16_t>(out.at(n)))
-        got.push_back(test.element == "f16" ? format::floatFromF16(half)
-                                            : format::floatFromBf16(half));
+    std::vector<float> got = readAs(test.element, out.at(n));
     if (test.transposed)
       got =
           swapMiddle(got, isQuery ? s.queries : s.keys, isQuery ? s.heads : s.keyHeads, s.headSize);

@@ -1,7 +1,7 @@
 #include "test/unit/cuda/KernelTest.h"
 
-#include "runtime/format/Half.h"
-#include "test/unit/AttentionReference.h"
+#include "test/unit/AttentionText.h"
+#include "test/unit/cuda/Elements.h"
 
 #include <cmath>
 #include <fmt/format.h>
@@ -27,41 +27,21 @@ protected:
   void build(const Case &test);
   void check(const Case &test);
   void checkBuilt(const Case &test);
-  static double roundTo(const std::string &element, float value) {
-    return element == "f16"    ? format::floatFromF16(format::f16FromFloat(value))
-           : element == "bf16" ? format::floatFromBf16(format::bf16FromFloat(value))
-                               : value;
-  }
 };
 
 void Attention::build(const Case &test) {
   const AttentionShape &s = test.shape;
   std::string queries = test.fixed ? std::to_string(s.queries) : "s0";
-  auto sizeOf = [](const std::string &positions) {
-    return positions.front() == 's' ? std::string("?") : positions;
-  };
   auto tensor = [&](int64_t heads, const std::string &positions, bool transposed) {
-    std::string dims = transposed ? fmt::format("{}, {}, {}", s.batch, positions, heads)
-                                  : fmt::format("{}, {}, {}", s.batch, heads, positions);
-    std::string sizes = transposed ? fmt::format("{}x{}x{}", s.batch, sizeOf(positions), heads)
-                                   : fmt::format("{}x{}x{}", s.batch, heads, sizeOf(positions));
-    if (positions.front() != 's')
-      return fmt::format("tensor<{}x{}x{}>", sizes, s.headSize, test.element);
-    return fmt::format("tensor<{}x{}x{}, affine_map<()[s0, s1] -> ({}, {})>>", sizes, s.headSize,
-                       test.element, dims, s.headSize);
+    return tensorOfHeads(s, heads, positions, test.element, transposed);
   };
   std::string q = tensor(s.heads, queries, false), k = tensor(s.keyHeads, "s1", false);
   std::string q0 = tensor(s.heads, queries, test.transposed);
   std::string k0 = tensor(s.keyHeads, "s1", test.transposed);
-  std::string mask = fmt::format("tensor<{0}x?xi1, affine_map<()[s0, s1] -> ({0}, s1)>>", s.batch);
-  std::string all =
-      fmt::format("tensor<{0}x{1}x{2}x?xi1, affine_map<()[s0, s1] -> ({0}, {1}, {3}, s1)>>",
-                  s.batch, s.heads, sizeOf(queries), queries);
+  std::string mask = keyMaskText(s), all = maskText(s, queries);
   if (test.perRow)
     mask = all;
-  std::string sums = fmt::format(
-      "tensor<{0}x{1}x{2}xf32{3}>", s.batch, s.heads, sizeOf(queries),
-      test.fixed ? "" : fmt::format(", affine_map<()[s0, s1] -> ({}, {}, s0)>", s.batch, s.heads));
+  std::string sums = tensorOfRows(s, queries);
   std::string also = test.keepsSums ? ", " + sums : "";
   std::string types = q0 + ", " + k0 + ", " + k0 + ", " + mask + ", tensor<i32>";
   std::string text =
@@ -98,39 +78,18 @@ void Attention::build(const Case &test) {
 
 void Attention::checkBuilt(const Case &test) {
   const AttentionShape &s = test.shape;
-  auto draw = [&](size_t count, unsigned seed) {
-    std::vector<double> values;
-    for (float value : randomFloats(count, seed))
-      values.push_back(roundTo(test.element, 2 * value));
-    return values;
-  };
+  auto draw = [&](size_t count, unsigned seed) { return drawElements(test.element, count, seed); };
   auto q = draw(s.querySize(), 1), k = draw(s.keySize(), 2), v = draw(s.keySize(), 3);
-  std::vector<char> padding, mask;
-  int64_t masks = test.perRow ? s.batch * s.heads * s.queries : s.batch;
-  for (int64_t i = 0; i < masks * s.keys; ++i)
-    padding.push_back(i % 5 != 2 && i % s.keys != s.keys - 1);
-  size_t rowsOfMask = size_t(s.batch * s.heads * s.queries / masks);
-  for (size_t i = 0; test.masked && i < s.maskSize(); ++i)
-    mask.push_back(padding[i / size_t(s.keys) / rowsOfMask * size_t(s.keys) + i % size_t(s.keys)]);
+  std::vector<char> padding = drawMask(s, test.perRow ? s.batch * s.heads * s.queries : s.batch);
+  std::vector<char> mask = test.masked ? stretchMask(s, padding) : std::vector<char>();
   auto stored = [&](const std::vector<double> &values, int64_t heads, int64_t positions) {
     auto placed = test.transposed ? swapMiddle(values, heads, positions, s.headSize) : values;
-    std::vector<float> floats(placed.begin(), placed.end());
-    std::vector<uint16_t> halves;
-    for (float value : floats)
-      halves.push_back(test.element == "f16" ? format::f16FromFloat(value)
-                                             : format::bf16FromFloat(value));
-    return test.element == "f32" ? bytesOf(floats) : bytesOf(halves);
+    return storedAs(test.element, placed);
   };
   auto out = run({s.queries, s.keys}, {stored(q, s.heads, s.queries), stored(k, s.keyHeads, s.keys),
                                        stored(v, s.keyHeads, s.keys), bytesOf(padding),
                                        bytesOf(std::vector<int32_t>{int32_t(s.offset)})});
-  std::vector<float> got;
-  if (test.element == "f32")
-    got = valuesOf<float>(out.at(0));
-  else
-    for (uint16_t half : valuesOf<uint16_t>(out.at(0)))
-      got.push_back(test.element == "f16" ? format::floatFromF16(half)
-                                          : format::floatFromBf16(half));
+  std::vector<float> got = readAs(test.element, out.at(0));
   if (test.transposed)
     got = swapMiddle(got, s.queries, s.heads, s.headSize);
   std::vector<float> want = referenceAttention(s, q, k, v, mask);
