@@ -22,12 +22,13 @@ double reciprocalRoot(double x) { return 1 / std::sqrt(x); }
 double roundHalfToEven(double x) { return std::nearbyint(x); }
 
 constexpr UnaryFunction unaryFunctions[] = {
-    {"abs", Elements::Numbers, std::fabs},        {"exp", Elements::Floats, std::exp},
-    {"log", Elements::Floats, std::log},          {"sqrt", Elements::Floats, std::sqrt},
-    {"sin", Elements::Floats, std::sin},          {"rsqrt", Elements::Floats, reciprocalRoot},
-    {"cos", Elements::Floats, std::cos},          {"tanh", Elements::Floats, std::tanh},
-    {"erf", Elements::Floats, std::erf},          {"floor", Elements::Floats, std::floor},
-    {"round", Elements::Floats, roundHalfToEven}, {"ceil", Elements::Floats, std::ceil},
+    {"abs", Elements::Numbers, std::fabs},   {"exp", Elements::Floats, std::exp},
+    {"log", Elements::Floats, std::log},     {"sqrt", Elements::Floats, std::sqrt},
+    {"sin", Elements::Floats, std::sin},     {"rsqrt", Elements::Floats, reciprocalRoot},
+    {"cos", Elements::Floats, std::cos},     {"tanh", Elements::Floats, std::tanh},
+    {"atan", Elements::Floats, std::atan},   {"erf", Elements::Floats, std::erf},
+    {"floor", Elements::Floats, std::floor}, {"round", Elements::Floats, roundHalfToEven},
+    {"ceil", Elements::Floats, std::ceil},
 };
 
 /// What rounds makes ints of numbers.
@@ -205,6 +206,7 @@ constexpr PrimitiveRow rows[] = {
     {"rsqrt", "x", unary, true},
     {"sin", "x", unary, true},
     {"cos", "x", unary, true},
+    {"atan", "x", unary, true},
     {"tanh", "x", unary, true},
     {"erf", "x", unary, true},
     {"floor", "x", unary, true},

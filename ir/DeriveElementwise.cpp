@@ -82,6 +82,11 @@ Derived CosOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
   return d.one(d.neg(d.mul(d.g, d.make<SinOp>(d.x.getType(), d.x))));
 }
 
+Derived AtanOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
+  Pointwise d(builder, *this, gradients);
+  return d.one(d.div(d.g, d.add(d.mul(d.x, d.x), 1)));
+}
+
 Derived TanhOp::buildDerivative(OpBuilder &builder, ValueRange gradients) {
   Pointwise d(builder, *this, gradients);
   return d.one(d.mul(d.g, d.add(d.neg(d.mul(d.y, d.y)), 1)));

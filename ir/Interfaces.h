@@ -40,6 +40,9 @@ inline bool isWrittenWhole(FusionRole role) {
 /// The role that an `nn.kernel`'s anchor names; none if it names no possible anchor.
 std::optional<FusionRole> parseAnchor(llvm::StringRef anchor);
 
+/// NN_Costly.
+template <typename Op> class Costly : public mlir::OpTrait::TraitBase<Op, Costly> {};
+
 /// Refuses `op`, which has a `ShapeInterface` and one result, if the declared type of the result is
 /// provably different from the inferred one.
 mlir::LogicalResult verifyInferredType(mlir::Operation *op);

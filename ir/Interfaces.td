@@ -45,6 +45,12 @@ def NN_ShapeInterface : OpInterface<"ShapeInterface"> {
   let verify = [{ return ::nnc::nn::verifyInferredType($_op); }];
 }
 
+/// Of elementwise operations: takes as long as a read of memory, so that who reads the result does not
+/// compute it again.
+def NN_Costly : NativeOpTrait<"Costly"> {
+  let cppNamespace = "::nnc::nn";
+}
+
 def NN_DerivativeInterface : OpInterface<"DerivativeInterface"> {
   let cppNamespace = "::nnc::nn";
   let description = [{Reverse-mode differentiation, an operation at a time.}];

@@ -90,6 +90,9 @@ Lowered SinOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
 Lowered CosOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   return lowerToOne<math::CosOp>(*this, builder, operands);
 }
+Lowered AtanOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
+  return lowerToOne<math::AtanOp>(*this, builder, operands);
+}
 Lowered TanhOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   return lowerToOne<math::TanhOp>(*this, builder, operands);
 }

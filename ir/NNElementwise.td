@@ -29,17 +29,23 @@ class NN_UnaryOp<string mnemonic, string formula, Type type = NN_FloatTensor,
 
 def NN_NegOp : NN_UnaryOp<"neg", "negation, `-x`", NN_NumTensor>;
 def NN_AbsOp : NN_UnaryOp<"abs", "absolute value, `|x|`", NN_NumTensor>;
-// Libraries differ in the last bit of these, so that constants are left to run time.
-let hasFolder = 0 in {
-  def NN_ExpOp : NN_UnaryOp<"exp", "exponential, `e**x`">;
-  def NN_LogOp : NN_UnaryOp<"log", "natural logarithm, `log(x)`">;
-  def NN_RsqrtOp : NN_UnaryOp<"rsqrt", "reciprocal square root, `1 / sqrt(x)`">;
-  def NN_SinOp : NN_UnaryOp<"sin", "sine of radians, `sin(x)`">;
-  def NN_CosOp : NN_UnaryOp<"cos", "cosine of radians, `cos(x)`">;
-  def NN_TanhOp : NN_UnaryOp<"tanh", "hyperbolic tangent, `tanh(x)`">;
-  def NN_ErfOp : NN_UnaryOp<"erf", "error function, `erf(x)`">;
+
+/// Libraries differ in the last bit of these, so that constants are left to run time.
+class NN_Function<string mnemonic, string formula>
+    : NN_UnaryOp<mnemonic, formula, NN_FloatTensor, [NN_Derivative, NN_Costly]> {
+  let hasFolder = 0;
 }
-def NN_SqrtOp : NN_UnaryOp<"sqrt", "square root, `x**0.5`">;
+
+def NN_ExpOp : NN_Function<"exp", "exponential, `e**x`">;
+def NN_LogOp : NN_Function<"log", "natural logarithm, `log(x)`">;
+def NN_RsqrtOp : NN_Function<"rsqrt", "reciprocal square root, `1 / sqrt(x)`">;
+def NN_SinOp : NN_Function<"sin", "sine of radians, `sin(x)`">;
+def NN_CosOp : NN_Function<"cos", "cosine of radians, `cos(x)`">;
+def NN_AtanOp : NN_Function<"atan", "angle in radians whose tangent is x, `atan(x)`">;
+def NN_TanhOp : NN_Function<"tanh", "hyperbolic tangent, `tanh(x)`">;
+def NN_ErfOp : NN_Function<"erf", "error function, `erf(x)`">;
+
+def NN_SqrtOp : NN_UnaryOp<"sqrt", "square root, `x**0.5`", NN_FloatTensor, [NN_Derivative, NN_Costly]>;
 def NN_FloorOp : NN_UnaryOp<"floor", "greatest integer not above x, `floor(x)`">;
 def NN_RoundOp : NN_UnaryOp<"round", "nearest integer, halves to even">;
 def NN_NotOp : NN_UnaryOp<"not", "negation of truth values", NN_BoolTensor, []>;
@@ -64,14 +70,14 @@ class NN_BinaryOp<string mnemonic, string formula, Type type, list<Trait> traits
 def NN_AddOp : NN_BinaryOp<"add", "sum, `x + y`; integers wrap", NN_NumTensor, [Commutative, NN_Derivative]>;
 def NN_SubOp : NN_BinaryOp<"sub", "difference, `x - y`; integers wrap", NN_NumTensor, [NN_Derivative]>;
 def NN_MulOp : NN_BinaryOp<"mul", "product, `x * y`; integers wrap", NN_NumTensor, [Commutative, NN_Derivative]>;
-def NN_DivOp : NN_BinaryOp<"div", "quotient, `x / y`", NN_FloatTensor, [NN_Derivative]>;
+def NN_DivOp : NN_BinaryOp<"div", "quotient, `x / y`", NN_FloatTensor, [NN_Derivative, NN_Costly]>;
 def NN_FloorDivOp : NN_BinaryOp<"floordiv",
   "quotient rounded down, `floor(x / y)`; an integer divided by zero is 0", NN_NumTensor,
-  [NN_Derivative]>;
+  [NN_Derivative, NN_Costly]>;
 def NN_ModOp : NN_BinaryOp<"mod",
   "remainder with the sign of the divisor, `x - y * floor(x / y)`; an integer modulo zero is 0",
-  NN_NumTensor, [NN_Derivative]>;
-def NN_PowOp : NN_BinaryOp<"pow", "power, `x ** y`", NN_FloatTensor, [NN_Derivative]>;
+  NN_NumTensor, [NN_Derivative, NN_Costly]>;
+def NN_PowOp : NN_BinaryOp<"pow", "power, `x ** y`", NN_FloatTensor, [NN_Derivative, NN_Costly]>;
 def NN_MaxOp : NN_BinaryOp<"max", "maximum, NaN if either is", NN_NumTensor, [Commutative, NN_Derivative]>;
 def NN_MinOp : NN_BinaryOp<"min", "minimum, NaN if either is", NN_NumTensor, [Commutative, NN_Derivative]>;
 def NN_AndOp : NN_BinaryOp<"and", "conjunction", NN_BoolTensor, [Commutative]>;
@@ -138,7 +144,7 @@ def NN_CastOp : NN_Elementwise<"cast", [NN_Derivative]> {
 }
 
 def NN_RandomOp
-    : NN_Elementwise<"random", [AllTypesMatch<["counter", "seed", "call", "stream"]>]> {
+    : NN_Elementwise<"random", [NN_Costly, AllTypesMatch<["counter", "seed", "call", "stream"]>]> {
   let summary = "Random numbers that depend on their place only";
   let description = [{
     Every element is made of the first words of Philox 4x32-10 (Salmon, Moraes, Dror, Shaw:

@@ -16,7 +16,7 @@ def NameLocations : Pass<"nn-name-locations", "::mlir::ModuleOp"> {
     comments in generated code, profiles) reads `NameLoc(path, source)`, so the paths of the calls
     are joined with dots, outermost first. The source is the innermost position in the file of the
     outermost call, so that ops of the library point to the user's call:
-    `callsite("conv1"("std.nn":3:1) at "layers.2"("m.nn":9:4))` becomes
+    `callsite("conv1"("prelude/linear.nn":7:3) at "layers.2"("m.nn":9:4))` becomes
     `"layers.2.conv1"("m.nn":9:4)`.
 
     Ops of a call whose location is `fused<"remat">[..]` get the attribute `nn.remat = "call"`.

@@ -204,11 +204,7 @@ std::optional<RoundedBias> matchRoundedBias(nn::MatmulOp product) {
   return RoundedBias{add, bias, round};
 }
 
-bool isCheap(Operation *op) {
-  return isPointwise(op) &&
-         !isa<nn::ExpOp, nn::LogOp, nn::SqrtOp, nn::RsqrtOp, nn::SinOp, nn::CosOp, nn::TanhOp,
-              nn::ErfOp, nn::PowOp, nn::DivOp, nn::FloorDivOp, nn::ModOp, nn::RandomOp>(op);
-}
+bool isCheap(Operation *op) { return isPointwise(op) && !op->hasTrait<nn::Costly>(); }
 
 /// One view of a chain that is read by strides. `anyAxis`: the last one too may be moved or
 /// repeated.

@@ -23,11 +23,11 @@ UseOfTensor codegen::getUse(linalg::LinalgOp op, unsigned number) {
 double codegen::costOfBody(linalg::LinalgOp op) {
   double cost = 0;
   for (Operation &inner : op.getBlock()->without_terminator()) {
-    if (isa<math::ExpOp, math::LogOp, math::TanhOp, math::ErfOp, math::SinOp, math::CosOp,
-            math::PowFOp>(inner))
-      cost += 20;
-    else if (isa<arith::DivFOp, math::SqrtOp, math::RsqrtOp>(inner))
+    if (isa<arith::DivFOp, math::SqrtOp, math::RsqrtOp>(inner))
       cost += 5;
+    else if (isa<math::MathDialect>(inner.getDialect()) &&
+             !isa<math::AbsFOp, math::AbsIOp, math::FloorOp, math::RoundEvenOp>(inner))
+      cost += 20;
     else if (isa<tensor::ExtractOp>(inner))
       cost += 2;
     else if (!isa<linalg::IndexOp, arith::ConstantOp>(inner))

@@ -1,7 +1,8 @@
-//===- MathFunctions.cpp - exp, log, tanh and erf by polynomials ----------===//
+//===- MathFunctions.cpp - exp, log, atan, tanh and erf by polynomials ----===//
 //
-// exp, log and tanh follow Cephes (S. Moshier, public domain); erf follows the minimax polynomials
-// of N. Juffa. Products and sums are written so that the code generator forms fused operations.
+// exp, log, atan and tanh follow Cephes (S. Moshier, public domain); erf follows the minimax
+// polynomials of N. Juffa. Products and sums are written so that the code generator forms fused
+// operations.
 //
 //===----------------------------------------------------------------------===//
 
@@ -69,6 +70,7 @@ public:
 
   Value exp(Value x);
   Value log(Value x);
+  Value atan(Value x);
   Value tanh(Value x);
   Value erf(Value x);
 
@@ -134,6 +136,20 @@ Value Formula::log(Value x) {
   return select(isNan(x), x, y);
 }
 
+/// atan(x) is 90 degrees less atan(1 / x), and 45 degrees more than atan((x - 1) / (x + 1)).
+Value Formula::atan(Value x) {
+  Value size = abs(x), zero = number(0.0), one = number(1.0);
+  Value isLarge = less(number(2.414213562373095), size);
+  Value isSmall = less(size, number(0.414213562373095));
+  Value above = select(isLarge, number(-1.0), select(isSmall, size, sub(size, one)));
+  Value below = select(isLarge, size, select(isSmall, one, add(size, one)));
+  Value start = select(isLarge, number(M_PI_2), select(isSmall, zero, number(M_PI_4)));
+  Value t = div(above, below), square = mul(t, t);
+  Value p = polynomial(square,
+                       {8.05374449538e-2, -1.38776856032e-1, 1.99777106478e-1, -3.33329491539e-1});
+  return copySign(add(start, fma(mul(p, square), t, t)), x);
+}
+
 Value Formula::tanh(Value x) {
   Value size = abs(x), square = mul(x, x);
   Value p = polynomial(square, {-5.70498872745E-3, 2.06390887954E-2, -5.37397155531E-2,
@@ -168,6 +184,7 @@ void codegen::expandMathFunctions(ModuleOp module) {
     Value result = TypeSwitch<Operation *, Value>(op)
                        .Case([&](math::ExpOp) { return formula.exp(op->getOperand(0)); })
                        .Case([&](math::LogOp) { return formula.log(op->getOperand(0)); })
+                       .Case([&](math::AtanOp) { return formula.atan(op->getOperand(0)); })
                        .Case([&](math::TanhOp) { return formula.tanh(op->getOperand(0)); })
                        .Case([&](math::ErfOp) { return formula.erf(op->getOperand(0)); })
                        .Default([](Operation *) { return Value(); });

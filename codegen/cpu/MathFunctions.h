@@ -1,4 +1,4 @@
-//===- MathFunctions.h - exp, log, tanh and erf by polynomials --*- C++ -*-===//
+//===- MathFunctions.h - exp, log, atan, tanh and erf ------*- C++ -*-===//
 //
 // Functions of f32 that vectors can compute. Errors are below 3 ulp (log near 1, erf and tanh
 // included); infinities, denormals and NaN come out as they do from libm. What is not here is a

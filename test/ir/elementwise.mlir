@@ -34,6 +34,8 @@ func.func @unary(%x: !t, %m: tensor<4xi1>) {
   %11 = nn.round %x : !t
   // CHECK: nn.not %{{.*}} : tensor<4xi1>
   %12 = nn.not %m : tensor<4xi1>
+  // CHECK: nn.atan %{{.*}} : tensor<?x8xf32, #[[MAP]]>
+  %13 = nn.atan %x : !t
   return
 }
 

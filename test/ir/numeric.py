@@ -107,7 +107,7 @@ def elementwise():
     positive = mapped(lambda a: abs(a) + 0.25, x)
     unary = {
         "neg": lambda a: -a, "abs": abs, "exp": math.exp, "sin": math.sin, "cos": math.cos,
-        "tanh": math.tanh, "erf": math.erf, "floor": math.floor, "round": round,
+        "atan": math.atan, "tanh": math.tanh, "erf": math.erf, "floor": math.floor, "round": round,
     }
     for name, function in unary.items():
         case(f"nn.{name} {{0}} : {{r}}", [x], mapped(function, x))

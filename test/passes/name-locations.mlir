@@ -12,7 +12,7 @@ func.func private @layer(%x: tensor<8xf32>) -> tensor<8xf32> {
   return %0 : tensor<8xf32>
 }
 func.func private @conv(%x: tensor<8xf32>) -> tensor<8xf32> {
-  %0 = nn.exp %x : tensor<8xf32> loc("exp"("std.nn":30:4))
+  %0 = nn.exp %x : tensor<8xf32> loc("exp"("prelude/math.nn":30:4))
   return %0 : tensor<8xf32>
 }
 func.func @forward(%x: tensor<8xf32>) -> tensor<8xf32> attributes {nn.entry, nn.dims = []} {

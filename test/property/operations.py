@@ -26,7 +26,7 @@ def softmax(x, axis):
 # --- elementwise -------------------------------------------------------------------------------------------------
 
 UNARY = [
-    ("-{0}", np.negative), ("abs({0})", np.abs), ("tanh({0})", np.tanh), ("sin({0})", np.sin), ("cos({0})", np.cos),
+    ("-{0}", np.negative), ("abs({0})", np.abs), ("atan({0})", np.arctan), ("tanh({0})", np.tanh), ("sin({0})", np.sin), ("cos({0})", np.cos),
     ("erf({0})", erf), ("exp(-abs({0}))", lambda x: np.exp(-np.abs(x))), ("sqrt(abs({0}) + 0.5)", lambda x: np.sqrt(np.abs(x) + 0.5)),
     ("rsqrt({0} * {0} + 1)", lambda x: 1 / np.sqrt(x * x + 1)), ("log(abs({0}) + 1)", lambda x: np.log(np.abs(x) + 1)),
     ("{0} ** 2", lambda x: x * x), ("relu({0})", lambda x: np.maximum(x, 0)), ("sigmoid({0})", sigmoid),

@@ -153,6 +153,7 @@ double Interpreter::computeFloat(Operation *op, double a, double b) {
       .Case([&](math::RsqrtOp) { return 1 / std::sqrt(a); })
       .Case([&](math::SinOp) { return std::sin(a); })
       .Case([&](math::CosOp) { return std::cos(a); })
+      .Case([&](math::AtanOp) { return std::atan(a); })
       .Case([&](math::TanhOp) { return std::tanh(a); })
       .Case([&](math::ErfOp) { return std::erf(a); })
       .Case([&](math::FloorOp) { return std::floor(a); })

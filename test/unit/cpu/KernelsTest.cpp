@@ -29,7 +29,8 @@ TEST(CpuKernels, Pointwise) {
 }
 
 TEST(CpuKernels, EveryFunction) {
-  for (std::string function : {"neg", "abs", "exp", "tanh", "erf", "sin", "cos", "floor", "round"})
+  for (std::string function :
+       {"neg", "abs", "exp", "atan", "tanh", "erf", "sin", "cos", "floor", "round"})
     checkModel("func.func @f(%x: tensor<3x37xf32>) -> tensor<3x37xf32> attributes {nn.entry, "
                "nn.dims = []} {\n %0 = nn." +
                function + " %x : tensor<3x37xf32>\n return %0 : tensor<3x37xf32>\n}");

@@ -126,7 +126,7 @@ static std::vector<double> computeFunction(const std::string &function,
 
 TEST(MathFunctions, AreAccurate) {
   std::pair<const char *, double (*)(double)> functions[] = {
-      {"exp", std::exp}, {"log", std::log}, {"tanh", std::tanh},
+      {"exp", std::exp}, {"log", std::log}, {"atan", std::atan}, {"tanh", std::tanh},
       {"erf", std::erf}, {"sin", std::sin}, {"cos", std::cos}};
   std::mt19937 random(1);
   for (auto [name, reference] : functions) {

@@ -119,7 +119,8 @@ TEST(Narrow, EveryFunctionRoundsOnce) {
       types.push_back(to);
       body += results.back() + " = " + op + "\n";
     };
-    for (std::string name : {"neg", "abs", "exp", "tanh", "erf", "sin", "cos", "floor", "round"})
+    for (std::string name :
+         {"neg", "abs", "exp", "atan", "tanh", "erf", "sin", "cos", "floor", "round"})
       add("nn." + name + " %x : " + t, t);
     body += "%a = nn.abs %x : " + t + "\n";
     for (std::string name : {"log", "sqrt", "rsqrt"})

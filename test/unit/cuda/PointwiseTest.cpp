@@ -76,6 +76,7 @@ TEST_F(Pointwise, ComputesEveryFunction) {
       {"rsqrt", [](float x) { return 1 / std::sqrt(x); }},
       {"sin", [](float x) { return std::sin(x); }},
       {"cos", [](float x) { return std::cos(x); }},
+      {"atan", [](float x) { return std::atan(x); }},
       {"tanh", [](float x) { return std::tanh(x); }},
       {"erf", [](float x) { return std::erf(x); }},
       {"floor", [](float x) { return std::floor(x); }},
@@ -90,7 +91,7 @@ TEST_F(Pointwise, ComputesEveryFunction) {
     results += (results.empty() ? "" : ", ") + std::string("tensor<37xf32>");
     yields += (yields.empty() ? "%" : ", %") + name;
   }
-  build("%x: tensor<37xf32>", "%r:12 = nn.kernel \"all\" (%x : tensor<37xf32>) -> (" + results +
+  build("%x: tensor<37xf32>", "%r:13 = nn.kernel \"all\" (%x : tensor<37xf32>) -> (" + results +
                                   ") attributes {anchor = \"pointwise\"} {\n"
                                   "    ^bb0(%a: tensor<37xf32>):\n" +
                                   body + "      nn.yield " + yields + " : " + results + "\n    }");
