@@ -1,5 +1,4 @@
-//===- MatchVariance.cpp - Reductions that blocks share out
-//------------------------------------===//
+//===- MatchVariance.cpp - Reductions that blocks share out -----------------------------------===//
 //
 // Where many blocks work on one sum, what depends on it waits for another kernel. So a variance,
 // which needs the mean, is recognised: in one pass it is as exact if parts are merged well.
@@ -12,6 +11,8 @@
 
 #include "mlir/IR/Builders.h"
 
+#include "llvm/ADT/SetVector.h"
+
 using namespace mlir;
 
 namespace nnc {
@@ -19,14 +20,18 @@ namespace {
 
 constexpr int64_t TypicalSize = 64; ///< of a dimension that is not known
 
-void eraseUnread(Value value) {
-  Operation *op = value.getDefiningOp();
-  if (!op || !op->use_empty() || !isMemoryEffectFree(op))
-    return;
-  SmallVector<Value> operands(op->getOperands());
-  op->erase();
-  for (Value operand : operands)
-    eraseUnread(operand);
+void eraseUnread(Operation *op) {
+  llvm::SetVector<Operation *> pending; // an op may be read twice by another
+  pending.insert(op);
+  while (!pending.empty()) {
+    Operation *unread = pending.pop_back_val();
+    if (!unread->use_empty() || !isMemoryEffectFree(unread))
+      continue;
+    for (Value operand : unread->getOperands())
+      if (Operation *before = operand.getDefiningOp())
+        pending.insert(before);
+    unread->erase();
+  }
 }
 
 } // namespace

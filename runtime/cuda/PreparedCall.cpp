@@ -179,24 +179,21 @@ Result<void> PreparedCall::launchLoop(const LoopT &loop, CUstream stream) {
 
 Result<void> PreparedCall::loop(const LoopT &loop, CUstream stream) {
   LoopBuffers<CUdeviceptr> moving(loop, buffers);
-  int64_t length = values[loop.length];
-  if (isOneLaunch(loop)) {
+  bool isLaunched = isOneLaunch(loop); // its kernel moves the buffers in the same way
+  if (isLaunched)
     if (Result<void> launched = launchLoop(loop, stream); !launched)
       return launched;
-    for (int64_t iteration = 0; iteration < length; ++iteration)
-      moving.end(); // as the kernel does
-    moving.finish();
-    return {};
-  }
+  int64_t length = values[loop.length];
   for (int64_t iteration = 0; iteration < length; ++iteration) {
     int64_t counter = loop.reverse ? length - 1 - iteration : iteration;
     dims[loop.counter] = counter;
     moving.begin([&](CUdeviceptr address, uint32_t slot) {
       return address + static_cast<CUdeviceptr>(counter * values[entry.buffers[slot]->bytes]);
     });
-    for (const std::unique_ptr<StepT> &step : loop.steps)
-      if (Result<void> ran = runStep(*step, stream); !ran)
-        return ran;
+    if (!isLaunched)
+      for (const std::unique_ptr<StepT> &step : loop.steps)
+        if (Result<void> ran = runStep(*step, stream); !ran)
+          return ran;
     moving.end();
   }
   moving.finish();

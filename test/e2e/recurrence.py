@@ -80,6 +80,16 @@ model M() {
     return y
   }
 
+  ## What the last step carries out lies where it was stacked.
+  fn last(x: float[B, T, 24]) -> (y: float[B, T + 1, 24]) requires B in 1..=64, T in 1..=9 {
+    h = zeros([B, 24])
+    y = scan xt in x axis 1 {
+      h = tanh(h @ v.T + xt)
+      yield h
+    }
+    return concat([y, h[:, none]], axis=1)
+  }
+
   ## A loop within: weights of the outer one's steps.
   fn nested(x: float[B, T, 24]) -> (y: float[B, T, 24]) requires B in 1..=64, T in 1..=9 {
     h = zeros([B, 24])
@@ -165,6 +175,15 @@ def shifted(m, x):
     return walk(x, np.zeros((len(x), 24)), step)
 
 
+def last(m, x):
+    def step(xt, h):
+        h = np.tanh(h @ m["v"].T + xt)
+        return h, h
+
+    y = walk(x, np.zeros((len(x), 24)), step)
+    return np.concatenate([y, y[:, -1:]], 1)
+
+
 def changing(m, x):
     def step(xt, state):
         h, t = state
@@ -203,6 +222,7 @@ CASES = [
     ("shifted", shifted, 24, 1, 0),
     ("changing", changing, 24, 0, 0),
     ("carried", carried, 24, 0, 0),
+    ("last", last, 24, 1, 0),
     ("nested", nested, 24, 1, 0),
 ]
 
