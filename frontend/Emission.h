@@ -43,6 +43,8 @@ struct FunctionEmission {
   std::unordered_map<Slot *, SlotValue> slotValues = {};
   /// What each slot read so far held at the beginning.
   std::unordered_map<Slot *, SlotValue> entering = {};
+  /// The last `nn.get` at the beginning of an entry point.
+  mlir::Operation *lastRead = nullptr;
   /// The slots passed as arguments, in order (not of an entry point).
   std::vector<Slot *> slotArguments = {};
   /// The slots written, in order: results after the function's own, `nn.set` in an entry point.

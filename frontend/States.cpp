@@ -109,12 +109,12 @@ SlotValue &Evaluator::slotValue(Slot &slot, std::vector<Dim> shape, syntax::Span
   if (emission.isEntry) {
     context.opName = key->symbol;
     // With the others at the beginning, for later uses may lie outside of the scan of this one.
-    mlir::Block &entry = emission.function.getBody().front();
-    auto place = entry.begin();
-    while (place != entry.end() && mlir::isa<nn::GetOp>(*place))
-      ++place;
-    mlir::OpBuilder first(&entry, place);
-    held.value = first.create<nn::GetOp>(context.location(span), type, key->symbol);
+    auto first = mlir::OpBuilder::atBlockBegin(&emission.function.getBody().front());
+    if (emission.lastRead)
+      first.setInsertionPointAfter(emission.lastRead);
+    auto get = first.create<nn::GetOp>(context.location(span), type, key->symbol);
+    emission.lastRead = get;
+    held.value = get;
   } else {
     context.opName.clear();
     held.value = emission.function.getBody().front().addArgument(type, context.location(span));
