@@ -121,23 +121,26 @@ struct PlaceStates : impl::PlaceStatesBase<PlaceStates> {
     for (const nn::EntrySymbol &symbol : nn::getEntrySymbols(function))
       if (symbol.state)
         scalars.insert(symbol.state.getValue());
+    llvm::StringMap<SmallVector<nn::GetOp>> gets;
+    for (auto get : block.getOps<nn::GetOp>())
+      gets[get.getName()].push_back(get);
     StepOrder order(block);
     for (auto set : block.getOps<nn::SetOp>())
       if (!scalars.contains(set.getName()))
-        place(set, order);
+        place(set, gets[set.getName()], order);
     order.sort();
   }
 
-  void place(nn::SetOp set, StepOrder &order) {
+  /// `gets` are all reads of what is set.
+  void place(nn::SetOp set, ArrayRef<nn::GetOp> gets, StepOrder &order) {
     Block &block = *set->getBlock();
     Value made = withoutReshapes(set.getValue());
     Operation *maker = made.getDefiningOp();
     if (!isa_and_nonnull<nn::KernelOp, nn::GemmOp>(maker))
       return;
     SmallVector<Operation *> readers;
-    for (auto get : block.getOps<nn::GetOp>())
-      if (get.getName() == set.getName())
-        llvm::append_range(readers, readersOf(get.getResult(), block));
+    for (nn::GetOp get : gets)
+      llvm::append_range(readers, readersOf(get.getResult(), block));
     std::optional<unsigned> operand;
     if (llvm::is_contained(readers, maker)) {
       operand = findOverwritten(maker, cast<OpResult>(made), set.getName());

@@ -41,10 +41,8 @@ static bool isWritten(nn::GlobalOp global) {
   return false;
 }
 
-/// Whether `value` is the same in every call: what a `param` holds that nothing trains, or what was
-/// prepared.
-static bool isWeight(Value value) {
-  auto get = value.getDefiningOp<nn::GetOp>();
+bool isWeight(Value operand) {
+  auto get = operand.getDefiningOp<nn::GetOp>();
   auto global = get ? SymbolTable::lookupNearestSymbolFrom<nn::GlobalOp>(get, get.getNameAttr())
                     : nn::GlobalOp();
   return global &&
@@ -59,7 +57,6 @@ KernelBody describeKernel(nn::KernelOp kernel) {
   body.allowsTf32 = kernel->hasAttr(nn::kTf32Attr);
   body.block = &kernel->getRegion(0).front();
   body.argumentDims = dimsOf(kernel.getOperandTypes());
-  llvm::append_range(body.isWeight, llvm::map_range(kernel->getOperands(), isWeight));
   body.resultDims = dimsOf(kernel.getResultTypes());
   for (unsigned i = 0; i < kernel.getNumResults(); ++i)
     body.inPlace.push_back(nn::getInPlace(kernel, i));

@@ -37,7 +37,6 @@ struct KernelBody {
   std::vector<std::string> dimNames;    ///< of the entry point's symbols, in order
   std::vector<IndexRange> symbolRanges; ///< of the same
   std::vector<mlir::Type> scalarTypes;  ///< of run-time scalars, null for sizes and counters
-  std::vector<bool> isWeight;           ///< by argument: nothing ever writes it
   std::vector<int64_t> inPlace;         ///< by result: the argument whose memory it gets, or -1
   bool allowsTf32 = false;              ///< f32 factors of its product may be rounded to TF32
   unsigned threads = 0;                 ///< that a block must have; 0: any
@@ -51,6 +50,10 @@ struct KernelBody {
 };
 
 KernelBody describeKernel(nn::KernelOp kernel);
+
+/// Whether the operand of a kernel is the same in every call: what a `param` holds that no entry
+/// point sets, or what was prepared. Looks through the whole module.
+bool isWeight(mlir::Value operand);
 
 /// The number of the dimension that an `nn.symbol` gives; none for any other operation.
 std::optional<unsigned> symbolOf(mlir::Operation *op);

@@ -47,7 +47,7 @@ private:
   Type elementOf(const Factor &factor);
   int64_t chooseWidth(Type type) const;
   VectorTile chooseTile(int64_t width) const;
-  bool isWeight(const Factor &factor);
+  bool isStoredWeight(const Factor &factor);
   std::vector<VectorTile> otherTiles(const VectorTile &first) const;
   std::optional<VectorTile> choose(Type type, const VectorTile &first) const;
   /// Writes both operands; whether the matrix is copied.
@@ -91,13 +91,13 @@ Type VectorWriter::elementOf(const Factor &factor) {
 }
 
 /// Whether a factor that is copied is an element of a weight as it is stored.
-bool VectorWriter::isWeight(const Factor &factor) {
+bool VectorWriter::isStoredWeight(const Factor &factor) {
   Operation *extension = factor.value.getDefiningOp();
   Value value = extension ? extension->getOperand(0) : factor.value;
   Value tensor = product->getOperand(cast<BlockArgument>(value).getArgNumber());
   while (Operation *view = tensor.getDefiningOp())
     tensor = view->getOperand(0);
-  return body.isWeight[cast<BlockArgument>(tensor).getArgNumber()];
+  return isWeight(body.op->getOperand(cast<BlockArgument>(tensor).getArgNumber()));
 }
 
 /// As many neighbours as 16 bytes hold and the depth is made of.
@@ -208,7 +208,7 @@ Result<Scheduled> VectorWriter::write() {
     first = "(Index)blockId % tiles";
   }
   bool isCopied = writeOperands(type, tile.width), isStatic = isCopied && body.threads != 0;
-  bool startsEarly = isCopied && isWeight(right);
+  bool startsEarly = isCopied && isStoredWeight(right);
   if (!startsEarly)
     out.line("waitForKernels(); // the same code may be another kernel's, of a weight");
   writeElementStore("float sum", "sum");
