@@ -25,7 +25,8 @@ static std::string withNumber(const std::string &op, const std::string &number) 
 }
 
 TEST(Elementwise, Unary) {
-  for (const char *op : {"neg", "abs", "exp", "sin", "cos", "atan", "tanh", "erf", "floor", "round"})
+  for (const char *op :
+       {"neg", "abs", "exp", "sin", "cos", "atan", "tanh", "erf", "floor", "round"})
     checkGradients(unary(op));
   for (const char *op : {"log", "sqrt", "rsqrt"})
     checkGradients(unary(op), {0.5, 3});
