@@ -62,12 +62,27 @@ Result<DriverApi> openDriver() {
   return api;
 }
 
+/// NVRTC opens a library of its own by name alone, which the loader does not find beside it where
+/// it does not search (wheels, CUDA_HOME). One that is open already is found by its name.
+void openBuiltins(const NvrtcApi &api) {
+  int major = 0, minor = 0;
+  Dl_info info;
+  if (api.nvrtcVersion(&major, &minor) != NVRTC_SUCCESS ||
+      !dladdr(reinterpret_cast<void *>(api.nvrtcVersion), &info) || !info.dli_fname)
+    return;
+  std::string path = info.dli_fname;
+  path.resize(path.rfind('/') + 1); // empty without a folder
+  path += fmt::format("libnvrtc-builtins.so.{}.{}", major, minor);
+  dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL); // else NVRTC says what is missing
+}
+
 Result<NvrtcApi> openNvrtc() {
   Result<void *> library = openLibrary(CudaLibrary::Nvrtc);
   if (!library)
     return library.error();
   NvrtcApi api;
   NNC_NVRTC(NNC_CUDA_LOAD)
+  openBuiltins(api);
   return api;
 }
 
