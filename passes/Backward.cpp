@@ -141,13 +141,4 @@ Operation *Backward::computeAgain(Operation *op) {
   return copy ? copy : op;
 }
 
-void eraseDead(Block::iterator begin, Block::iterator end) {
-  SmallVector<Operation *> ops;
-  for (Operation &op : llvm::make_range(begin, end))
-    ops.push_back(&op);
-  for (Operation *op : llvm::reverse(ops))
-    if (isOpTriviallyDead(op))
-      op->erase();
-}
-
 } // namespace nnc

@@ -66,9 +66,6 @@ mlir::LogicalResult differentiateScan(nn::ScanOp scan, mlir::ValueRange resultGr
                                       mlir::OpBuilder &builder, const ActiveValues &active,
                                       Backward &backward);
 
-/// Erases what nothing reads among the operations of a range, last first.
-void eraseDead(mlir::Block::iterator begin, mlir::Block::iterator end);
-
 } // namespace nnc
 
 #endif // NNC_PASSES_BACKWARD_H

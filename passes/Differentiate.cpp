@@ -6,6 +6,7 @@
 //
 //===------------------------------------------------------------------------------------------===//
 #include "passes/Backward.h"
+#include "passes/EraseDead.h"
 #include "passes/ModulePath.h"
 #include "passes/Passes.h"
 

@@ -11,6 +11,7 @@
 //===------------------------------------------------------------------------------------------===//
 #include "passes/Backward.h"
 #include "passes/CapturedGradients.h"
+#include "passes/EraseDead.h"
 #include "passes/ModulePath.h"
 
 #include "mlir/IR/IRMapping.h"

@@ -5,6 +5,7 @@
 // nothing there, unless the reader needs them in memory.
 //
 //===------------------------------------------------------------------------------------------===//
+#include "passes/EraseDead.h"
 #include "passes/Passes.h"
 #include "passes/TacticRules.h"
 #include "passes/WeightValues.h"
@@ -258,12 +259,6 @@ private:
   DenseMap<llvm::hash_code, SmallVector<Operation *>> clones;
 };
 
-void eraseDeadOps(func::FuncOp function) {
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.getBody().front())))
-    if (isOpTriviallyDead(&op))
-      op.erase();
-}
-
 struct HoistConstants : impl::HoistConstantsBase<HoistConstants> {
   void runOnOperation() override {
     PrepareBuilder prepare(getOperation());
@@ -275,7 +270,8 @@ struct HoistConstants : impl::HoistConstantsBase<HoistConstants> {
       Frontier frontier(function);
       if (!frontier.values.empty())
         prepare.hoist(function, frontier.values.getArrayRef());
-      eraseDeadOps(function);
+      Block &block = function.getBody().front();
+      eraseDead(block.begin(), block.end());
     }
     prepare.finish();
     numHoisted = prepare.size();

@@ -21,8 +21,7 @@ nn::Conv2dOp matchConvolution(Operation *op, bool isGrouped) {
 /// Whether tensor cores multiply such elements: of 16 bits, or f32 that may be rounded to TF32.
 bool areMultiplied(Operation *product, RankedTensorType factor) {
   Type element = factor.getElementType();
-  return element.isBF16() || element.isF16() ||
-         (element.isF32() && product->hasAttr(nn::kTf32Attr));
+  return nn::is16BitFloat(element) || (element.isF32() && product->hasAttr(nn::kTf32Attr));
 }
 
 /// A view that leaves batch and channels where they are.

@@ -4,6 +4,7 @@
 // which needs the mean, is recognised: in one pass it is as exact if parts are merged well.
 //
 //===------------------------------------------------------------------------------------------===//
+#include "passes/EraseDead.h"
 #include "passes/TacticRules.h"
 
 #include "ir/NNOps.h"
@@ -11,30 +12,11 @@
 
 #include "mlir/IR/Builders.h"
 
-#include "llvm/ADT/SetVector.h"
-
 using namespace mlir;
 
 namespace nnc {
-namespace {
-
-constexpr int64_t TypicalSize = 64; ///< of a dimension that is not known
-
-void eraseUnread(Operation *op) {
-  llvm::SetVector<Operation *> pending; // an op may be read twice by another
-  pending.insert(op);
-  while (!pending.empty()) {
-    Operation *unread = pending.pop_back_val();
-    if (!unread->use_empty() || !isMemoryEffectFree(unread))
-      continue;
-    for (Value operand : unread->getOperands())
-      if (Operation *before = operand.getDefiningOp())
-        pending.insert(before);
-    unread->erase();
-  }
-}
-
-} // namespace
+/// Of a dimension that is not known.
+static constexpr int64_t TypicalSize = 64;
 
 int64_t typicalCount(ArrayRef<AffineExpr> dims) {
   constexpr int64_t Most = int64_t(1) << 40;
@@ -72,6 +54,7 @@ bool isSharedOut(ArrayRef<AffineExpr> space, ArrayRef<int64_t> reduced) {
 }
 
 void matchVariances(Block &block) {
+  bool hasMatched = false;
   for (Operation &op : llvm::make_early_inc_range(block)) {
     auto reduce = dyn_cast<nn::ReduceOp>(op);
     auto square = reduce ? reduce.getInput().getDefiningOp<nn::MulOp>() : nn::MulOp();
@@ -83,8 +66,10 @@ void matchVariances(Block &block) {
       continue;
     reduce.getInputMutable().assign(input);
     reduce->setAttr(nn::kSpreadAttr, UnitAttr::get(op.getContext()));
-    eraseUnread(square);
+    hasMatched = true;
   }
+  if (hasMatched)
+    eraseDead(block.begin(), std::prev(block.end()));
 }
 
 } // namespace nnc

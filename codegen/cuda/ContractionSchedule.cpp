@@ -6,6 +6,7 @@
 //===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/ContractionWriter.h"
 #include "codegen/cuda/ScalarOps.h"
+#include "ir/Dims.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/TypeUtilities.h"
 #include <algorithm>
@@ -24,8 +25,8 @@ Type ContractionWriter::tensorCoreType() {
   };
   Type types[] = {narrowType(left.value), narrowType(right.value)};
   bool isSmall = typical(Rows) < 8 || typical(Columns) < 8 || typical(Depth) < 16;
-  bool isMultiplied = types[0].isBF16() || types[0].isF16() ||
-                      (types[0].isF32() && body.allowsTf32 && element.isF32());
+  bool isMultiplied =
+      nn::is16BitFloat(types[0]) || (types[0].isF32() && body.allowsTf32 && element.isF32());
   return types[0] == types[1] && isMultiplied && !isSmall ? types[0] : Type();
 }
 
