@@ -282,34 +282,49 @@ bool TrainStep::decide() {
   Emitter emit(context, place());
   TensorValue always = emit.fullInt(1, Element::Bool, {});
   always.scalar.reset();
-  std::optional<TensorValue> finite = always, largest;
+  std::optional<TensorValue> finite = always;
+  std::vector<TensorValue> largest;
   for (Learning &learning : learned) {
     if (!block.scalesLoss)
       break;
     auto own = function("_largest", {{"", Value::tensor(learning.grad), place()}});
     if (!own)
       return false;
-    largest = largest ? emit.binary("max", *largest, *own) : *own;
+    largest.push_back(*own);
   }
-  if (largest)
-    finite = function("_is_finite", {{"", Value::tensor(*largest), place()}});
+  if (!largest.empty())
+    finite = function("_is_finite",
+                      {{"", Value::tensor(combine(emit, "max", std::move(largest))), place()}});
   if (finite)
     updates = method(progress, "finish", {ends.value_or(always), *finite}, place());
   return updates.has_value();
+}
+
+TensorValue TrainStep::combine(Emitter &emit, const char *what, std::vector<TensorValue> numbers) {
+  while (numbers.size() > 1) {
+    std::vector<TensorValue> pairs;
+    for (size_t i = 0; i + 1 < numbers.size(); i += 2)
+      pairs.push_back(emit.binary(what, numbers[i], numbers[i + 1]));
+    if (numbers.size() % 2 == 1)
+      pairs.push_back(numbers.back());
+    numbers = std::move(pairs);
+  }
+  return numbers.front();
 }
 
 bool TrainStep::clip() {
   if (!block.clipNorm)
     return true;
   Emitter emit(context, place());
-  std::optional<TensorValue> total;
+  std::vector<TensorValue> squares;
   for (Learning &learning : learned) {
     auto own = function("_square_sum", {{"", Value::tensor(learning.grad), place()}});
     if (!own)
       return false;
-    total = total ? emit.binary("add", *total, *own) : *own;
+    squares.push_back(*own);
   }
-  auto factor = function("_clip_factor", {{"", Value::tensor(*total), place()},
+  TensorValue total = combine(emit, "add", std::move(squares));
+  auto factor = function("_clip_factor", {{"", Value::tensor(total), place()},
                                           {"", Value::floating(*block.clipNorm), place()}});
   if (!factor)
     return false;

@@ -57,6 +57,8 @@ private:
   bool emitGradients(const TensorValue &loss);
   bool accumulate();
   bool clip();
+  /// Numbers in pairs, pairs in pairs, ...
+  static TensorValue combine(Emitter &emit, const char *what, std::vector<TensorValue> numbers);
   bool decide();
   bool update(Learning &learning);
   void keepOld(const Instance &instance);

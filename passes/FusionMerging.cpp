@@ -125,6 +125,8 @@ StringRef FusionPlanner::whyNot(Operation *op, const Reference &reference) {
   auto isSet = [](Operation *user) { return isa<nn::SetOp>(user); };
   if (isUpdate && target == Target::Cpu && llvm::any_of(reference.leaf->getUsers(), isSet))
     return "it is a state, which is updated by itself";
+  if (totals.contains(op) && group.kind == nn::FusionRole::Reduction)
+    return "reductions that are added up run side by side";
   if (group.closed)
     return "nothing can follow it in one kernel";
   if (group.ops.size() >= MaxGroupOps)

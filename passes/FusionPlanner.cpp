@@ -15,15 +15,22 @@ namespace {
 constexpr unsigned MaxViewDepth = 8; ///< longer chains of views are stored once
 constexpr unsigned MaxRefusals = 8;  ///< recorded per kernel
 
-bool isView(Operation *op) {
-  auto fusable = dyn_cast<nn::FusionInterface>(op);
-  return fusable && fusable.getFusionRole() == nn::FusionRole::View;
+bool hasRole(Operation *op, nn::FusionRole role) {
+  auto fusable = dyn_cast_or_null<nn::FusionInterface>(op);
+  return fusable && fusable.getFusionRole() == role;
 }
 
 bool isElementwiseOrSum(Operation *op) {
-  auto fusable = dyn_cast_or_null<nn::FusionInterface>(op);
-  return fusable && (fusable.getFusionRole() == nn::FusionRole::Pointwise ||
-                     fusable.getFusionRole() == nn::FusionRole::Reduction);
+  return hasRole(op, nn::FusionRole::Pointwise) || hasRole(op, nn::FusionRole::Reduction);
+}
+
+bool isView(Operation *op) { return hasRole(op, nn::FusionRole::View); }
+
+/// Whether the op makes one element.
+bool isNumber(Operation *op) {
+  auto type = op->getNumResults() == 1 ? dyn_cast<RankedTensorType>(op->getResult(0).getType())
+                                       : RankedTensorType();
+  return type && type.hasStaticShape() && type.getNumElements() == 1;
 }
 
 } // namespace
@@ -31,6 +38,7 @@ bool isElementwiseOrSum(Operation *op) {
 FailureOr<FusionPlan> FusionPlanner::run() {
   findAttentionInputs();
   findStateUpdates();
+  findTotals();
   for (Operation &op : block) {
     order[&op] = ++now;
     if (failed(place(&op)))
@@ -76,6 +84,28 @@ void FusionPlanner::findStateUpdates() {
     };
     if (ends.contains(&op) && llvm::any_of(op.getOperands(), readsOld))
       stateUpdates.insert(&op);
+  }
+}
+
+void FusionPlanner::findTotals() {
+  if (target != Target::Cuda || isa<nn::ScanOp>(block.getParentOp()))
+    return;
+  llvm::DenseMap<Operation *, unsigned> reductions; // that a number is computed from, at most
+  for (Operation &op : block) {
+    if (!isNumber(&op))
+      continue;
+    unsigned &count = reductions[&op];
+    count = hasRole(&op, nn::FusionRole::Reduction);
+    for (Value operand : op.getOperands())
+      count = std::min(MinTotals, count + reductions.lookup(operand.getDefiningOp()));
+  }
+  for (Operation &op : llvm::reverse(block)) {
+    if (!isNumber(&op) || !hasRole(&op, nn::FusionRole::Pointwise))
+      continue;
+    bool isPart =
+        llvm::any_of(op.getUsers(), [&](Operation *user) { return totals.contains(user); });
+    if (isPart || reductions.lookup(&op) == MinTotals)
+      totals.insert(&op);
   }
 }
 

@@ -73,6 +73,9 @@ private:
   /// Elementwise ops that only lead to what states are set to, and that read what a state was.
   /// They stay apart from reductions and products, so that states are updated where they are.
   void findStateUpdates();
+  /// Numbers computed from reductions of whole tensors, at least MinTotals of them, as the norm of
+  /// all gradients is: they stay apart from these, which then do not wait for each other.
+  void findTotals();
   /// Whether attention reads `op` through views.
   bool feedsAttention(mlir::Operation *op) const;
   /// Follows `value` through views to the group that computes it; nothing if it comes from an
@@ -167,11 +170,14 @@ private:
   /// Ops that attention reads, and how long a chain of views there still may be before them.
   llvm::DenseMap<mlir::Operation *, unsigned> attentionViews;
   llvm::DenseSet<mlir::Operation *> stateUpdates;
+  llvm::DenseSet<mlir::Operation *> totals;            ///< see findTotals
   llvm::DenseMap<mlir::Operation *, unsigned> planned; ///< what libraries absorb, to their group
 };
 
 /// Keeps generated kernels small enough to compile quickly.
 inline constexpr unsigned MaxGroupOps = 128;
+/// Reductions that are worth two launches, theirs and that of what is computed from all of them.
+inline constexpr unsigned MinTotals = 4;
 /// Ops of a cheap producer that a reader computes again.
 inline constexpr unsigned MaxRecomputed = 4;
 

@@ -1,8 +1,10 @@
 //===- JoinLaunches.cpp - Several small kernels, one launch -----------------------------------===//
 //
 // A training step has hundreds of kernels that wait for nothing but params (weights rounded to the
-// model's precision, laid out for convolutions) and hundreds for which nothing waits (updates of
-// params). Each would cost a launch, for a few microseconds of work.
+// model's precision, laid out for convolutions) and hundreds for which nothing waits but each
+// other, in few levels (sums of squares of all gradients, what they are multiplied with so that
+// their norm is bounded, updates of params). Each would cost a launch, for a few microseconds of
+// work.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -32,9 +34,13 @@ constexpr int64_t MaxEarly = 64 << 20;
 /// Positions in a part are counted by 32 bits.
 constexpr int64_t MaxElements = 1 << 30;
 
-/// Launches at the end of a step that wait for each other: scalars such as the rate of learning,
-/// updates that read them, the count of updates.
-constexpr unsigned MaxLevels = 4;
+/// Launches at the end of a step that wait for each other: whether gradients are finite, sums of
+/// their squares, scalars such as the rate of learning, updates that read them, the count of
+/// updates.
+constexpr unsigned MaxLevels = 8;
+
+/// Bytes that may be kept until the end for a kernel there.
+constexpr int64_t MaxKept = 4096;
 
 bool isSmallEnough(Type type) {
   auto tensor = cast<RankedTensorType>(type);
@@ -47,9 +53,18 @@ int64_t bytesOf(Value value) {
   return type.getNumElements() * std::max(1u, type.getElementTypeBitWidth() / 8);
 }
 
-/// Elementwise, of sizes that are numbers, with results that all have as many elements.
+bool isOneElement(Type type) {
+  auto tensor = cast<RankedTensorType>(type);
+  return tensor.hasStaticShape() && tensor.getNumElements() == 1;
+}
+
+/// Elementwise with results that all have as many elements, or reductions of all elements; of sizes
+/// that are numbers.
 bool mayBePart(nn::KernelOp kernel) {
-  if (kernel.isUpdate() || nn::parseAnchor(kernel.getAnchor()) != nn::FusionRole::Pointwise ||
+  std::optional<nn::FusionRole> role = nn::parseAnchor(kernel.getAnchor());
+  bool isSum =
+      role == nn::FusionRole::Reduction && llvm::all_of(kernel->getResultTypes(), isOneElement);
+  if (kernel.isUpdate() || (role != nn::FusionRole::Pointwise && !isSum) ||
       !llvm::all_of(kernel->getOperandTypes(), isSmallEnough) ||
       !llvm::all_of(kernel->getResultTypes(), isSmallEnough))
     return false;
@@ -96,9 +111,9 @@ private:
     if (!isNew)
       return known->second;
     std::optional<unsigned> level;
-    if (mayBePart(kernel) && sizeOfIntermediates(kernel) <= sizeOf(kernel->getResults()))
+    if (mayBePart(kernel))
       level = levelBefore(kernel);
-    if (level == MaxLevels)
+    if (level == MaxLevels || (level && keepsTooMuch(kernel, *level)))
       level.reset();
     return levels[kernel] = level;
   }
@@ -147,13 +162,28 @@ private:
     return bytes;
   }
 
-  static int64_t sizeOfIntermediates(nn::KernelOp kernel) {
+  /// Whether more would be kept until the end for the kernel than it writes, beside what is kept
+  /// for others that run there after it.
+  bool keepsTooMuch(nn::KernelOp kernel, unsigned level) {
     int64_t bytes = 0;
     for (Value operand : kernel.getOperands())
-      if (isa_and_nonnull<nn::KernelOp, nn::GemmOp, nn::ScanOp>(
-              withoutReshapes(operand).getDefiningOp()))
+      if (Value memory = withoutReshapes(operand);
+          isa_and_nonnull<nn::KernelOp, nn::GemmOp, nn::ScanOp>(memory.getDefiningOp()) &&
+          !isReadAfter(memory, level))
         bytes += bytesOf(operand);
-    return bytes;
+    return bytes > MaxKept + sizeOf(kernel->getResults());
+  }
+
+  /// Whether something at the end that other launches there wait less for than for `level` reads
+  /// it.
+  bool isReadAfter(Value memory, unsigned level) {
+    return llvm::any_of(readersOf(memory, block), [&](Operation *reader) {
+      auto kernel = dyn_cast<nn::KernelOp>(reader);
+      if (!kernel)
+        return isa<nn::SetOp>(reader) || reader->hasTrait<OpTrait::IsTerminator>();
+      std::optional<unsigned> behind = levels.lookup(kernel);
+      return behind && *behind < level;
+    });
   }
 
   static void forEachLaunch(ArrayRef<nn::KernelOp> kernels,

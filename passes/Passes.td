@@ -243,11 +243,12 @@ def PlaceStates : Pass<"nn-place-states", "::mlir::ModuleOp"> {
 }
 
 def JoinLaunches : Pass<"nn-join-launches", "::mlir::ModuleOp"> {
-  let summary = "Let independent elementwise kernels run in one launch";
+  let summary = "Let independent small kernels run in one launch";
   let description = [{
-    Elementwise kernels of fixed sizes that read only what is there from the beginning, and those
-    whose results only `nn.set` and `return` read, are put side by side and get one number each as the
-    attribute `nn.launch` (ir/KernelAttrs.h). For cuda.
+    Elementwise kernels of fixed sizes that read only what is there from the beginning are put side by
+    side and get one number as the attribute `nn.launch` (ir/KernelAttrs.h). So do those, and
+    reductions of whole tensors to numbers, whose results only `nn.set` and `return` read, and those
+    for which only such wait, level by level. For cuda.
   }];
   let dependentDialects = ["::nnc::nn::NNDialect"];
 }

@@ -180,6 +180,12 @@ bool ColumnWriter::chooseShape() {
   return shape.parts > 1;
 }
 
+/// All elements are one column, however few they are.
+bool ColumnWriter::choosePartShape() {
+  shape = {false, 1, vectorWidth(), PartThreads, 1};
+  return math.constantOf(columns) == 1 && full.empty();
+}
+
 std::optional<nnc::Error> ColumnWriter::plan() {
   if (!body.updateStart.empty())
     return refused("an update");
@@ -188,7 +194,7 @@ std::optional<nnc::Error> ColumnWriter::plan() {
     return outputs.error();
   if (std::optional<nnc::Error> error = sortOutputs(std::move(*outputs)))
     return error;
-  if (!chooseShape())
+  if (!(isPart ? choosePartShape() : chooseShape()))
     return refused("few elements");
   return std::nullopt;
 }

@@ -22,20 +22,12 @@ namespace nnc::codegen {
 Result<Scheduled> ColumnWriter::write() {
   if (std::optional<nnc::Error> error = plan())
     return *error;
-  writeNumbers();
-  writeAccumulators();
-  writeRows();
-  writeTotals();
-  if (shape.parts > 1)
-    writeParts();
-  writeResults();
+  writeBody();
   if (evaluator.error())
     return *evaluator.error();
   AffineExpr tiles = columns.ceilDiv(shape.columns());
   Scheduled scheduled{out.take(), tiles * shape.parts, shape.threads, {"columns.cuh"}};
-  unsigned words = 0;
-  for (const Sum &sum : sums)
-    words += sum.words();
+  unsigned words = wordsOfSums();
   scheduled.staticShared =
       16 +
       words * 4 * (shape.threads / 32 * shape.columns() + (shape.parts > 1 ? shape.threads : 0));
@@ -45,6 +37,50 @@ Result<Scheduled> ColumnWriter::write() {
                                  shape.columns() == 1 ? "" : "s", shape.threads, shape.parts,
                                  shape.parts == 1 ? "" : "s");
   return scheduled;
+}
+
+Result<Scheduled> ColumnWriter::writePart() {
+  isPart = true;
+  if (std::optional<nnc::Error> error = plan())
+    return *error;
+  writeBody();
+  if (evaluator.error())
+    return *evaluator.error();
+  Scheduled scheduled{out.take(), {}, shape.threads, {"columns.cuh"}};
+  scheduled.scratch = math.constant(wordsOfSums());
+  scheduled.partThreads = math.constantOf(turns()).value_or(0);
+  return scheduled;
+}
+
+void ColumnWriter::writeBody() {
+  writeNumbers();
+  writeAccumulators();
+  writeRows();
+  writeTotals();
+  if (isPart || shape.parts > 1)
+    writeParts();
+  writeResults();
+}
+
+unsigned ColumnWriter::wordsOfSums() const {
+  unsigned words = 0;
+  for (const Sum &sum : sums)
+    words += sum.words();
+  return words;
+}
+
+/// How often a thread would take what it takes at once if it were alone with its columns.
+AffineExpr ColumnWriter::turns() const {
+  return math.simplify(rows.floorDiv(shape.isAcross ? 1 : shape.width));
+}
+std::string ColumnWriter::turnsText() const { return isPart ? "count" : math.text(turns()); }
+std::string ColumnWriter::blocksOfTile() const {
+  return isPart ? "blocks" : std::to_string(shape.parts);
+}
+/// From one turn of a thread to its next one.
+std::string ColumnWriter::step() const {
+  return isPart ? fmt::format("(blocks * {})", shape.down())
+                : std::to_string(shape.parts * shape.down());
 }
 
 /// The iteration of the reductions at a column and a row of the matrix.
@@ -58,9 +94,12 @@ IndexList ColumnWriter::loopsAt(AffineExpr column, AffineExpr row) const {
 }
 
 void ColumnWriter::writeNumbers() {
-  std::string parts = std::to_string(shape.parts), across = std::to_string(shape.across);
-  out.line("const Index tile = (Index)blockId / " + parts + ", part = (Index)blockId % " + parts +
-           ";");
+  std::string parts = blocksOfTile(), across = std::to_string(shape.across);
+  if (isPart)
+    out.line("const Index tile = 0, part = (Index)blockId;");
+  else
+    out.line("const Index tile = (Index)blockId / " + parts + ", part = (Index)blockId % " + parts +
+             ";");
   out.line(fmt::format("const Index beside = tile * {0} + threadIdx.x % {0};", across));
   out.line(fmt::format("const Index first = part * {} + threadIdx.x / {};", shape.down(), across));
 }
@@ -69,7 +108,6 @@ void ColumnWriter::writeNumbers() {
 /// counted from the first one.
 void ColumnWriter::writeAccumulators() {
   AffineExpr beside = math.simplify(columns.floorDiv(shape.columnsOfThread()));
-  AffineExpr turns = math.simplify(rows.floorDiv(shape.isAcross ? 1 : shape.width));
   std::string inside = "beside < " + math.text(beside),
               count = std::to_string(shape.columnsOfThread());
   for (const Sum &sum : sums) {
@@ -82,17 +120,15 @@ void ColumnWriter::writeAccumulators() {
   column = evaluator.declare("beside", beside);
   if (llvm::any_of(sums, [](const Sum &sum) { return sum.isSpread; }))
     writePivots();
-  std::string turn = fmt::format("for (Index row = first; row < {}; row += {})", math.text(turns),
-                                 shape.parts * shape.down());
   out.line("NNC_UNROLL_BY(4)");
-  evaluator.openBlock(turn);
-  row = evaluator.declare("row", turns);
+  evaluator.openBlock(
+      fmt::format("for (Index row = first; row < {}; row += {})", turnsText(), step()));
+  row = evaluator.declare("row", turns());
 }
 
 void ColumnWriter::writePivots() {
-  AffineExpr turns = math.simplify(rows.floorDiv(shape.isAcross ? 1 : shape.width));
-  evaluator.openBlock("if (first < " + math.text(turns) + ")");
-  AffineExpr start = evaluator.declare("first", turns);
+  evaluator.openBlock("if (first < " + turnsText() + ")");
+  AffineExpr start = evaluator.declare("first", turns());
   VectorStores lanes(evaluator);
   bool isVector = shape.isAcross && shape.width > 1;
   AffineExpr lane = isVector ? lanes.open({}, shape.width) : math.constant(0);
@@ -144,13 +180,11 @@ void ColumnWriter::accumulate(const Sum &sum, const IndexList &loops, const std:
 /// Combines what the block has: afterwards thread i knows its column i.
 void ColumnWriter::writeTotals() {
   int64_t width = shape.columnsOfThread(), taken = shape.isAcross ? 1 : shape.width;
-  AffineExpr turns = math.simplify(rows.floorDiv(taken));
-  if (llvm::any_of(sums, [](const Sum &sum) { return sum.isSpread; })) {
-    std::string step = std::to_string(shape.parts * shape.down());
-    out.line(fmt::format(
-        "const float seen = first < {0} ? (float)((({0} - first + {1} - 1) / {1}) * {2}) : 0.0f;",
-        math.operandText(turns), step, taken));
-  }
+  if (llvm::any_of(sums, [](const Sum &sum) { return sum.isSpread; }))
+    out.line(
+        fmt::format("const float seen = first < {0} ? (float)((({0} - first + {1} - 1) / {1}) * "
+                    "{2}) : 0.0f;",
+                    turnsText(), step(), taken));
   for (Sum &sum : sums) {
     std::string own = sum.variable;
     if (sum.isSpread) {
@@ -167,18 +201,27 @@ void ColumnWriter::writeTotals() {
   }
 }
 
+/// From where on others than the first `words` of each block and column lie in the scratch memory.
+std::string ColumnWriter::scratchBefore(unsigned words) const {
+  if (words == 0)
+    return "";
+  if (isPart)
+    return fmt::format(" + blocks * {}", words);
+  AffineExpr tiles = columns.ceilDiv(shape.columns());
+  return " + " + math.text(math.simplify(tiles * (words * shape.parts * shape.columns())));
+}
+
 /// The block writes its sums, and leaves unless it is the last of its tile.
 void ColumnWriter::writeParts() {
-  AffineExpr tiles = columns.ceilDiv(shape.columns());
-  std::string count = std::to_string(shape.columns()), parts = std::to_string(shape.parts);
-  int64_t before = 0;
+  std::string count = std::to_string(shape.columns()), parts = blocksOfTile();
   std::vector<std::string> places;
+  unsigned before = 0;
   for (const Sum &sum : sums) {
     places.push_back(evaluator.freshName("parts"));
-    std::string start = before ? " + " + math.text(math.simplify(tiles * before)) : "";
     out.line(fmt::format("{0} *const {1} = ({0} *)(scratch{2}) + tile * {3};", sum.type,
-                         places.back(), start, shape.parts * shape.columns()));
-    before += shape.parts * shape.columns() * sum.words();
+                         places.back(), scratchBefore(before),
+                         isPart ? parts : std::to_string(shape.parts * shape.columns())));
+    before += sum.words();
   }
   evaluator.openBlock("if (threadIdx.x < " + count + ")");
   for (auto [sum, place] : llvm::zip(sums, places))
@@ -223,5 +266,7 @@ void ColumnWriter::writeResults() {
 }
 
 Result<Scheduled> scheduleColumns(const KernelBody &body) { return ColumnWriter(body).write(); }
+
+Result<Scheduled> scheduleSumPart(const KernelBody &body) { return ColumnWriter(body).writePart(); }
 
 } // namespace nnc::codegen

@@ -16,6 +16,9 @@ public:
         evaluator(writing.evaluator) {}
 
   Result<Scheduled> write();
+  /// As scheduleSumPart. Statements are told how many threads have something to do, and how many
+  /// blocks share the sum.
+  Result<Scheduled> writePart();
 
 private:
   /// A reduction, and the variables that hold it.
@@ -52,8 +55,10 @@ private:
   static mlir::Value elementOfSpread(mlir::linalg::LinalgOp op);
   int64_t vectorWidth() const;
   bool chooseShape();
+  bool choosePartShape();
 
   //===- ColumnSchedule.cpp -------------------------------------------------------------------===//
+  void writeBody();
   void writeNumbers();
   void writeAccumulators();
   void writePivots();
@@ -63,6 +68,12 @@ private:
   void writeParts();
   void writeResults();
   IndexList loopsAt(mlir::AffineExpr column, mlir::AffineExpr row) const;
+  mlir::AffineExpr turns() const;
+  std::string turnsText() const;
+  std::string blocksOfTile() const;
+  std::string step() const;
+  unsigned wordsOfSums() const;
+  std::string scratchBefore(unsigned words) const;
   std::string spreadElement(const Sum &sum, const IndexList &loops);
 
   const KernelBody &body;
@@ -76,6 +87,7 @@ private:
   llvm::SmallBitVector isReduced;
   mlir::AffineExpr columns, rows;
   Shape shape;
+  bool isPart = false; ///< of a launch, in which functions do not know how long their column is
   mlir::AffineExpr column, row; ///< of the thread: of groups of neighbours, if it takes several
 };
 

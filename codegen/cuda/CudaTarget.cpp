@@ -311,8 +311,13 @@ Result<CudaKernel> emitTogether(ArrayRef<nn::KernelOp> kernels) {
   kernel.tactic = std::move(written->tactic);
   kernel.hasTable = true;
   MLIRContext *context = parts.front().op->getContext();
-  kernel.grid = AffineMap::get(0, parts.front().dimNames.size(),
-                               {getAffineConstantExpr(written->blocks, context)}, context);
+  auto constant = [&](int64_t number) {
+    return AffineMap::get(0, parts.front().dimNames.size(),
+                          {getAffineConstantExpr(number, context)}, context);
+  };
+  kernel.grid = constant(written->blocks);
+  if (written->scratch)
+    kernel.scratch = constant(written->scratch);
   return kernel;
 }
 

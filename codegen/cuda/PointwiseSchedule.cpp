@@ -42,7 +42,7 @@ private:
   IndexMath &math;
   CodeWriter &out;
   Evaluator &evaluator;
-  unsigned threads = body.threads ? body.threads : 256;
+  unsigned threads = body.threads ? body.threads : PartThreads;
   int64_t vectorWidth = body.threads ? VectorWidthInLoop : VectorWidth;
   bool isByThread = false; ///< statements are told their thread's number
   bool isPart = false;     ///< of a launch: statements are told how many threads there are

@@ -45,6 +45,15 @@ Result<Scheduled> schedulePointwise(const KernelBody &body);
 /// statements call the number of threads that have something to do `count`.
 Result<Scheduled> schedulePart(const KernelBody &body);
 
+/// Threads of a block of a launch of several kernels.
+inline constexpr unsigned PartThreads = 256;
+
+/// The same for a part whose results are reductions of all its elements, or computed from such. The
+/// statements, which several blocks share, call the number of these `blocks`; `scratch` of what is
+/// scheduled are the numbers that each of them has in memory of the launch's own. Fails if a
+/// reduction needs another one.
+Result<Scheduled> scheduleSumPart(const KernelBody &body);
+
 /// Rows: what is needed by a reduction is read by a warp or a block together. Fails, with a reason
 /// that is not the user's business, if the kernel is not of that form.
 Result<Scheduled> scheduleRows(const KernelBody &body);

@@ -20,9 +20,14 @@ struct Part {
   unsigned short what;              ///< function
   unsigned short operands, results; ///< where its addresses begin in the table
 };
+/// The same of one whose blocks share sums.
+struct SumPart : Part {
+  int blocks;
+  unsigned short sum; ///< its number among these
+};
 
 /// The number of the part that block `block` belongs to.
-template <int N> NNC_INLINE int partOf(const Part (&parts)[N], unsigned block) {
+template <class P, int N> NNC_INLINE int partOf(const P (&parts)[N], unsigned block) {
   int low = 0, high = N;
   while (high - low > 1) {
     const int middle = (low + high) / 2;

@@ -127,7 +127,7 @@ TEST_P(InPlace, PartsOfOneLaunch) {
   })");
   EXPECT_TRUE(infoHas(" 0 copies")) << engine->info();
   if (isCuda())
-    EXPECT_TRUE(infoHas("and 4 more")) << engine->info();
+    EXPECT_TRUE(infoHas("and 5 more")) << engine->info();
   TensorMap inputs{{"x", counting({1000})}, {"y", counting({3, 5})}, {"rate", floats({}, {0.5f})}};
   call(inputs);
   call(inputs);
