@@ -159,6 +159,34 @@ FailureOr<RankedTensorType> Conv2dOp::inferResultType() {
   return inferConvolved(*this, weight);
 }
 
+FailureOr<RankedTensorType> WinogradConv2dOp::inferResultType() {
+  RankedTensorType input = getInput().getType(), weight = getWeight().getType();
+  if (failed(verifyRank4(*this, input, "an input")) ||             // (C1)
+      failed(verifyRank4(*this, weight, "a weight")) ||            // (C1)
+      failed(verifyEntries(*this, "padding", getPadding(), 4, 0))) // (C2)
+    return failure();
+  auto tile = static_cast<int64_t>(getTile());
+  if (tile < 2 || tile > 4) // (C2)
+    return emitOpError() << "expected a tile of 2 to 4 rows, found " << tile;
+  SmallVector<AffineExpr> dims = getDims(input), window = getDims(weight);
+  if (getConstant(window[0]) != tile + 2 || !mayBeEqual(window[2], dims[1]) ||
+      getConstant(window[3]) != 3) // (C3)
+    return emitOpError() << "expected a weight of " << tile + 2 << " products, "
+                         << toString(dims[1]) << " channels and 3 columns, found " << weight;
+  dims[1] = window[1];
+  for (unsigned side : {0, 1}) { // (C4)
+    FailureOr<AffineExpr> windows =
+        inferWindows(*this, dims[2 + side], getPadding()[2 * side] + getPadding()[2 * side + 1],
+                     getAffineConstantExpr(3, getContext()), 1, side ? "width" : "height");
+    if (failed(windows))
+      return failure();
+    dims[2 + side] = *windows;
+  }
+  if (!getConstant(dims[2])) // (C4)
+    return emitOpError() << "expected a height that is known, found " << toString(dims[2]);
+  return getTensorType(dims, input.getElementType());
+}
+
 RankedTensorType Conv2dWeightGradOp::getWeightType() {
   SmallVector<AffineExpr> dims = getDims(getType());
   if (getParts() && dims.size() >= 2)

@@ -159,6 +159,35 @@ def NN_Conv2dOp : NN_InferredOp<"conv2d", "Convolution", [NN_Derivative]> {
   }];
 }
 
+def NN_WinogradConv2dOp : NN_InferredOp<"winograd_conv2d", "Convolution"> {
+  let summary = "A 3x3 convolution with fewer products";
+  let description = [{
+    What `nn.conv2d` without strides, dilation and groups computes of an NCHW image and a 3x3 window, by
+    Winograd's minimal filtering along the height: `tile` rows of the result are sums of `tile + 2`
+    products. The weight is that of the convolution, combined once:
+    `weight[p, o, c, j] = sum_i G[p, i] * window[o, c, i, j]` (`ir/Winograd.h`). An infinity in the
+    input may become NaN in all rows of the tiles that read it. For the cpu, where the weight is
+    known; made by `nn-use-winograd`.
+
+    1. (C1) both operands have rank 4 and f32 elements.
+    2. (C2) `tile` is 2, 3 or 4; `padding` has 4 entries, none negative.
+    3. (C3) the weight has `tile + 2` products, the input's channels and 3 columns.
+    4. (C4) height and width of the result are those of the padded input less 2, not provably below
+       1; the height is known.
+
+    ```mlir
+    %y = nn.winograd_conv2d %x, %u {tile = 4 : i64, padding = array<i64: 1, 1, 1, 1>}
+        : tensor<1x16x32x32xf32>, tensor<6x16x16x3xf32> -> tensor<1x16x32x32xf32>
+    ```
+  }];
+  let arguments = (ins NN_TensorOf<[F32]>:$input, NN_TensorOf<[F32]>:$weight, I64Attr:$tile,
+                       DenseI64ArrayAttr:$padding);
+  let results = (outs NN_TensorOf<[F32]>:$result);
+  let assemblyFormat = [{
+    $input `,` $weight attr-dict `:` type($input) `,` type($weight) `->` type($result)
+  }];
+}
+
 def NN_Conv2dWeightGradOp : NN_PureOp<"conv2d_weight_grad", "Convolution"> {
   let summary = "The gradient of a convolution's weight";
   let description = [{

@@ -66,10 +66,27 @@ private:
     bool dequantized = false; ///< it would take more memory than what is stored
   };
 
+  /// How a value is read.
+  enum class Reading : unsigned {
+    Anyhow,
+    InMemory,
+    Stored, ///< a part of a dequantized weight, which is one where readers find it as it is stored
+  };
+  struct Wanted {
+    Value value;
+    Reading reading;
+    int64_t room = 0; ///< what it may take beyond what is behind it
+  };
+
   void visitOperands(Operation *reader) {
     for (OpOperand &use : reader->getOpOperands())
       if (weights.contains(use.get()))
-        visit(use.get(), needsMemory(use));
+        visit({use.get(), needsMemory(use) ? Reading::InMemory : Reading::Anyhow, roomFor(use)});
+  }
+
+  /// Windows combined for fewer products are larger, and worth it.
+  static int64_t roomFor(OpOperand &use) {
+    return isa<nn::WinogradConv2dOp>(use.getOwner()) ? byteSize(use.get()) : 0;
   }
 
   bool isKnown(Operation *op) const {
@@ -99,21 +116,9 @@ private:
     return cast<nn::FusionInterface>(op).getFusionRole();
   }
 
-  /// How a value is read.
-  enum class Reading : unsigned {
-    Anyhow,
-    InMemory,
-    Stored, ///< a part of a dequantized weight, which is one where readers find it as it is stored
-  };
-  struct Wanted {
-    Value value;
-    Reading reading;
-    int64_t room = 0; ///< what it may take beyond what is behind it
-  };
-
-  /// Takes `value` or, where that does not pay, what it is made of.
-  void visit(Value first, bool firstInMemory) {
-    SmallVector<Wanted> pending{{first, firstInMemory ? Reading::InMemory : Reading::Anyhow}};
+  /// Takes a value or, where that does not pay, what it is made of.
+  void visit(Wanted first) {
+    SmallVector<Wanted> pending{first};
     while (!pending.empty()) {
       Wanted wanted = pending.pop_back_val();
       Operation *op = wanted.value.getDefiningOp();

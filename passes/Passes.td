@@ -156,6 +156,17 @@ def MergeProducts : Pass<"nn-merge-products", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"numMerged", "num-merged", "Products merged">];
 }
 
+def UseWinograd : Pass<"nn-use-winograd", "::mlir::ModuleOp"> {
+  let summary = "Do 3x3 convolutions with fewer products";
+  let description = [{
+    `nn.conv2d` of f32 images with known 3x3 windows, without strides, dilation and groups, becomes
+    `nn.winograd_conv2d` where its image is large enough that products take the time and not the
+    combined weights, which are prepared at compile time by the passes that follow. For the cpu.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+  let statistics = [Statistic<"numReplaced", "num-replaced", "Convolutions replaced">];
+}
+
 def TransposeWeights : Pass<"nn-transpose-weights", "::mlir::ModuleOp"> {
   let summary = "Lay out 16-bit weights of products with their rows along the depth";
   let description = [{

@@ -60,6 +60,8 @@ void buildNNPipeline(OpPassManager &pm, const PipelineOptions &options) {
     pm.addPass(createCanonicalizerPass());
     pm.addPass(createCSEPass());
     pm.addPass(createTransposeWeights());
+  } else {
+    pm.addPass(createUseWinograd());
   }
   pm.addPass(createHoistConstants());
 }

@@ -83,7 +83,7 @@ struct Nest {
     View view;
     mlir::AffineMap map;                 ///< dimensions to coordinates; projected permutation
     mlir::Type type;                     ///< of the element
-    mlir::Value init;                    ///< the tensor of initial values
+    mlir::Value init;                    ///< the tensor of initial values; null: of zeros
     mlir::Operation *combiner = nullptr; ///< the operation that joins partial results, if known
   };
   llvm::SmallVector<Output> outputs;
@@ -115,6 +115,7 @@ public:
 
 private:
   friend class LoopEmitter;
+  friend class WinogradEmitter;
 
   // EmitKernel.cpp: the function, the blocks, and what each of them writes.
   void emitArguments(mlir::func::FuncOp function);

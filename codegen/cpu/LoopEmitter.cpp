@@ -240,8 +240,9 @@ LoopEmitter::Values LoopEmitter::initialValues() {
   for (const SmallVector<Coord> &dims : copies) {
     for (const Nest::Output &output : nest.outputs) {
       SmallVector<Coord> at = e.applyMap(loc, output.map, dims);
-      Element element =
-          nest.accumulate ? e.load(loc, output.view, at) : e.evaluate(output.init, at);
+      Element element = nest.accumulate ? e.load(loc, output.view, at)
+                        : output.init   ? e.evaluate(output.init, at)
+                                        : Element{e.zero(loc, output.type), false, {}};
       values.push_back(e.asVector(loc, element));
     }
   }

@@ -7,6 +7,7 @@
 
 #include "codegen/cpu/KernelEmitter.h"
 #include "codegen/cpu/LoopEmitter.h"
+#include "codegen/cpu/WinogradEmitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -203,6 +204,8 @@ void KernelEmitter::emitInsert(tensor::InsertSliceOp op, const Box &box, const V
 
 void KernelEmitter::emitLinalg(linalg::LinalgOp op, unsigned result, const Box &box,
                                const View &dest) {
+  if (std::optional<nn::WinogradForm> form = nn::matchWinograd(op))
+    return WinogradEmitter(*this, op, std::move(*form)).emit(box, dest);
   Nest nest(op.getLoc());
   SmallVector<Poly> loops = loopSizes(op);
   for (auto [size, bound] : llvm::zip(loops, op.getStaticLoopRanges()))

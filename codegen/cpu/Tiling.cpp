@@ -4,6 +4,7 @@
 
 #include "codegen/cpu/Fusion.h"
 #include "codegen/cpu/KernelEmitter.h"
+#include "codegen/cpu/WinogradEmitter.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -45,6 +46,8 @@ public:
 private:
   void compute(Value tensor, const Sizes &sizes);
   void computeLinalg(linalg::LinalgOp op, const Sizes &dims);
+  void computeWinograd(linalg::LinalgOp op, const Sizes &dims);
+  void readOperand(linalg::LinalgOp op, OpOperand &operand, const Sizes &dims);
   void read(Value tensor, const Sizes &sizes, const UseOfTensor &use, double times);
   void readThrough(Operation *op, const Sizes &sizes, const UseOfTensor &use, double times);
   static Sizes dimsOf(linalg::LinalgOp op, unsigned result, const Sizes &sizes);
@@ -91,27 +94,51 @@ static double registerReuse(linalg::LinalgOp op, const Sizes &dims) {
 }
 
 void BlockCost::computeLinalg(linalg::LinalgOp op, const Sizes &dims) {
+  if (nn::isWinograd(op))
+    return computeWinograd(op, dims);
   double iterations = product(dims);
   bool isReduction = op.getNumReductionLoops() > 0;
   time += iterations * (isReduction ? perProduct * costOfBody(op) * registerReuse(op, dims)
                                     : perElementMoved + perOperation * costOfBody(op));
-  for (OpOperand *operand : op.getDpsInputOperands()) {
-    if (!isa<RankedTensorType>(operand->get().getType()) ||
-        !op.payloadUsesValueFromOperand(operand))
+  for (OpOperand *operand : op.getDpsInputOperands())
+    if (isa<RankedTensorType>(operand->get().getType()) && op.payloadUsesValueFromOperand(operand))
+      readOperand(op, *operand, dims);
+}
+
+void BlockCost::readOperand(linalg::LinalgOp op, OpOperand &operand, const Sizes &dims) {
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  Sizes sizes = sizesOf(operand.get());
+  for (auto [axis, expr] : llvm::enumerate(map.getResults())) {
+    std::optional<LinearForm> form = getLinearForm(expr, dims.size());
+    if (!form)
       continue;
-    AffineMap map = op.getMatchingIndexingMap(operand);
-    Sizes sizes = sizesOf(operand->get());
-    for (auto [axis, expr] : llvm::enumerate(map.getResults())) {
-      std::optional<LinearForm> form = getLinearForm(expr, dims.size());
-      if (!form)
-        continue;
-      double size = 1;
-      for (auto [dim, factor] : llvm::zip_equal(dims, form->factors))
-        size += (dim - 1) * double(factor);
-      sizes[axis] = size;
-    }
-    read(operand->get(), sizes, getUse(op, operand->getOperandNumber()), iterations);
+    double size = 1;
+    for (auto [dim, factor] : llvm::zip_equal(dims, form->factors))
+      size += (dim - 1) * double(factor);
+    sizes[axis] = size;
   }
+  read(operand.get(), sizes, getUse(op, operand.getOperandNumber()), product(dims));
+}
+
+/// As WinogradEmitter does it: sums of the image for each block, then products, then sums of these.
+void BlockCost::computeWinograd(linalg::LinalgOp op, const Sizes &dims) {
+  using namespace nn::winograd;
+  auto size = [&](Loop loop) { return int64_t(dims[loop]); };
+  WinogradBuffers buffers =
+      getWinogradBuffers(size(Row), size(Tile), size(Column), size(Output), size(Channel));
+  double sums = dims[Image] * double(buffers.sums),
+         products = dims[Image] * double(buffers.products);
+  double reuse = 1 + 2 / std::min(dims[Output], 16.0);
+  time += products * dims[Channel] * dims[Tap] * perProduct * reuse;
+  time += (sums + products) * (perElementMoved + perOperation);
+  constexpr double perElement = sizeof(float);
+  double before = bytes;
+  for (unsigned number : {0, 1})
+    readOperand(op, op->getOpOperand(number), dims);
+  // Channels are done in parts where they do not fit; the image is read once for each.
+  bytes = before +
+          perElement * double(std::min(buffers.sums, WinogradBuffers::mostSums) + buffers.products);
+  whole = std::max(whole, perElement * double(buffers.products));
 }
 
 void BlockCost::compute(Value tensor, const Sizes &sizes) {
@@ -149,6 +176,19 @@ void BlockCost::read(Value tensor, const Sizes &sizes, const UseOfTensor &use, d
   compute(tensor, sizes);
 }
 
+/// Of the axes that become one the outermost is cut.
+static Sizes sizesBehind(tensor::CollapseShapeOp collapse, const Sizes &sizes) {
+  Sizes inner = sizesOf(collapse.getSrc());
+  for (auto [size, axes] : llvm::zip_equal(sizes, collapse.getReassociationIndices())) {
+    double rest = 1;
+    for (int64_t axis : ArrayRef(axes).drop_front())
+      rest *= inner[axis];
+    if (!axes.empty() && rest > 0)
+      inner[axes.front()] = std::ceil(size / rest);
+  }
+  return inner;
+}
+
 void BlockCost::readThrough(Operation *op, const Sizes &sizes, const UseOfTensor &use,
                             double times) {
   if (auto linalg = dyn_cast<linalg::LinalgOp>(op)) {
@@ -166,6 +206,8 @@ void BlockCost::readThrough(Operation *op, const Sizes &sizes, const UseOfTensor
     }
     return;
   }
+  if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op))
+    return read(collapse.getSrc(), sizesBehind(collapse, sizes), use, times);
   double part = 1;
   for (auto [size, whole] : llvm::zip(sizes, sizesOf(op->getResult(0))))
     part *= whole > 0 ? size / whole : 1;
@@ -188,9 +230,24 @@ static SmallVector<int64_t> grainsOf(Value result, unsigned depth = 0) {
   SmallVector<int64_t> grains(cast<RankedTensorType>(result.getType()).getRank(), 1);
   Operation *op = depth < 8 ? result.getDefiningOp() : nullptr;
   if (auto collapse = dyn_cast_or_null<tensor::CollapseShapeOp>(op)) {
-    for (auto [grain, axes] : llvm::zip_equal(grains, collapse.getReassociationIndices()))
+    SmallVector<int64_t> inner = grainsOf(collapse.getSrc(), depth + 1);
+    for (auto [grain, axes] : llvm::zip_equal(grains, collapse.getReassociationIndices())) {
+      if (!axes.empty())
+        grain = inner[axes.front()];
       for (int64_t axis : ArrayRef(axes).drop_front())
         grain *= std::max<int64_t>(collapse.getSrcType().getDimSize(axis), 1);
+    }
+  }
+  if (auto slice = dyn_cast_or_null<tensor::ExtractSliceOp>(op)) {
+    bool isFront = slice.hasZeroOffset() && slice.hasUnitStride();
+    if (isFront && slice.getDroppedDims().none())
+      return grainsOf(slice.getSource(), depth + 1);
+  }
+  if (op && nn::isWinograd(op)) {
+    grains[nn::winograd::Output] = 64;
+    grains[nn::winograd::Row] =
+        cast<RankedTensorType>(result.getType()).getDimSize(nn::winograd::Row);
+    grains[nn::winograd::Column] = 32;
   }
   auto linalg = dyn_cast_or_null<linalg::LinalgOp>(op);
   if (!linalg || linalg.getNumReductionLoops() > 0)

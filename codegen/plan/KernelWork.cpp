@@ -4,6 +4,7 @@
 #include "codegen/cuda/Sizes.h"
 #include "ir/AttentionAccess.h"
 #include "ir/Dims.h"
+#include "ir/Winograd.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -88,6 +89,8 @@ private:
     IndexList extents = sizes.extentsOf(op);
     if (llvm::is_contained(extents, AffineExpr()))
       return;
+    if (nn::isWinograd(op))
+      return countWinograd(extents);
     AffineExpr times = math.product(extents);
     auto [left, right] = factorsOf(op);
     int64_t arithmetic = llvm::count_if(op->getRegion(0).front(), isArithmetic);
@@ -97,6 +100,13 @@ private:
       work.isHalf = isHalf(left) && isHalf(right);
     }
     work.operations = math.simplify(work.operations + times * arithmetic);
+  }
+
+  /// Each product is done once for all rows of its tile, and for all rows that it reads.
+  void countWinograd(const IndexList &extents) {
+    IndexList loops(extents);
+    loops[nn::winograd::Row] = loops[nn::winograd::Read] = math.constant(1);
+    work.products = math.simplify(work.products + math.product(loops) * 2);
   }
 
   static bool isHalf(Value factor) {

@@ -49,6 +49,10 @@ func.func @contractions(%x: tensor<4x8xf32>, %w: tensor<5x8xf32>, %image: tensor
   %4 = nn.pool2d avg %2 {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>,
                          padding = array<i64: 1, 1, 1, 1>}
       : tensor<?x6x14x14xf32, #out> -> tensor<?x6x14x14xf32, #out>
+  // CHECK: nn.winograd_conv2d %{{.*}}, %{{.*}} {padding = array<i64: 1, 1, 1, 0>, tile = 2 : i64} : tensor<?x3x28x28xf32, #{{.*}}>, tensor<4x6x3x3xf32> -> tensor<?x6x28x27xf32, #{{.*}}>
+  %combined = nn.full 1.0 : f32 -> tensor<4x6x3x3xf32>
+  %5 = nn.winograd_conv2d %image, %combined {tile = 2 : i64, padding = array<i64: 1, 1, 1, 0>}
+      : tensor<?x3x28x28xf32, #in>, tensor<4x6x3x3xf32> -> tensor<?x6x28x27xf32, affine_map<()[s0] -> (s0, 6, 28, 27)>>
   return
 }
 

@@ -322,6 +322,62 @@ func.func @conv_result(%x: tensor<?x3x8x8xf32, affine_map<()[s0] -> (s0, 3, 8, 8
 
 // -----
 
+func.func @winograd_rank(%x: tensor<3x8x8xf32>, %u: tensor<6x4x3x3xf32>) {
+  // expected-error @+1 {{'nn.winograd_conv2d' op expected an input of rank 4, found 'tensor<3x8x8xf32>'}}
+  %0 = nn.winograd_conv2d %x, %u {tile = 4 : i64, padding = array<i64: 1, 1, 1, 1>} : tensor<3x8x8xf32>, tensor<6x4x3x3xf32> -> tensor<1x4x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @winograd_padding(%x: tensor<1x3x8x8xf32>, %u: tensor<6x4x3x3xf32>) {
+  // expected-error @+1 {{'nn.winograd_conv2d' op expected 4 entries in 'padding', found 2}}
+  %0 = nn.winograd_conv2d %x, %u {tile = 4 : i64, padding = array<i64: 1, 1>} : tensor<1x3x8x8xf32>, tensor<6x4x3x3xf32> -> tensor<1x4x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @winograd_tile(%x: tensor<1x3x8x8xf32>, %u: tensor<7x4x3x3xf32>) {
+  // expected-error @+1 {{'nn.winograd_conv2d' op expected a tile of 2 to 4 rows, found 5}}
+  %0 = nn.winograd_conv2d %x, %u {tile = 5 : i64, padding = array<i64: 1, 1, 1, 1>} : tensor<1x3x8x8xf32>, tensor<7x4x3x3xf32> -> tensor<1x4x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @winograd_weight(%x: tensor<1x3x8x8xf32>, %u: tensor<5x4x3x3xf32>) {
+  // expected-error @+1 {{'nn.winograd_conv2d' op expected a weight of 6 products, 3 channels and 3 columns, found 'tensor<5x4x3x3xf32>'}}
+  %0 = nn.winograd_conv2d %x, %u {tile = 4 : i64, padding = array<i64: 1, 1, 1, 1>} : tensor<1x3x8x8xf32>, tensor<5x4x3x3xf32> -> tensor<1x4x8x8xf32>
+  return
+}
+
+// -----
+
+func.func @winograd_width(%x: tensor<1x3x8x2xf32>, %u: tensor<6x4x3x3xf32>) {
+  // expected-error @+1 {{'nn.winograd_conv2d' op expected a padded width of at least 3, found 2}}
+  %0 = nn.winograd_conv2d %x, %u {tile = 4 : i64, padding = array<i64: 1, 1, 0, 0>} : tensor<1x3x8x2xf32>, tensor<6x4x3x3xf32> -> tensor<1x4x8x1xf32>
+  return
+}
+
+// -----
+
+func.func @winograd_height(%x: tensor<1x3x?x8xf32, affine_map<()[s0] -> (1, 3, s0, 8)>>, %u: tensor<6x4x3x3xf32>) {
+  // expected-error @+1 {{'nn.winograd_conv2d' op expected a height that is known, found s0}}
+  %0 = nn.winograd_conv2d %x, %u {tile = 4 : i64, padding = array<i64: 1, 1, 1, 1>} : tensor<1x3x?x8xf32, affine_map<()[s0] -> (1, 3, s0, 8)>>, tensor<6x4x3x3xf32> -> tensor<1x4x?x8xf32, affine_map<()[s0] -> (1, 4, s0, 8)>>
+  return
+}
+
+// -----
+
+func.func @winograd_result(%x: tensor<1x3x8x8xf32>, %u: tensor<6x4x3x3xf32>) {
+  // expected-error @+1 {{'nn.winograd_conv2d' op expected a result of type 'tensor<1x4x8x8xf32>', found 'tensor<1x4x6x6xf32>'}}
+  %0 = nn.winograd_conv2d %x, %u {tile = 4 : i64, padding = array<i64: 1, 1, 1, 1>} : tensor<1x3x8x8xf32>, tensor<6x4x3x3xf32> -> tensor<1x4x6x6xf32>
+  return
+}
+
+// -----
+
 func.func @weight_grad_result(%x: tensor<2x4x8x8xbf16>, %g: tensor<2x6x6x6xbf16>) {
   // expected-error @+1 {{'nn.conv2d_weight_grad' op expected a gradient of type 'tensor<2x6x7x7xbf16>', found 'tensor<2x6x6x6xbf16>'}}
   %0 = nn.conv2d_weight_grad %x, %g {strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, dilation = array<i64: 1, 1>}

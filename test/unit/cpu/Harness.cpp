@@ -40,13 +40,15 @@ MLIRContext &test::testContext() {
   return *context;
 }
 
-Model test::makeModel(const std::string &text) {
+Model test::makeModel(const std::string &text, std::unique_ptr<Pass> pass) {
   Model model;
   model.module = parseSourceString<ModuleOp>(text, &testContext());
   if (!model.module)
     return model;
   PassManager passes(&testContext());
   passes.addPass(createDifferentiate());
+  if (pass)
+    passes.addPass(std::move(pass));
   buildKernelPipeline(passes, {Target::Cpu});
   if (failed(passes.run(*model.module)))
     return model;

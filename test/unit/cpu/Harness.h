@@ -15,6 +15,8 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include "mlir/Pass/Pass.h"
+
 #include <memory>
 #include <string>
 
@@ -40,8 +42,9 @@ struct Model {
 
 /// The context that all tests share.
 mlir::MLIRContext &testContext();
-/// Parses functions of the nn dialect, makes their gradients, and forms and lowers their kernels.
-Model makeModel(const std::string &text);
+/// Parses functions of the nn dialect, makes their gradients, runs `pass` if there is one, and
+/// forms and lowers their kernels.
+Model makeModel(const std::string &text, std::unique_ptr<mlir::Pass> pass = nullptr);
 /// Runs kernel `number` of `object` on `operands`, blocks in descending order.
 std::vector<Array> runKernel(nn::KernelOp kernel, const codegen::CpuObject &object, size_t number,
                              const rt::LoadedObject &loaded, const std::vector<Array> &operands,
