@@ -16,12 +16,31 @@ namespace nnc::frontend {
 
 static constexpr std::string_view kMembers[] = {"optimizer", "clip_norm", "accumulate", "ema"};
 
+static constexpr std::string_view kMembersNote =
+    "its members are `optimizer`, `clip_norm`, `accumulate`, `ema` and functions, of which `loss` "
+    "is minimised";
+
+static bool isMemberName(std::string_view name) {
+  return std::ranges::find(kMembers, name) != std::end(kMembers);
+}
+
+/// The model is a member of the block too, by its name.
+static bool checkModelName(Evaluator &evaluator, const syntax::Ident &name) {
+  if (!isMemberName(name.text) && name.text != "loss")
+    return true;
+  evaluator
+      .error("E0620", name.span,
+             fmt::format("the model of a train block cannot be called `{}`", name.text))
+      .note(std::string(kMembersNote))
+      .help("call it `net`");
+  return false;
+}
+
 static bool unknownMember(Evaluator &evaluator, const syntax::Ident &member) {
   syntax::Diagnostic &diag =
       evaluator
           .error("E0620", member.span, fmt::format("a train block has no member `{}`", member.text))
-          .note("its members are `optimizer`, `clip_norm`, `accumulate`, `ema` and functions, of "
-                "which `loss` is minimised");
+          .note(std::string(kMembersNote));
   std::vector<std::string_view> names(std::begin(kMembers), std::end(kMembers));
   if (auto similar = closestName(member.text, names))
     diag.fixIt(fmt::format("`{}` has a similar name", *similar),
@@ -49,7 +68,7 @@ static bool checkMember(Evaluator &evaluator, const syntax::Stmt &stmt) {
   if (bind->targets.size() != 1 || bind->targets.front().isTuple())
     return refuse(bind->span, "bindings of several names");
   const syntax::Ident &name = bind->targets.front().name;
-  if (std::ranges::find(kMembers, name.text) == std::end(kMembers))
+  if (!isMemberName(name.text))
     return unknownMember(evaluator, name);
   if (!bind->value.key)
     return true;
@@ -63,6 +82,7 @@ InstanceRef makeTrainInstance(Evaluator &evaluator, const syntax::TrainStmt &dec
                               const ModuleClass &block) {
   bool ok = true;
   std::optional<Precision> own = readPrecision(evaluator, decl, evaluator.context.precision, ok);
+  ok &= checkModelName(evaluator, decl.name);
   // What is missing may be what was misspelt.
   for (const syntax::StmtPtr &stmt : decl.block->body)
     ok &= checkMember(evaluator, *stmt);
