@@ -39,7 +39,6 @@ std::string Evaluator::structured(linalg::LinalgOp op, unsigned result, const In
   if (op.getNumReductionLoops() > 0)
     return reduce(op, result, indices, std::move(frame), extents);
   Block &block = op->getRegion(0).front();
-  runBody(block, frame);
   Value yielded = block.getTerminator()->getOperand(result);
   return textOf(scalar(yielded, frame), yielded.getType());
 }
@@ -49,14 +48,6 @@ std::string Evaluator::bodyValue(linalg::LinalgOp op, Value value, const IndexLi
   frame.op = op;
   frame.loops = loops;
   return textOf(scalar(value, frame), value.getType());
-}
-
-void Evaluator::runBody(Block &block, Frame &frame) {
-  for (Operation &op : block.without_terminator())
-    if (!failure && op.getNumResults() == 1 && !frame.values.count(op.getResult(0))) {
-      Scalar value = computeScalar(&op, frame);
-      frame.values[op.getResult(0)] = value;
-    }
 }
 
 Evaluator::Scalar Evaluator::scalar(Value value, Frame &frame) {
@@ -108,6 +99,11 @@ Evaluator::Scalar Evaluator::computeScalar(Operation *op, Frame &frame) {
       index = math.constant(cast<IntegerAttr>(constant.getValue()).getInt());
     return {text ? *text : fail(op, "the constant is not a number"), index};
   }
+  if (std::optional<CombinedForm> form = combinedForm(op))
+    return {define("float", nameStem(op),
+                   form->function + "(" +
+                       textOf(scalar(form->operand, frame), form->operand.getType()) + ")"),
+            {}};
   SmallVector<Scalar> operands;
   SmallVector<AffineExpr> indices;
   bool isExtract = isa<tensor::ExtractOp>(op);

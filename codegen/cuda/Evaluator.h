@@ -142,7 +142,6 @@ private:
 
   // EvaluateBodies.cpp: scalar code.
   std::string structured(mlir::linalg::LinalgOp op, unsigned result, const IndexList &indices);
-  void runBody(mlir::Block &block, Frame &frame);
   Scalar scalar(mlir::Value value, Frame &frame);
   Scalar computeScalar(mlir::Operation *op, Frame &frame);
   Scalar input(mlir::BlockArgument argument, Frame &frame);

@@ -9,7 +9,9 @@
 #include "codegen/cuda/ScalarOps.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringMap.h"
 #include <cmath>
@@ -298,6 +300,30 @@ std::optional<std::string> scalarText(Operation *op, ArrayRef<std::string> opera
                  op->getResult(0).getType().getIntOrFloatBitWidth() < 32;
   bool rounds = isSmall && result.rfind("(" + *type + ")", 0) != 0 && !isa<arith::SelectOp>(op);
   return rounds ? *type + "(" + result + ")" : result;
+}
+
+std::optional<CombinedForm> combinedForm(Operation *op) {
+  if (op->getNumResults() != 1 || !op->getResult(0).getType().isF32())
+    return std::nullopt;
+  if (auto extension = dyn_cast<arith::ExtFOp>(op)) {
+    auto rounding = extension.getIn().getDefiningOp<arith::TruncFOp>();
+    Type type = extension.getIn().getType();
+    if (rounding && rounding.getIn().getType().isF32() && (type.isF16() || type.isBF16()))
+      return CombinedForm{"rounded<" + *typeText(type) + ">", rounding.getIn()};
+    return std::nullopt;
+  }
+  if (!isa<arith::AddFOp>(op))
+    return std::nullopt;
+  for (unsigned i : {0U, 1U}) {
+    Operation *before = op->getOperand(i).getDefiningOp();
+    if (!before || !before->hasOneUse() || !matchPattern(op->getOperand(1 - i), m_OneFloat()))
+      continue;
+    if (isa<math::ErfOp>(before))
+      return CombinedForm{"errorFunctionAndOne", before->getOperand(0)};
+    if (isa<math::TanhOp>(before))
+      return CombinedForm{"tanhAndOne", before->getOperand(0)};
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string> identityText(Operation *op) {

@@ -24,6 +24,15 @@ std::optional<std::string> constantText(mlir::Attribute value);
 /// or in parentheses. None if the table has no entry.
 std::optional<std::string> scalarText(mlir::Operation *op, llvm::ArrayRef<std::string> operands);
 
+/// A function of the device's prelude that computes two operations at once, in f32.
+struct CombinedForm {
+  std::string function; ///< "errorFunctionAndOne"
+  mlir::Value operand;  ///< of the first operation
+};
+/// That of `op` and an operation before it, if there is one: a sum with 1, which both forms of GELU
+/// have, or rounding to 16 bits that nothing but f32 follows.
+std::optional<CombinedForm> combinedForm(mlir::Operation *op);
+
 /// For the operations that combine the elements of a reduction in any order: the value that changes
 /// nothing. None for all other operations.
 std::optional<std::string> identityText(mlir::Operation *op);

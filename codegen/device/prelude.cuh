@@ -150,6 +150,12 @@ NNC_INLINE unsigned short floatToBf16(float value) {
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(value));
   return bits;
 }
+/// A float with the fraction of a bf16, by one instruction.
+NNC_INLINE float roundToBf16(float value) {
+  unsigned bits;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(value), "f"(0.0f));
+  return __uint_as_float(bits);
+}
 
 /// Two of them, rounded, the first one in the lower half.
 template <class T> NNC_INLINE unsigned packPair(float low, float high);
@@ -245,6 +251,10 @@ struct bf16 {
   NNC_INLINE operator float() const { return bf16ToFloat(bits); }
 };
 
+/// The value, rounded to a storage type.
+template <class T> NNC_INLINE float rounded(float value) { return (float)T(value); }
+template <> NNC_INLINE float rounded<bf16>(float value) { return roundToBf16(value); }
+
 /// A float of 8 bits with `Fraction` bits of fraction. What is at least `TooLarge` (bits of a
 /// float) becomes `Overflow`; magnitudes above `Largest` are NaN.
 template <int Fraction, unsigned Bias, unsigned TooLarge, unsigned Overflow, unsigned Largest>
@@ -318,6 +328,26 @@ NNC_INLINE float errorFunction(float x) {
 }
 
 NNC_INLINE double errorFunction(double x) { return erf(x); }
+
+/// 1 + erf(x), with an error of 3e-7: 2^Q(|x|) is 1 - erf(|x|), Q a least maximum fit up to 4 that
+/// falls to minus infinity from there. Small results keep five digits down to -3, which the sum
+/// with 1 loses.
+NNC_INLINE float errorFunctionAndOne(float x) {
+  const float y = fabsf(x);
+  float sum = -1.46062603e-05f;
+  sum = fmaf(sum, y, 0.000170212763f);
+  sum = fmaf(sum, y, -0.000511728518f);
+  sum = fmaf(sum, y, -0.00253698486f);
+  sum = fmaf(sum, y, 0.0299651977f);
+  sum = fmaf(sum, y, -0.149357319f);
+  sum = fmaf(sum, y, -0.918203413f);
+  sum = fmaf(sum, y, -1.62792766f);
+  const float rest = powerOfTwo(fmaf(sum, y, 2.78936483e-07f));
+  return x < 0 ? rest : 2 - rest;
+}
+
+/// 1 + tanh(x) = 2 / (1 + exp(-2 * x)), with an error of some units in the last place.
+NNC_INLINE float tanhAndOne(float x) { return 2 * reciprocal(1 + powerOfTwo(-2.88539008f * x)); }
 
 NNC_INLINE double maximum(double a, double b) { return a > b || a != a ? a : b; }
 NNC_INLINE double minimum(double a, double b) { return a < b || a != a ? a : b; }

@@ -106,6 +106,7 @@ inline unsigned short floatToBf16(float value) {
     return 0x7fff;
   return (unsigned short)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
+inline float roundToBf16(float value) { return bf16ToFloat(floatToBf16(value)); }
 template <class T> inline unsigned packPair(float low, float high) {
   return T(low).bits | (unsigned)T(high).bits << 16;
 }

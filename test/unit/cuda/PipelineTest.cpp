@@ -153,32 +153,6 @@ TEST(Pipeline, Elsewhere) {
         {300, 72, 104}, 128, 64, 384, 2);
 }
 
-/// Within 2 in the last place, with its ends.
-TEST(Device, ErrorFunction) {
-  auto image = twin::compile(codegen::translationUnit(
-      "#include \"prelude.cuh\"\nextern \"C\" __global__ void k(const float *x, float *y) {\n"
-      "  y[blockIdx.x] = errorFunction(x[blockIdx.x]);\n}\n"));
-  ASSERT_TRUE(bool(image)) << image.error().message;
-  auto module = twin::Module::load(*image);
-  ASSERT_TRUE(bool(module)) << module.error().message;
-  std::vector<float> x{0,           -0.0f, INFINITY, -INFINITY, NAN, 1e-30f,
-                       0.99999994f, 1,     3.9f,     4,         5,   1e30f};
-  for (int i = -2000; i < 2000; ++i)
-    x.push_back(static_cast<float>(i) / 400);
-  std::vector<float> y(x.size(), NAN);
-  const float *from = x.data();
-  float *to = y.data();
-  void *params[] = {&from, &to};
-  auto done = (*module)->launch("k", {static_cast<unsigned>(x.size()), 1, 1}, {1, 1, 1}, 0, params);
-  ASSERT_TRUE(bool(done)) << done.error().message;
-  for (size_t i = 0; i < x.size(); ++i) {
-    if (std::isnan(x[i]))
-      EXPECT_TRUE(std::isnan(y[i]));
-    else
-      EXPECT_NEAR(y[i], std::erf(double(x[i])), 2.4e-7 * std::abs(std::erf(double(x[i])))) << x[i];
-  }
-}
-
 //===------------------------------------------------------------------------------------------===//
 // Kernels
 //===------------------------------------------------------------------------------------------===//

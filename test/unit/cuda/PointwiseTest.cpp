@@ -1,4 +1,4 @@
-#include "test/unit/cuda/KernelTest.h"
+#include "test/unit/cuda/Elements.h"
 
 #include "runtime/format/DType.h"
 #include <cmath>
@@ -103,6 +103,42 @@ TEST_F(Pointwise, ComputesEveryFunction) {
     SCOPED_TRACE(cases[i].name);
     expectNear(valuesOf<float>(out.at(i)), mapped(x, cases[i].function), 1e-6f);
   }
+}
+
+/// GELU in both forms: the function and 1 are one function, and rounding on the way is no type.
+TEST_F(Pointwise, CombinesFunctions) {
+  build("%x: tensor<37xbf16>", R"(
+    %r:2 = nn.kernel "gelu" (%x : tensor<37xbf16>) -> (tensor<37xf32>, tensor<37xf32>)
+        attributes {anchor = "pointwise"} {
+    ^bb0(%a: tensor<37xbf16>):
+      %one = nn.constant dense<1.0> : tensor<37xf32>
+      %0 = nn.cast %a : tensor<37xbf16> -> tensor<37xf32>
+      %1 = nn.mul %0, %0 : tensor<37xf32>
+      %2 = nn.cast %1 : tensor<37xf32> -> tensor<37xbf16>
+      %3 = nn.cast %2 : tensor<37xbf16> -> tensor<37xf32>
+      %4 = nn.erf %0 : tensor<37xf32>
+      %5 = nn.add %4, %one : tensor<37xf32>
+      %6 = nn.mul %5, %3 : tensor<37xf32>
+      %7 = nn.tanh %0 : tensor<37xf32>
+      %8 = nn.add %one, %7 : tensor<37xf32>
+      nn.yield %6, %8 : tensor<37xf32>, tensor<37xf32>
+    })");
+  for (const char *text : {"errorFunctionAndOne(", "tanhAndOne(", "rounded<bf16>("})
+    EXPECT_NE(source().find(text), std::string::npos) << text << " is not in\n" << source();
+  for (const char *text : {"errorFunction(", "tanhf(", "trunc"})
+    EXPECT_EQ(source().find(text), std::string::npos) << text << " is in\n" << source();
+  std::vector<uint16_t> x;
+  for (float value : randomFloats(37))
+    x.push_back(halfOf("bf16", 4 * value));
+  std::vector<float> erf, tanh;
+  for (uint16_t bits : x) {
+    float value = floatOf("bf16", bits), square = floatOf("bf16", halfOf("bf16", value * value));
+    erf.push_back(static_cast<float>((1 + std::erf(double(value))) * square));
+    tanh.push_back(static_cast<float>(1 + std::tanh(double(value))));
+  }
+  auto out = run({1, 1}, {bytesOf(x)});
+  expectNear(valuesOf<float>(out.at(0)), erf, 1e-5f);
+  expectNear(valuesOf<float>(out.at(1)), tanh, 2e-6f);
 }
 
 TEST_F(Pointwise, PropagatesNaN) {
