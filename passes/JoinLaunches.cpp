@@ -7,6 +7,7 @@
 // work.
 //
 //===------------------------------------------------------------------------------------------===//
+#include "passes/LaunchParts.h"
 #include "passes/Passes.h"
 #include "passes/StepOrder.h"
 
@@ -31,9 +32,6 @@ constexpr size_t MaxPointers = 3072;
 /// Bytes: to write so many takes longer than ten launches.
 constexpr int64_t MaxEarly = 64 << 20;
 
-/// Positions in a part are counted by 32 bits.
-constexpr int64_t MaxElements = 1 << 30;
-
 /// Launches at the end of a step that wait for each other: whether gradients are finite, sums of
 /// their squares, scalars such as the rate of learning, updates that read them, the count of
 /// updates.
@@ -42,40 +40,18 @@ constexpr unsigned MaxLevels = 8;
 /// Bytes that may be kept until the end for a kernel there.
 constexpr int64_t MaxKept = 4096;
 
-bool isSmallEnough(Type type) {
-  auto tensor = cast<RankedTensorType>(type);
-  return tensor.hasStaticShape() && tensor.getNumElements() <= MaxElements;
-}
-
 /// Of a value that is small enough.
 int64_t bytesOf(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   return type.getNumElements() * std::max(1u, type.getElementTypeBitWidth() / 8);
 }
 
-bool isOneElement(Type type) {
-  auto tensor = cast<RankedTensorType>(type);
-  return tensor.hasStaticShape() && tensor.getNumElements() == 1;
-}
-
-/// Elementwise with results that all have as many elements, or reductions of all elements; of sizes
-/// that are numbers.
-bool mayBePart(nn::KernelOp kernel) {
-  std::optional<nn::FusionRole> role = nn::parseAnchor(kernel.getAnchor());
-  bool isSum =
-      role == nn::FusionRole::Reduction && llvm::all_of(kernel->getResultTypes(), isOneElement);
-  if (kernel.isUpdate() || (role != nn::FusionRole::Pointwise && !isSum) ||
-      !llvm::all_of(kernel->getOperandTypes(), isSmallEnough) ||
-      !llvm::all_of(kernel->getResultTypes(), isSmallEnough))
-    return false;
-  auto shapeOf = [](Value value) { return cast<RankedTensorType>(value.getType()).getShape(); };
-  ValueRange results = kernel.getResults();
+/// Whether it needs no more than its operands, and writes all of its results.
+bool standsAlone(nn::KernelOp kernel) {
   bool readsSymbols = kernel.getBodyRegion()
                           .walk([](nn::SymbolOp) { return WalkResult::interrupt(); })
                           .wasInterrupted();
-  return !readsSymbols && llvm::all_of(results, [&](Value result) {
-    return shapeOf(result) == shapeOf(results.front());
-  });
+  return mayBePart(kernel) && !kernel.isUpdate() && !readsSymbols;
 }
 
 class Joiner {
@@ -111,7 +87,7 @@ private:
     if (!isNew)
       return known->second;
     std::optional<unsigned> level;
-    if (mayBePart(kernel))
+    if (standsAlone(kernel))
       level = levelBefore(kernel);
     if (level == MaxLevels || (level && keepsTooMuch(kernel, *level)))
       level.reset();
@@ -142,7 +118,7 @@ private:
   /// It waits for nothing, and what it writes is no larger than what it reads, nor so large that it
   /// had better be written when it is needed.
   bool isFirst(nn::KernelOp kernel) {
-    if (!mayBePart(kernel) || !comesFromOutside(kernel))
+    if (!standsAlone(kernel) || !comesFromOutside(kernel))
       return false;
     int64_t written = sizeOf(kernel->getResults());
     return written <= MaxEarly && written <= sizeOf(kernel->getOperands());

@@ -264,6 +264,16 @@ def JoinLaunches : Pass<"nn-join-launches", "::mlir::ModuleOp"> {
   let dependentDialects = ["::nnc::nn::NNDialect"];
 }
 
+def JoinNeighbours : Pass<"nn-join-neighbours", "::mlir::ModuleOp"> {
+  let summary = "Let small elementwise kernels that follow each other run in one launch";
+  let description = [{
+    Elementwise kernels of fixed sizes and few elements with nothing but other names of values between
+    them, none of which waits for another or writes what another reads, are put side by side and get
+    one number as the attribute `nn.launch` (ir/KernelAttrs.h). For cuda.
+  }];
+  let dependentDialects = ["::nnc::nn::NNDialect"];
+}
+
 def VerifyKernels : Pass<"nn-verify-kernels", "::mlir::ModuleOp"> {
   let summary = "Check what code generation relies on";
   let description = [{

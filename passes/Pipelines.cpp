@@ -79,8 +79,10 @@ void buildKernelPipeline(OpPassManager &pm, const PipelineOptions &options) {
 
   // Nothing moves any more: where values live, and what is launched together.
   pm.addPass(createPlaceStates(PlaceStatesOptions{options.target}));
-  if (options.target == Target::Cuda)
+  if (options.target == Target::Cuda) {
     pm.addPass(createJoinLaunches());
+    pm.addPass(createJoinNeighbours());
+  }
   pm.addPass(createVerifyKernels());
 }
 

@@ -42,6 +42,18 @@ void CodeWriter::resume(std::vector<std::string> inner) {
   }
 }
 
+bool nnc::codegen::mentions(const std::string &text, const std::string &name) {
+  auto isPartOfName = [](char c) { return isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  for (size_t at = text.find(name); at != std::string::npos; at = text.find(name, at + 1)) {
+    size_t end = at + name.size();
+    bool isWhole = (at == 0 || !isPartOfName(text[at - 1])) &&
+                   (end == text.size() || !isPartOfName(text[end]));
+    if (isWhole)
+      return true;
+  }
+  return false;
+}
+
 std::string nnc::codegen::withoutComments(const std::string &text) {
   std::istringstream lines(text);
   std::string result;

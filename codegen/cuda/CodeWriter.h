@@ -41,6 +41,9 @@ private:
 /// Marks the lines of CodeWriter::comment.
 inline constexpr const char *CommentMark = "//@ ";
 
+/// Whether the name `name` is in `text`, not as part of another one.
+bool mentions(const std::string &text, const std::string &name);
+
 /// `text` without comment lines.
 std::string withoutComments(const std::string &text);
 

@@ -171,18 +171,9 @@ std::optional<CudaPhase> phaseOf(const KernelBody &body, const Scheduled &schedu
 
 /// Whether the statements read a symbol that lies in memory.
 bool readScalars(const KernelBody &body, const std::string &statements) {
-  auto isPartOfName = [](char c) { return isalnum(static_cast<unsigned char>(c)) || c == '_'; };
-  for (size_t i = 0; i < body.dimNames.size(); ++i) {
-    std::string name = "n" + std::to_string(i);
-    size_t at = body.scalarTypes[i] ? statements.find(name) : std::string::npos;
-    for (; at != std::string::npos; at = statements.find(name, at + 1)) {
-      size_t end = at + name.size();
-      bool isWhole = (at == 0 || !isPartOfName(statements[at - 1])) &&
-                     (end == statements.size() || !isPartOfName(statements[end]));
-      if (isWhole)
-        return true;
-    }
-  }
+  for (size_t i = 0; i < body.dimNames.size(); ++i)
+    if (body.scalarTypes[i] && mentions(statements, "n" + std::to_string(i)))
+      return true;
   return false;
 }
 

@@ -31,13 +31,18 @@ public:
     std::string headers = "#include \"prelude.cuh\"\n#include \"parts.cuh\"\n";
     for (const std::string &header : needed)
       headers += "#include \"" + header + "\"\n";
-    kernel.source = headers + "\n" + functions + table() + signature(symbol) + cases() + "}\n";
+    kernel.source = headers + "\n" + definitions + table() + signature(symbol) + cases() + "}\n";
     kernel.threads = PartThreads;
-    kernel.tactic = fmt::format("{} parts, {} functions", parts.size(), users.size());
+    kernel.tactic = fmt::format("{} parts, {} functions", parts.size(), functions.size());
     return std::move(kernel);
   }
 
 private:
+  struct Function {
+    size_t users; ///< parts
+    bool isSum;
+    std::vector<size_t> symbols; ///< that it reads
+  };
   struct Placed {
     size_t function;
     int64_t blocks, threads; ///< threads that have something to do
@@ -54,10 +59,14 @@ private:
       return parameters.error();
     bool isSum = bool(scheduled->scratch);
     std::string text = *parameters + scheduled->statements;
-    auto [known, isNew] = numbers.try_emplace(withoutComments(text), users.size());
+    std::vector<size_t> symbols;
+    for (size_t i = 0; i < part.dimNames.size(); ++i)
+      if (mentions(scheduled->statements, "n" + std::to_string(i)))
+        symbols.push_back(i);
+    auto [known, isNew] = numbers.try_emplace(withoutComments(text), functions.size());
     if (isNew)
-      addFunction(part, text, isSum);
-    ++users[known->second];
+      addFunction(part, text, {0, isSum, symbols});
+    ++functions[known->second].users;
     needed.insert(scheduled->headers.begin(), scheduled->headers.end());
     IndexMath math(part.op->getContext(), {});
     if (isSum) {
@@ -107,15 +116,17 @@ private:
 
   bool hasSums() const { return numSums > 0; }
 
-  void addFunction(const KernelBody &part, const std::string &text, bool isSum) {
-    functions +=
-        fmt::format("{}{} {}\nNNC_INLINE void part{}(const unsigned blockId, const int "
-                    "count, {}void *const *in, void *const *out) {{\n  using Index = int;\n",
-                    CommentMark, part.name, describeLocation(part.op->getLoc()), users.size(),
-                    isSum ? "const int blocks, unsigned *scratch, unsigned *arrivals, " : "");
-    functions += indented(text) + "}\n\n";
-    users.push_back(0);
-    areSums.push_back(isSum);
+  void addFunction(const KernelBody &part, const std::string &text, Function function) {
+    std::string own =
+        function.isSum ? "const int blocks, unsigned *scratch, unsigned *arrivals, " : "";
+    for (size_t symbol : function.symbols)
+      own += fmt::format("const int n{}, ", symbol);
+    definitions += fmt::format(
+        "{}{} {}\nNNC_INLINE void part{}(const unsigned blockId, const int "
+        "count, {}void *const *in, void *const *out) {{\n  using Index = int;\n",
+        CommentMark, part.name, describeLocation(part.op->getLoc()), functions.size(), own);
+    definitions += indented(text) + "}\n\n";
+    functions.push_back(std::move(function));
   }
 
   /// Names for the addresses, which may be the same for an operand and a result.
@@ -153,7 +164,19 @@ private:
           fmt::format(",\n    {}d{}", type ? "const " + *typeText(type) + " *" : "long long ", i);
     if (hasSums())
       text += ",\n    unsigned *scratch,\n    unsigned *arrivals";
-    return text + ") {\n  letNextStart();\n";
+    return text + ") {\n  letNextStart();\n" + declareSymbols();
+  }
+
+  /// Those that some part reads.
+  std::string declareSymbols() const {
+    std::set<size_t> read;
+    for (const Function &function : functions)
+      read.insert(function.symbols.begin(), function.symbols.end());
+    std::string text;
+    for (size_t symbol : read)
+      text += fmt::format("  const int n{0} = (int){1}d{0};\n", symbol,
+                          parts.front().scalarTypes[symbol] ? "*" : "");
+    return text;
   }
 
   std::string cases() const {
@@ -163,21 +186,24 @@ private:
         "  void *const *in = table.at + part.operands;\n"
         "  void *const *out = table.at + part.results;\n"
         "  switch (part.what) {\n";
-    std::string own =
-        fmt::format("part.blocks, scratch + part.first * {}, arrivals + part.sum, ", words);
-    for (size_t i = 0; i < users.size(); ++i)
+    for (auto [i, function] : llvm::enumerate(functions)) {
+      std::string own;
+      if (function.isSum)
+        own = fmt::format("part.blocks, scratch + part.first * {}, arrivals + part.sum, ", words);
+      for (size_t symbol : function.symbols)
+        own += fmt::format("n{}, ", symbol);
       text += fmt::format(
           "  case {0}: // of {1}\n    return part{0}(blockId, part.count, {2}in, out);\n", i,
-          users[i], areSums[i] ? own : "");
+          function.users, own);
+    }
     return text + "  }\n";
   }
 
   ArrayRef<KernelBody> parts;
   PartsKernel kernel;
-  std::string functions, rows;
-  llvm::StringMap<size_t> numbers;  ///< of functions, by their text
-  std::vector<size_t> users;        ///< parts, by function
-  std::vector<bool> areSums;        ///< by function
+  std::string definitions, rows;
+  llvm::StringMap<size_t> numbers; ///< of functions, by their text
+  std::vector<Function> functions;
   std::vector<Placed> placed;       ///< by part
   std::set<std::string> needed;     ///< headers
   size_t operands = 0, results = 0; ///< of the parts so far

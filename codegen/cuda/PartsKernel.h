@@ -22,10 +22,10 @@ struct PartsKernel {
   int64_t scratch = 0;  ///< numbers of memory of its own, see CudaKernel::scratch; 0: none
 };
 
-/// The kernel `symbol` of all `parts`, which nn-join-launches has put together: without symbols,
-/// and each elementwise, with results of one size, or with results of one element each. Its first
-/// parameter is a table of addresses, all operands, then all results; then come the symbols. Fails
-/// with a sentence for people where one of the parts cannot be written.
+/// The kernel `symbol` of all `parts`, which nn-join-launches or nn-join-neighbours has put
+/// together: each elementwise, with results of one size, or an update, or with results of one
+/// element each. Its first parameter is a table of addresses, all operands, then all results; then
+/// come the symbols. Fails with a sentence for people where one of the parts cannot be written.
 Result<PartsKernel> emitParts(llvm::ArrayRef<KernelBody> parts, const std::string &symbol);
 
 } // namespace nnc::codegen

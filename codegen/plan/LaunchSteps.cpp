@@ -32,12 +32,13 @@ void StepBuilder::addLaunch(nn::KernelOp kernel) {
     return draft.fail(fmt::format("kernel `{}` has no code", kernel.getKernelName().str()));
   const LaunchInfo &info = found->second;
   SmallVector<nn::KernelOp> parts = partsOf(kernel);
-  if (kernel.isUpdate())
-    placeUpdate(kernel);
+  for (nn::KernelOp part : parts)
+    if (part.isUpdate())
+      placeUpdate(part);
   format::LaunchT launch;
   addLaunchBuffers(launch, parts);
   launch.kernel = info.kernel;
-  launch.update = kernel.isUpdate();
+  launch.update = llvm::any_of(parts, [](nn::KernelOp part) { return part.isUpdate(); });
   launch.table = info.hasTable;
   launch.grid = draft.pool.addAll(info.grid.getResults());
   launch.block.assign(info.block.begin(), info.block.end());
@@ -67,10 +68,10 @@ void StepBuilder::placeUpdate(nn::KernelOp kernel) {
 
 void StepBuilder::addLaunchBuffers(format::LaunchT &launch, ArrayRef<nn::KernelOp> parts) {
   for (nn::KernelOp part : parts)
-    for (Value operand : part->getOperands())
-      launch.buffers.push_back(places.use(operand));
-  if (nn::KernelOp first = parts.front(); first.isUpdate())
-    launch.buffers.front() = places.use(first.getResult(0));
+    for (OpOperand &operand : part->getOpOperands()) {
+      bool isUpdated = part.isUpdate() && operand.getOperandNumber() == 0;
+      launch.buffers.push_back(places.use(isUpdated ? part.getResult(0) : operand.get()));
+    }
   for (nn::KernelOp part : parts)
     for (OpResult result : part->getResults())
       launch.buffers.push_back(places.defineResult(result, part.getKernelName()));

@@ -181,11 +181,26 @@ private:
       text += fmt::format(" scratch %{}", launch.scratch);
     if (model.kernels[launch.kernel]->early)
       text += " early";
-    if (launch.update)
-      text += " updates " + place(*entry.buffers[launch.buffers.front()]) + " in place";
+    std::vector<std::string> updated;
+    for (uint32_t buffer : updatedBy(launch))
+      updated.push_back(place(*entry.buffers[buffer]));
+    if (!updated.empty())
+      text += fmt::format(" updates {} in place", fmt::join(updated, ", "));
     if (full)
       text += fmt::format(" buffers (%{})", fmt::join(launch.buffers, ", %"));
     return text;
+  }
+
+  /// What a launch updates: of several kernels at once all that is both read and written.
+  static std::vector<uint32_t> updatedBy(const LaunchT &launch) {
+    if (!launch.update || !launch.table || !launch.work)
+      return std::vector<uint32_t>(launch.buffers.begin(), launch.buffers.begin() + launch.update);
+    auto results = launch.buffers.begin() + static_cast<ptrdiff_t>(launch.work->reads.size());
+    std::vector<uint32_t> updated;
+    std::copy_if(results, launch.buffers.end(), std::back_inserter(updated), [&](uint32_t buffer) {
+      return std::find(launch.buffers.begin(), results, buffer) != results;
+    });
+    return updated;
   }
 
   std::string gemmText(const GemmT &gemm) {

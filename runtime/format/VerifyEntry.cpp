@@ -244,9 +244,10 @@ private:
       NNC_TRY(requireBuffer(buffer));
     NNC_TRY(require(!launch.grid.empty() && launch.grid.size() <= (cuda ? 3 : 1),
                     "the plan has a malformed grid"));
-    NNC_TRY(require(!launch.update || (launch.buffers.size() >= 2 &&
-                                       launch.buffers.front() == launch.buffers.back()),
-                    "the plan has an update of nothing"));
+    NNC_TRY(
+        require(!launch.update || launch.table ||
+                    (launch.buffers.size() >= 2 && launch.buffers.front() == launch.buffers.back()),
+                "the plan has an update of nothing"));
     for (uint32_t expr : launch.grid)
       NNC_TRY(requireSize(expr));
     for (const std::unique_ptr<CopyMapT> &map : launch.maps)

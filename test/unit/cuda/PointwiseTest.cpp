@@ -111,7 +111,7 @@ TEST_F(Pointwise, CombinesFunctions) {
     %r:2 = nn.kernel "gelu" (%x : tensor<37xbf16>) -> (tensor<37xf32>, tensor<37xf32>)
         attributes {anchor = "pointwise"} {
     ^bb0(%a: tensor<37xbf16>):
-      %one = nn.constant dense<1.0> : tensor<37xf32>
+      %one = nn.full 1.000000e+00 : f32 -> tensor<37xf32>
       %0 = nn.cast %a : tensor<37xbf16> -> tensor<37xf32>
       %1 = nn.mul %0, %0 : tensor<37xf32>
       %2 = nn.cast %1 : tensor<37xf32> -> tensor<37xbf16>
