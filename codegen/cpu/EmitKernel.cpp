@@ -131,8 +131,8 @@ AffineExpr KernelEmitter::emitResult(Value result, View dest, Poly block, Affine
   Poly begin = math.evaluate(loc, first, {}, symbols), own = block - begin;
   if (!isOnly)
     enterWhenInside(loc, own, math.evaluate(loc, count, {}, symbols));
-  Box box;
-  for (size_t axis = shape.size(); axis-- > 0;) {
+  Box box(shape.size());
+  for (unsigned axis : orderOfBlocks(result)) {
     const Poly &size = shape[axis], &parts = counts[axis];
     int64_t part = tile[axis];
     Poly rest = math.floorDiv(loc, own, parts);
@@ -141,7 +141,7 @@ AffineExpr KernelEmitter::emitResult(Value result, View dest, Poly block, Affine
     std::optional<int64_t> whole = size.constant();
     bool divides = part == 1 || (whole && *whole % part == 0);
     Poly here = divides ? Poly(part) : math.minimum(loc, part, size - start);
-    box.insert(box.begin(), {start, here, part});
+    box[axis] = {start, here, part};
   }
   emitInto(result, box, dest);
   return count;

@@ -34,7 +34,9 @@ private:
   Values computeOnce(mlir::ValueRange carried);
   Values initialValues();
   void storeAll(mlir::ValueRange values);
-  mlir::Value joinLanes(mlir::Operation *combiner, mlir::Value vector);
+  mlir::Value joinHalves(mlir::Operation *combiner, mlir::Value a, mlir::Value b, int64_t run);
+  mlir::Value joinLanes(mlir::Operation *combiner, Values vectors);
+  Values joinAll(mlir::ValueRange starts, mlir::ValueRange sums);
   mlir::Value join(mlir::Operation *combiner, mlir::Value a, mlir::Value b);
   mlir::Value neutralVector(const Nest::Output &output);
 

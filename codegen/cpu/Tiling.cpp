@@ -341,3 +341,27 @@ SmallVector<int64_t> codegen::chooseTile(Value root, ArrayRef<int64_t> sizes) {
   return llvm::map_to_vector(TileSearch(root, sizes).run(),
                              [](double size) { return int64_t(std::max(size, 1.0)); });
 }
+
+/// Whether `op` multiplies two operands of which each element has one place, unlike in a window.
+static bool isProduct(Operation &op) {
+  auto linalg = dyn_cast<linalg::LinalgOp>(op);
+  return linalg && linalg.getNumReductionLoops() > 0 && linalg.getNumDpsInputs() == 2 &&
+         llvm::all_of(linalg.getDpsInputOperands(), [&](OpOperand *operand) {
+           return linalg.getMatchingIndexingMap(operand).isProjectedPermutation();
+         });
+}
+
+SmallVector<unsigned> codegen::orderOfBlocks(Value root) {
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(root.getType()).getShape();
+  SmallVector<unsigned> order =
+      llvm::to_vector(llvm::reverse(llvm::seq<unsigned>(0, shape.size())));
+  Operation *op = root.getDefiningOp();
+  if (shape.size() < 2 || !op || llvm::none_of(*op->getBlock(), isProduct))
+    return order;
+  auto size = [&](unsigned axis) {
+    return ShapedType::isDynamic(shape[axis]) ? unknownSize : shape[axis];
+  };
+  if (size(order[0]) > size(order[1])) // more columns than rows: the weight is larger
+    std::swap(order[0], order[1]);
+  return order;
+}

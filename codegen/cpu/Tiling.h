@@ -20,6 +20,9 @@ namespace nnc::codegen {
 /// The size of a block along every axis of `root`, a tensor of a kernel's body. `sizes` are those
 /// of the axes, -1 where only the dimensions of the entry know. Deterministic.
 llvm::SmallVector<int64_t> chooseTile(mlir::Value root, llvm::ArrayRef<int64_t> sizes);
+/// The axes along which blocks are counted, fastest first: what one block has read of the larger
+/// operand of a product is in the cache for the next.
+llvm::SmallVector<unsigned> orderOfBlocks(mlir::Value root);
 
 } // namespace nnc::codegen
 

@@ -66,6 +66,20 @@ TEST(CpuProducts, ProductsOfDynamicSize) {
              {{1, 1}, {2, 5}, {3, 40}, {1, 131}});
 }
 
+/// Blocks go along the axis on which the larger operand does not depend.
+TEST(CpuProducts, OrderOfBlocks) {
+  auto orderOf = [](const std::string &text) {
+    Model model = makeModel(text);
+    return codegen::orderOfBlocks(model.kernels[0].getBody()->getTerminator()->getOperand(0));
+  };
+  EXPECT_EQ(orderOf(product(64, 70, 512, false, true)), (llvm::SmallVector<unsigned>{0, 1}));
+  EXPECT_EQ(orderOf(product(512, 70, 64, false, true)), (llvm::SmallVector<unsigned>{1, 0}));
+  EXPECT_EQ(orderOf(convolution({8, 7, 24, 3, 1, 1, 1, 1})),
+            (llvm::SmallVector<unsigned>{3, 2, 1, 0}));
+  for (auto [m, n] : {std::pair{150, 600}, {600, 150}})
+    checkModel(product(m, 300, n, false, true));
+}
+
 TEST(CpuProducts, Convolutions) {
   for (const Convolution &c : {Convolution{1, 28, 6, 5, 1, 2, 1, 1},
                                {6, 14, 16, 5, 1, 0, 1, 1},
