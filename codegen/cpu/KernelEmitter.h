@@ -89,6 +89,7 @@ struct Nest {
   llvm::SmallVector<Output> outputs;
   bool accumulate = false;   ///< start from what is in the views instead of the initial values
   bool readsOutputs = false; ///< the body uses the initial values although nothing is reduced
+  bool isPlainSum = false;   ///< all outputs are sums of floats, one for each element of an operand
   /// The new values of the outputs, from the coordinates and the present values.
   std::function<llvm::SmallVector<Element>(llvm::ArrayRef<Coord> dims,
                                            llvm::ArrayRef<Element> outputs)>

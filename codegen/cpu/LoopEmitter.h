@@ -31,6 +31,9 @@ private:
   void emitReduction();
   Values emitSums(llvm::ArrayRef<unsigned> order, Values carried);
   Values emitVectorSums(const LoopDim &loop, Values carried);
+  Values zerosLike(mlir::ValueRange sums);
+  Values addEach(mlir::ValueRange before, Values sums);
+  int chooseBlockedLoop(llvm::ArrayRef<unsigned> order) const;
   Values computeOnce(mlir::ValueRange carried);
   Values initialValues();
   void storeAll(mlir::ValueRange values);
@@ -42,6 +45,8 @@ private:
 
   void forEach(Poly from, Poly to, int64_t step, Body body);
   Values forEachCarrying(Poly from, Poly to, int64_t step, Values carried, CarryingBody body);
+  Values forEachSumming(bool inBlocks, Poly from, Poly to, int64_t step, Values carried,
+                        CarryingBody body);
   Poly roundDown(const Poly &size, int64_t step);
   mlir::Value maskOf(int64_t count, const Poly &live);
   bool canMask() const;
@@ -59,6 +64,7 @@ private:
   llvm::SmallVector<llvm::SmallVector<Coord>> copies;
   bool hasReduction;
   bool sumsHaveRest = false; ///< lanes of a sum without masks leave a rest for a scalar sum
+  int blockedLoop = -1;      ///< the loop whose iterations are summed in blocks, or -1
 };
 
 } // namespace nnc::codegen

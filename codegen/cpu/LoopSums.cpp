@@ -15,6 +15,9 @@
 using namespace mlir;
 using namespace nnc::codegen;
 
+/// Iterations whose elements are summed by themselves; a sum in blocks has two of them at least.
+static constexpr int64_t SumBlock = 32;
+
 /// One value per copy and output.
 LoopEmitter::Values LoopEmitter::initialValues() {
   Values values;
@@ -115,11 +118,59 @@ Value LoopEmitter::neutralVector(const Nest::Output &output) {
   return builder.create<arith::ConstantOp>(loc, DenseElementsAttr::get(type, Attribute(*neutral)));
 }
 
+LoopEmitter::Values LoopEmitter::zerosLike(ValueRange sums) {
+  Values zeros;
+  for (Value value : sums) {
+    TypedAttr zero = builder.getFloatAttr(getElementTypeOrSelf(value), -0.0);
+    if (auto type = dyn_cast<VectorType>(value.getType()))
+      zero = DenseElementsAttr::get(type, Attribute(zero));
+    zeros.push_back(builder.create<arith::ConstantOp>(loc, zero));
+  }
+  return zeros;
+}
+
+LoopEmitter::Values LoopEmitter::addEach(ValueRange before, Values sums) {
+  for (auto [i, sum] : llvm::enumerate(sums))
+    sum = join(nest.outputs[i % nest.outputs.size()].combiner, before[i], sum);
+  return sums;
+}
+
+/// As forEachCarrying. In blocks, some iterations at a time are summed by themselves, so that a
+/// long sum does not round once for each of its elements at its own magnitude.
+LoopEmitter::Values LoopEmitter::forEachSumming(bool inBlocks, Poly from, Poly to, int64_t step,
+                                                Values carried, CarryingBody body) {
+  if (!inBlocks)
+    return forEachCarrying(from, to, step, carried, body);
+  const int64_t block = SumBlock * step;
+  Poly whole = from + roundDown(to - from, block);
+  carried = forEachCarrying(from, whole, block, carried, [&](Poly start, ValueRange before) {
+    return addEach(before, forEachCarrying(start, start + block, step, zerosLike(before), body));
+  });
+  return forEachCarrying(whole, to, step, carried, body);
+}
+
+/// The innermost one that is long enough; one of them, for its body is written twice.
+int LoopEmitter::chooseBlockedLoop(ArrayRef<unsigned> order) const {
+  auto isLong = [&](int number, int64_t step) {
+    std::optional<int64_t> size = planned.loops[number].size.constant();
+    return !size || *size >= 2 * SumBlock * step;
+  };
+  if (!nest.isPlainSum)
+    return -1;
+  if (planned.isVectorReduction() && isLong(planned.vectorLoop, planned.lanes))
+    return planned.vectorLoop;
+  for (unsigned number : llvm::reverse(order))
+    if (isLong(number, 1))
+      return number;
+  return -1;
+}
+
 void LoopEmitter::emitReduction() {
   SmallVector<unsigned> order;
   for (auto [i, loop] : llvm::enumerate(planned.loops))
     if (loop.reduction && int(i) != planned.vectorLoop)
       order.push_back(i);
+  blockedLoop = chooseBlockedLoop(order);
   Values initial = initialValues();
   if (!planned.isVectorReduction())
     return storeAll(emitSums(order, initial));
@@ -141,7 +192,8 @@ LoopEmitter::Values LoopEmitter::emitSums(ArrayRef<unsigned> order, Values carri
     return planned.isVectorReduction() ? emitVectorSums(planned.loops[planned.vectorLoop], carried)
                                        : computeOnce(carried);
   const LoopDim &loop = planned.loops[order.front()];
-  return forEachCarrying(0, loop.size, 1, carried, [&](Poly counter, ValueRange present) {
+  bool inBlocks = int(order.front()) == blockedLoop;
+  return forEachSumming(inBlocks, 0, loop.size, 1, carried, [&](Poly counter, ValueRange present) {
     for (SmallVector<Coord> &dims : copies)
       dims[loop.dim] = {nest.ranges[loop.dim].offset + counter, {}};
     return emitSums(order.drop_front(), Values(present));
@@ -167,8 +219,9 @@ LoopEmitter::Values LoopEmitter::emitVectorSums(const LoopDim &loop, Values carr
     all.append(scalars.begin(), scalars.end());
     return all;
   };
-  carried =
-      forEachCarrying(0, whole, planned.lanes, carried, [&](Poly counter, ValueRange present) {
+  bool inBlocks = planned.vectorLoop == blockedLoop;
+  carried = forEachSumming(
+      inBlocks, 0, whole, planned.lanes, carried, [&](Poly counter, ValueRange present) {
         Values next = step(counter, {planned.lanes, {}, {}}, present.take_front(number));
         return both(next, present.drop_front(number));
       });

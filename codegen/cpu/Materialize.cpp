@@ -202,6 +202,17 @@ void KernelEmitter::emitInsert(tensor::InsertSliceOp op, const Box &box, const V
   emitInto(op.getSource(), shifted(inside, start), shifted(dest, start));
 }
 
+/// Products are none: they read elements more than once.
+static bool isPlainSum(linalg::LinalgOp op, const Nest &nest) {
+  auto readsEachOnce = [&](OpOperand *input) {
+    return op.getMatchingIndexingMap(input).isPermutation();
+  };
+  return llvm::any_of(op.getDpsInputOperands(), readsEachOnce) &&
+         llvm::all_of(nest.outputs, [](const Nest::Output &output) {
+           return isa_and_nonnull<arith::AddFOp>(output.combiner);
+         });
+}
+
 void KernelEmitter::emitLinalg(linalg::LinalgOp op, unsigned result, const Box &box,
                                const View &dest) {
   if (std::optional<nn::WinogradForm> form = nn::matchWinograd(op))
@@ -229,6 +240,7 @@ void KernelEmitter::emitLinalg(linalg::LinalgOp op, unsigned result, const Box &
     nest.outputs.push_back({view, outMap, element, init, findCombiner(op, number)});
     nest.readsOutputs |= op.payloadUsesValueFromOperand(op.getDpsInitOperand(number));
   }
+  nest.isPlainSum = isPlainSum(op, nest);
   Packs packs;
   nest.compute = [&, op](ArrayRef<Coord> dims, ArrayRef<Element> outputs) mutable {
     return evaluateBody(op, dims, [&](unsigned number) -> Element {

@@ -317,6 +317,41 @@ TEST(CpuKernels, BlocksOfLargeResultsKeepTheirSums) {
   EXPECT_LE(int64_t(32) * 256 * 56 * 56 * 4 / blocks.getValue(), 128 * 1024);
 }
 
+/// Ones behind a number of which 1 is less than half a unit in the last place: what is left of them
+/// shows that blocks of a long sum are summed by themselves, along rows and down columns.
+TEST(CpuKernels, LongSumsAreSumsOfBlocks) {
+  constexpr int64_t Length = 65536, Columns = 16, Large = 1 << 24;
+  Model model = makeModel(R"(
+    func.func @f(%x: tensor<2x65536xf32>, %y: tensor<65536x16xf32>, %z: tensor<?x16xf32, affine_map<()[s0] -> (s0, 16)>>)
+        -> (tensor<2xf32>, tensor<16xf32>, tensor<16xf32>)
+        attributes {nn.entry, nn.dims = ["B"], nn.ranges = [array<i64: 1, 65536>]} {
+      %0 = nn.reduce sum %x {axes = array<i64: 1>} : tensor<2x65536xf32> -> tensor<2xf32>
+      %1 = nn.reduce sum %y {axes = array<i64: 0>} : tensor<65536x16xf32> -> tensor<16xf32>
+      %2 = nn.reduce sum %z {axes = array<i64: 0>} : tensor<?x16xf32, affine_map<()[s0] -> (s0, 16)>> -> tensor<16xf32>
+      return %0, %1, %2 : tensor<2xf32>, tensor<16xf32>, tensor<16xf32>
+    })");
+  ASSERT_EQ(model.kernels.size(), 3U);
+  Result<codegen::CpuObject> object = codegen::compileForCpu(model.kernels, {});
+  ASSERT_TRUE(object) << object.error().message;
+  Result<rt::LoadedObject> loaded = rt::LoadedObject::load(std::as_bytes(std::span(object->elf)));
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  // Every lane of a row begins with a large number, however many lanes there are.
+  constexpr int64_t Lanes = 64;
+  Array x{{2, Length}, std::vector<double>(2 * Length, 1)};
+  for (int64_t i = 0; i < 2 * Lanes; ++i)
+    x.data[i / Lanes * Length + i % Lanes] = Large;
+  Array y{{Length, Columns}, std::vector<double>(Length * Columns, 1)};
+  std::fill_n(y.data.begin(), Columns, Large);
+  double rows = double(Large) * Lanes + Length - Lanes, columns = double(Large) + Length - 1;
+  for (size_t number : {0, 1, 2}) {
+    double wanted = number == 0 ? rows : columns, within = number == 0 ? 64 * Lanes : 64;
+    std::vector<Array> sums =
+        runKernel(model.kernels[number], *object, number, *loaded, {number == 0 ? x : y}, {Length});
+    for (double sum : sums[0].data)
+      EXPECT_NEAR(sum, wanted, within) << "kernel " << number;
+  }
+}
+
 TEST(CpuKernels, SameBytesEveryTime) {
   std::string text = convolution({3, 17, 5, 3, 2, 1, 1, 1});
   Model first = makeModel(text), second = makeModel(text);
