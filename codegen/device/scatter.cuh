@@ -2,6 +2,37 @@
 // result, reads all ids in order, and adds the values of those that name its rows. So every sum has
 // one order; reading the ids once per block, from L2, costs little beside the values.
 
+/// Adds values[sources[i] * columns] to result[targets[i] * columns] for each i, in that order. A
+/// row that is named again and again, as padding is, is written once for all of that, and values
+/// are on their way before they are wanted.
+template <class Index, class T>
+NNC_INLINE void addFound(const int *sources, const int *targets, int found, Index columns,
+                         const T *values, float *result) {
+  constexpr int Ahead = 8;
+  int held = -1;
+  float sum = 0.0f;
+  for (int i = 0; i < found; i += Ahead) {
+    float next[Ahead];
+    NNC_UNROLL
+    for (int k = 0; k < Ahead; ++k)
+      next[k] = i + k < found ? (float)values[sources[i + k] * columns] : 0.0f;
+    NNC_UNROLL
+    for (int k = 0; k < Ahead; ++k) {
+      if (i + k >= found)
+        break;
+      if (const int target = targets[i + k]; target != held) {
+        if (held >= 0)
+          result[held * columns] = sum;
+        held = target;
+        sum = result[held * columns];
+      }
+      sum += next[k];
+    }
+  }
+  if (held >= 0)
+    result[held * columns] = sum;
+}
+
 /// Rows `block * Rows ..` of a result of `places` rows of `columns` numbers, from `count` values.
 /// All of the block's `Threads` threads call.
 template <int Threads, int Rows, class Index, class Id, class T>
@@ -42,11 +73,8 @@ NNC_INLINE void scatterAdd(Index block, Index places, Index count, Index columns
       targets[place - 1] = (int)(row - first);
     }
     barrier();
-    for (int i = 0; i < found; ++i) {
-      const T *const from = values + (start + sources[i]) * columns;
-      float *const to = result + (first + targets[i]) * columns;
-      for (Index column = thread; column < columns; column += Threads)
-        to[column] += (float)from[column];
-    }
+    for (Index column = thread; column < columns; column += Threads)
+      addFound(sources, targets, found, columns, values + start * columns + column,
+               result + first * columns + column);
   }
 }
