@@ -182,8 +182,6 @@ FailureOr<RankedTensorType> WinogradConv2dOp::inferResultType() {
       return failure();
     dims[2 + side] = *windows;
   }
-  if (!getConstant(dims[2])) // (C4)
-    return emitOpError() << "expected a height that is known, found " << toString(dims[2]);
   return getTensorType(dims, input.getElementType());
 }
 

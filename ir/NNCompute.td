@@ -173,7 +173,7 @@ def NN_WinogradConv2dOp : NN_InferredOp<"winograd_conv2d", "Convolution"> {
     2. (C2) `tile` is 2, 3 or 4; `padding` has 4 entries, none negative.
     3. (C3) the weight has `tile + 2` products, the input's channels and 3 columns.
     4. (C4) height and width of the result are those of the padded input less 2, not provably below
-       1; the height is known.
+       1.
 
     ```mlir
     %y = nn.winograd_conv2d %x, %u {tile = 4 : i64, padding = array<i64: 1, 1, 1, 1>}

@@ -7,6 +7,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
+#include <utility>
+
 using namespace mlir;
 
 namespace nnc::nn {
@@ -81,27 +83,29 @@ static Value makeConstant(Lowering &lowering, const Matrix &matrix) {
 }
 
 /// The image with zeros around, as high as whole tiles need it.
-static Value padToTiles(Lowering &lowering, WinogradConv2dOp op, int64_t tiles, Value input) {
+static Value padToTiles(Lowering &lowering, WinogradConv2dOp op, AffineExpr tiles, Value input) {
   ArrayRef<int64_t> padding = op.getPadding();
   SmallVector<AffineExpr> dims = getDims(op.getInput().getType());
-  int64_t rows = tiles * static_cast<int64_t>(op.getTile()) + 2;
-  SmallVector<int64_t> low = {0, 0, padding[0], padding[2]};
-  SmallVector<int64_t> high = {0, 0, rows - *getConstant(dims[2]) - padding[0], padding[3]};
-  dims[2] = lowering.builder.getAffineConstantExpr(rows);
+  AffineExpr rows = tiles * static_cast<int64_t>(op.getTile()) + 2;
+  OpFoldResult below = materializeDim(lowering.builder, lowering.loc, rows - dims[2] - padding[0]);
+  dims[2] = rows;
   dims[3] = dims[3] + padding[2] + padding[3];
   Type element = op.getType().getElementType();
-  return lowering.pad(getTensorType(dims, element), input, low, high, getScalarAttr(element, 0.0));
+  auto number = [&](int64_t size) { return OpFoldResult(lowering.builder.getIndexAttr(size)); };
+  return lowering.builder.create<tensor::PadOp>(
+      lowering.loc, stripDims(getTensorType(dims, element)), input,
+      ArrayRef{number(0), number(0), number(padding[0]), number(padding[2])},
+      ArrayRef{number(0), number(0), below, number(padding[3])}, lowering.constant(element, 0.0));
 }
 
 Lowered WinogradConv2dOp::lowerToLinalg(OpBuilder &builder, ValueRange operands) {
   Lowering lowering(builder, getLoc());
   auto tile = static_cast<int64_t>(getTile());
   SmallVector<AffineExpr> dims = getDims(getType());
-  int64_t rows = *getConstant(dims[2]), tiles = llvm::divideCeil(rows, tile);
+  AffineExpr tiles = dims[2].ceilDiv(tile);
   auto constant = [&](int64_t value) { return builder.getAffineConstantExpr(value); };
   Type element = getType().getElementType();
-  RankedTensorType cut =
-      getTensorType({dims[0], dims[1], constant(tiles), constant(tile), dims[3]}, element);
+  RankedTensorType cut = getTensorType({dims[0], dims[1], tiles, constant(tile), dims[3]}, element);
   WinogradMatrices matrices = getWinogradMatrices(tile);
   SmallVector<bool> parallel(winograd::NumLoops, true);
   std::fill(parallel.begin() + winograd::Product, parallel.end(), false);
@@ -115,10 +119,10 @@ Lowered WinogradConv2dOp::lowerToLinalg(OpBuilder &builder, ValueRange operands)
         Value product = b.create<arith::MulFOp>(loc, read, v[1]);
         return b.create<arith::AddFOp>(loc, b.create<arith::MulFOp>(loc, product, v[2]), v[4]);
       });
-  dims[2] = constant(tiles * tile);
+  AffineExpr rows = std::exchange(dims[2], tiles * tile);
   RankedTensorType whole = getTensorType(dims, element);
   Value result = lowering.reshape(cut, whole, sums);
-  if (tiles * tile == rows)
+  if (areEqual(dims[2], rows))
     return SmallVector<Value>{result};
   auto sizes = llvm::map_to_vector(
       getDims(getType()), [&](AffineExpr dim) { return materializeDim(builder, getLoc(), dim); });

@@ -28,6 +28,8 @@ namespace {
 constexpr int64_t LeastChannels = 16;
 constexpr int64_t LeastColumns = 8;
 constexpr int64_t LeastPixels = 64; ///< of the result, per read of the weights
+/// Of a window, where the image's size is not known: those of more channels are for small images.
+constexpr int64_t MostProducts = 256 * 256;
 
 bool isWanted(nn::Conv2dOp conv, const WeightValues &weights) {
   auto isOne = [](int64_t number) { return number == 1; };
@@ -40,14 +42,15 @@ bool isWanted(nn::Conv2dOp conv, const WeightValues &weights) {
       window.getDimSize(0) < LeastChannels || window.getDimSize(1) < LeastChannels)
     return false;
   int64_t rows = result.getDimSize(2), columns = result.getDimSize(3);
-  if (ShapedType::isDynamic(rows) || rows < 2)
-    return false;
-  return ShapedType::isDynamic(columns) ||
-         (columns >= LeastColumns && rows * columns >= LeastPixels);
+  if (ShapedType::isDynamic(rows) || ShapedType::isDynamic(columns))
+    return window.getDimSize(0) * window.getDimSize(1) <= MostProducts;
+  return rows > 1 && columns >= LeastColumns && rows * columns >= LeastPixels;
 }
 
 /// Rows of a tile for the fewest products; the smaller of equals, which rounds less.
 int64_t chooseTile(int64_t rows) {
+  if (ShapedType::isDynamic(rows))
+    return 4;
   int64_t best = 2;
   auto products = [&](int64_t tile) { return llvm::divideCeil(rows, tile) * (tile + 2); };
   for (int64_t tile : {3, 4})

@@ -182,9 +182,11 @@ void LoopEmitter::emitVectors(const LoopDim &loop, llvm::function_ref<void()> bo
     }
     return;
   }
+  // Register by register, for there may be few.
+  int64_t lanes = std::min(count, planned.registerLanes);
   if (canMask())
-    return forEach(whole, loop.size, count, [&](Poly counter) {
-      piece(counter, {count, maskOf(count, loop.size - counter), {}});
+    return forEach(whole, loop.size, lanes, [&](Poly counter) {
+      piece(counter, {lanes, maskOf(lanes, loop.size - counter), {}});
     });
   forEach(whole, loop.size, 1, [&](Poly counter) { piece(counter, {}); });
 }

@@ -250,11 +250,12 @@ void Planner::unrollAround(unsigned vectorLoop) {
     return;
   int64_t registers = features.vectorRegisters >= 32 ? 24 : 12;
   if (plan.isVectorReduction()) {
+    // The longer loop inside: what the shorter one reads stays in the cache.
     bool isTwice = candidates.size() > 1;
     plan.lanes = std::min(plan.lanes, plan.registerLanes);
-    unroll(candidates[0], isTwice ? 4 : 8);
     if (isTwice)
       unroll(candidates[1], features.vectorRegisters >= 32 ? 4 : 2);
+    unroll(candidates[0], isTwice ? 4 : 8);
     return;
   }
   plan.lanes = std::min(plan.lanes, 2 * plan.registerLanes);

@@ -33,20 +33,25 @@ func.func @tiles(%x: tensor<?x64x14x14xf32, #x>) -> tensor<?x32x14x14xf32, #y> a
 
 // -----
 
+#z = affine_map<()[s0] -> (1, 16, s0, 8)>
+
 nn.global @w : tensor<16x16x3x3xf32> {kind = "param"}
 
-// Nine rows are three tiles of three; two rows are one of two.
+// Nine rows are three tiles of three; two rows are one of two; rows that only the call knows are in tiles of four.
 // CHECK-LABEL: func.func @rows
 // CHECK: nn.winograd_conv2d {{.*}}tile = 3
 // CHECK: nn.winograd_conv2d {{.*}}tile = 2
-func.func @rows(%x: tensor<1x16x9x32xf32>, %y: tensor<1x16x4x34xf32>) -> (tensor<1x16x9x32xf32>, tensor<1x16x2x32xf32>)
-    attributes {nn.entry, nn.dims = []} {
+// CHECK: nn.winograd_conv2d {{.*}}tile = 4
+func.func @rows(%x: tensor<1x16x9x32xf32>, %y: tensor<1x16x4x34xf32>, %z: tensor<1x16x?x8xf32, #z>)
+    -> (tensor<1x16x9x32xf32>, tensor<1x16x2x32xf32>, tensor<1x16x?x8xf32, #z>) attributes {nn.entry, nn.dims = ["H"]} {
   %w = nn.get @w : tensor<16x16x3x3xf32>
   %0 = nn.conv2d %x, %w {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
       : tensor<1x16x9x32xf32>, tensor<16x16x3x3xf32> -> tensor<1x16x9x32xf32>
   %1 = nn.conv2d %y, %w {strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, dilation = array<i64: 1, 1>}
       : tensor<1x16x4x34xf32>, tensor<16x16x3x3xf32> -> tensor<1x16x2x32xf32>
-  return %0, %1 : tensor<1x16x9x32xf32>, tensor<1x16x2x32xf32>
+  %2 = nn.conv2d %z, %w {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
+      : tensor<1x16x?x8xf32, #z>, tensor<16x16x3x3xf32> -> tensor<1x16x?x8xf32, #z>
+  return %0, %1, %2 : tensor<1x16x9x32xf32>, tensor<1x16x2x32xf32>, tensor<1x16x?x8xf32, #z>
 }
 
 // -----
@@ -56,18 +61,20 @@ nn.global @s : tensor<16x16x3x3xf32> {kind = "state"}
 nn.global @h : tensor<16x16x3x3xbf16> {kind = "param"}
 nn.global @few : tensor<16x3x3x3xf32> {kind = "param"}
 nn.global @five : tensor<16x16x5x5xf32> {kind = "param"}
+nn.global @many : tensor<256x512x3x3xf32> {kind = "param"}
 nn.global @groups : tensor<16x1x3x3xf32> {kind = "param"}
 
-#x = affine_map<()[s0] -> (1, 16, s0, 16)>
+#x = affine_map<()[s0] -> (1, 512, s0, 16)>
+#y = affine_map<()[s0] -> (1, 256, s0, 16)>
 
-// Strides, dilation, groups, other windows, 16 bits, few channels, small images, heights that only the call knows, and weights that change.
+// Strides, dilation, groups, other windows, 16 bits, few channels, small images, many channels of an image that only the call knows, and weights that change.
 // CHECK-LABEL: func.func @others
 // CHECK-NOT: nn.winograd_conv2d
 // CHECK: return
 func.func @others(%x: tensor<1x16x16x16xf32>, %b: tensor<1x16x16x16xbf16>, %image: tensor<1x3x16x16xf32>,
-                  %small: tensor<1x16x7x7xf32>, %high: tensor<1x16x?x16xf32, #x>)
+                  %small: tensor<1x16x7x7xf32>, %high: tensor<1x512x?x16xf32, #x>)
     -> (tensor<1x16x8x8xf32>, tensor<1x16x12x12xf32>, tensor<1x16x14x14xf32>, tensor<1x16x12x12xf32>, tensor<1x16x14x14xbf16>,
-        tensor<1x16x14x14xf32>, tensor<1x16x7x7xf32>, tensor<1x16x?x16xf32, #x>, tensor<1x16x14x14xf32>)
+        tensor<1x16x14x14xf32>, tensor<1x16x7x7xf32>, tensor<1x256x?x16xf32, #y>, tensor<1x16x14x14xf32>)
     attributes {nn.entry, nn.dims = ["H"]} {
   %w = nn.get @w : tensor<16x16x3x3xf32>
   %s = nn.get @s : tensor<16x16x3x3xf32>
@@ -89,10 +96,11 @@ func.func @others(%x: tensor<1x16x16x16xf32>, %b: tensor<1x16x16x16xbf16>, %imag
       : tensor<1x3x16x16xf32>, tensor<16x3x3x3xf32> -> tensor<1x16x14x14xf32>
   %6 = nn.conv2d %small, %w {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
       : tensor<1x16x7x7xf32>, tensor<16x16x3x3xf32> -> tensor<1x16x7x7xf32>
-  %7 = nn.conv2d %high, %w {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
-      : tensor<1x16x?x16xf32, #x>, tensor<16x16x3x3xf32> -> tensor<1x16x?x16xf32, #x>
+  %m = nn.get @many : tensor<256x512x3x3xf32>
+  %7 = nn.conv2d %high, %m {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
+      : tensor<1x512x?x16xf32, #x>, tensor<256x512x3x3xf32> -> tensor<1x256x?x16xf32, #y>
   %8 = nn.conv2d %x, %s {strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, dilation = array<i64: 1, 1>}
       : tensor<1x16x16x16xf32>, tensor<16x16x3x3xf32> -> tensor<1x16x14x14xf32>
   return %0, %1, %2, %3, %4, %5, %6, %7, %8 : tensor<1x16x8x8xf32>, tensor<1x16x12x12xf32>, tensor<1x16x14x14xf32>, tensor<1x16x12x12xf32>,
-      tensor<1x16x14x14xbf16>, tensor<1x16x14x14xf32>, tensor<1x16x7x7xf32>, tensor<1x16x?x16xf32, #x>, tensor<1x16x14x14xf32>
+      tensor<1x16x14x14xbf16>, tensor<1x16x14x14xf32>, tensor<1x16x7x7xf32>, tensor<1x256x?x16xf32, #y>, tensor<1x16x14x14xf32>
 }

@@ -19,27 +19,36 @@ using namespace nnc::test;
 
 namespace {
 
+/// An image of -1 rows or columns has a dimension for them.
 struct Case {
-  int64_t channels, filters, height, width; ///< of the image; a negative width is a dimension
-  std::vector<int64_t> padding;             ///< top, bottom, left, right
-  bool isEpilogued = true;                  ///< a bias and relu follow
+  int64_t channels, filters, height, width;
+  std::vector<int64_t> padding; ///< top, bottom, left, right
+  bool isEpilogued = true;      ///< a bias and relu follow
 
-  int64_t rows() const { return height + padding[0] + padding[1] - 2; }
-  int64_t columns(int64_t width) const { return width + padding[2] + padding[3] - 2; }
+  int64_t side(unsigned number, int64_t size) const {
+    return size + padding[2 * number] + padding[2 * number + 1] - 2;
+  }
 
   std::string text() const {
-    bool isDynamic = width < 0;
-    auto type = [&](int64_t channels, int64_t rows, int64_t more, const char *map) {
-      std::string columns = isDynamic ? "?" : std::to_string(width + more);
-      return fmt::format("tensor<?x{}x{}x{}xf32, {}>", channels, rows, columns, map);
+    int64_t sizes[] = {height, width};
+    const char *symbols[] = {"s1", height < 0 ? "s2" : "s1"};
+    auto type = [&](int64_t channels, bool isResult) {
+      std::string shape = fmt::format("?x{}", channels);
+      for (unsigned i : {0, 1})
+        shape += sizes[i] < 0 ? "x?" : fmt::format("x{}", isResult ? side(i, sizes[i]) : sizes[i]);
+      return fmt::format("tensor<{}xf32, {}>", shape, isResult ? "#y" : "#x");
     };
-    auto map = [&](int64_t channels, int64_t rows, int64_t more) {
-      std::string columns = isDynamic ? fmt::format("s1 + {}", more) : std::to_string(width + more);
-      return fmt::format("affine_map<()[s0{}] -> (s0, {}, {}, {})>", isDynamic ? ", s1" : "",
-                         channels, rows, columns);
+    auto map = [&](int64_t channels, bool isResult) {
+      std::string dims = fmt::format("s0, {}", channels);
+      for (unsigned i : {0, 1})
+        dims += sizes[i] < 0 ? fmt::format(", {} + {}", symbols[i], isResult ? side(i, 0) : 0)
+                             : fmt::format(", {}", isResult ? side(i, sizes[i]) : sizes[i]);
+      const char *all = height < 0 && width < 0   ? "s0, s1, s2"
+                        : height < 0 || width < 0 ? "s0, s1"
+                                                  : "s0";
+      return fmt::format("affine_map<()[{}] -> ({})>", all, dims);
     };
-    int64_t more = padding[2] + padding[3] - 2;
-    std::string x = type(channels, height, 0, "#x"), y = type(filters, rows(), more, "#y");
+    std::string x = type(channels, false), y = type(filters, true);
     std::string epilogue = fmt::format(
         "%b = nn.get @b : tensor<{0}xf32>\n"
         "%1 = nn.broadcast %b {{dims = array<i64: 1>}} : tensor<{0}xf32> -> {1}\n"
@@ -48,23 +57,25 @@ struct Case {
     return fmt::format(
         "#x = {}\n#y = {}\nnn.global @w : tensor<{}x{}x3x3xf32> {{kind = \"param\"}}\n"
         "nn.global @b : tensor<{}xf32> {{kind = \"param\"}}\n"
-        "func.func @f(%x: {}) -> {} attributes {{nn.entry, nn.dims = [{}]}} {{\n"
+        "func.func @f(%x: {}) -> {} attributes {{nn.entry, nn.dims = [\"B\"{}{}]}} {{\n"
         "%w = nn.get @w : tensor<{}x{}x3x3xf32>\n"
         "%0 = nn.conv2d %x, %w {{strides = array<i64: 1, 1>, padding = array<i64: {}>, "
         "dilation = array<i64: 1, 1>}} : {}, tensor<{}x{}x3x3xf32> -> {}\n{}return {} : {}\n}}",
-        map(channels, height, 0), map(filters, rows(), more), filters, channels, filters, x, y,
-        isDynamic ? "\"B\", \"W\"" : "\"B\"", filters, channels, fmt::join(padding, ", "), x,
-        filters, channels, y, isEpilogued ? epilogue : "", isEpilogued ? "%4" : "%0", y);
+        map(channels, false), map(filters, true), filters, channels, filters, x, y,
+        height < 0 ? ", \"H\"" : "", width < 0 ? ", \"W\"" : "", filters, channels,
+        fmt::join(padding, ", "), x, filters, channels, y, isEpilogued ? epilogue : "",
+        isEpilogued ? "%4" : "%0", y);
   }
 
   /// The convolution in double precision.
   Array reference(const Array &x, const Array &w, const Array &b) const {
-    int64_t images = x.shape[0], width = x.shape[3];
-    Array y{{images, filters, rows(), columns(width)}, {}};
+    int64_t images = x.shape[0], height = x.shape[2], width = x.shape[3];
+    int64_t rows = side(0, height), columns = side(1, width);
+    Array y{{images, filters, rows, columns}, {}};
     for (int64_t n = 0; n < images; ++n)
       for (int64_t f = 0; f < filters; ++f)
-        for (int64_t row = 0; row < rows(); ++row)
-          for (int64_t column = 0; column < columns(width); ++column) {
+        for (int64_t row = 0; row < rows; ++row)
+          for (int64_t column = 0; column < columns; ++column) {
             double sum = isEpilogued ? b.data[f] : 0;
             for (int64_t c = 0; c < channels; ++c)
               for (int64_t tap = 0; tap < 9; ++tap) {
@@ -130,8 +141,8 @@ void check(const Case &c, const std::vector<std::vector<int64_t>> &sizes,
   runner.w = random({c.filters, c.channels, 3, 3}, 2);
   runner.b = random({c.filters}, 3);
   for (const std::vector<int64_t> &dims : sizes) {
-    int64_t width = c.width < 0 ? dims[1] : c.width;
-    runner.x = random({dims[0], c.channels, c.height, width}, 1);
+    int64_t height = c.height < 0 ? dims[1] : c.height, width = c.width < 0 ? dims.back() : c.width;
+    runner.x = random({dims[0], c.channels, height, width}, 1);
     Array got = runner.run(dims), want = c.reference(runner.x, runner.w, runner.b);
     ASSERT_EQ(got.shape, want.shape);
     double largest = 0, error = 0;
@@ -140,7 +151,7 @@ void check(const Case &c, const std::vector<std::vector<int64_t>> &sizes,
       largest = std::max(largest, std::abs(want.data[i]));
       error = std::max(error, std::abs(got.data[i] - want.data[i]));
     }
-    EXPECT_LT(error, 3e-6 * largest) << "at B = " << dims[0] << ", W = " << width;
+    EXPECT_LT(error, 3e-6 * largest) << "at " << dims[0] << " x " << height << " x " << width;
   }
 }
 
@@ -174,6 +185,13 @@ TEST(CpuWinograd, Parts) {
 TEST(CpuWinograd, WidthsOfRunTime) {
   check({16, 24, 9, -1, {1, 1, 1, 1}}, {{1, 1}, {2, 8}, {1, 37}, {1, 300}, {1, 1100}});
   check({16, 24, 8, -1, {0, 0, 0, 0}, false}, {{2, 3}, {1, 34}, {1, 131}});
+}
+
+TEST(CpuWinograd, HeightsOfRunTime) {
+  check({16, 24, -1, 20, {1, 1, 1, 1}}, {{1, 1}, {2, 3}, {1, 4}, {1, 18}, {1, 129}});
+  check({20, 16, -1, 9, {0, 0, 0, 0}, false}, {{2, 3}, {1, 7}, {1, 66}});
+  check({24, 80, -1, -1, {1, 1, 1, 1}}, {{1, 1, 1}, {2, 5, 8}, {1, 14, 14}, {1, 37, 70}});
+  check({16, 16, -1, -1, {0, 2, 1, 0}, false}, {{1, 2, 3}, {1, 33, 18}});
 }
 
 TEST(CpuWinograd, OtherMachines) {
