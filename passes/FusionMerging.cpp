@@ -198,13 +198,16 @@ SmallVector<unsigned> FusionPlanner::companionsOf(unsigned id, ArrayRef<unsigned
                                                   ArrayRef<Reference> references) {
   SmallVector<unsigned> companions;
   bool isReduction = groups[id].kind == nn::FusionRole::Reduction;
+  auto areOwn = [&](unsigned group) {
+    return groups[group].openUses == countUses(group, references);
+  };
   for (unsigned other : anchored)
-    if (other != id && isReduction && haveSameRows(groups[id], groups[other]) &&
-        !waitForSums(id, other))
+    if (other != id &&
+        ((isReduction && haveSameRows(groups[id], groups[other]) && !waitForSums(id, other)) ||
+         (areGated(id, other) && areOwn(id) && areOwn(other))))
       companions.push_back(other);
   for (unsigned other : elementwise)
-    if (!waitForSums(id, other) &&
-        (isReduction || groups[other].openUses == countUses(other, references)))
+    if (!waitForSums(id, other) && (isReduction || areOwn(other)))
       companions.push_back(other);
   return companions;
 }

@@ -164,6 +164,8 @@ void FusionPlanner::placePointwise(Operation *op) {
   AxisMap map = chosen != candidates.end() ? chosen->map : identityMap(getResultDims(op).size());
   unsigned id = mergeParts(parts, map, references);
   join(op, id, map, references, refusals);
+  if (parts.size() > 1 && groups[id].kind == nn::FusionRole::Contraction)
+    takeRows(id);
 }
 
 void FusionPlanner::placeReduction(Operation *op) {
@@ -332,6 +334,8 @@ void FusionPlanner::placeAnchor(Operation *op, nn::FusionRole role) {
     planProduct(product, id);
   groups[id].closed |= nn::isWrittenWhole(role);
   join(op, id, identityMap(getResultDims(op).size()), references, refusals);
+  if (role == nn::FusionRole::Contraction)
+    takeRows(id);
 }
 
 void FusionPlanner::planProduct(nn::MatmulOp product, unsigned id) {

@@ -127,6 +127,13 @@ private:
   unsigned mergeParts(llvm::ArrayRef<unsigned> parts, const AxisMap &map,
                       llvm::ArrayRef<Reference> references);
 
+  // FusionRows.cpp: products of few rows.
+  /// Whether the groups are products of the same few rows, which one kernel can compute side by
+  /// side.
+  bool areGated(unsigned a, unsigned b);
+  /// Has the group, if it is one of such products, compute their rows itself.
+  void takeRows(unsigned id);
+
   // FusionRecompute.cpp: computing again instead of reading.
   /// Has the group `id` compute the cheap ops behind `reference` itself, if that saves a transfer:
   /// they are few, read at most one tensor that is no wider, and need not be in memory anyway.

@@ -17,7 +17,9 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
+
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/ADT/SmallPtrSet.h"
 
 using namespace mlir;
 
@@ -54,9 +56,34 @@ bool isRepeated(AffineMap map) {
   return along < map.getNumDims();
 }
 
-/// Whether `consumer` should compute the elementwise producer of this input itself.
+/// Whether each operand is read again for what another one is not.
+bool isProduct(linalg::GenericOp op) {
+  return op.getNumReductionLoops() > 0 && op.getNumDpsInputs() > 1 &&
+         llvm::all_of(op.getDpsInputOperands(), [&](OpOperand *input) {
+           return isRepeated(op.getMatchingIndexingMap(input));
+         });
+}
+
+/// Whether the op is computed from sums, directly or not.
+bool readsSums(linalg::LinalgOp op) {
+  SmallVector<Value> pending(op->getOperands());
+  llvm::SmallPtrSet<Operation *, 16> seen;
+  while (!pending.empty()) {
+    Operation *maker = pending.pop_back_val().getDefiningOp();
+    if (!maker || !seen.insert(maker).second)
+      continue;
+    auto structured = dyn_cast<linalg::LinalgOp>(maker);
+    if (structured && structured.getNumReductionLoops() > 0)
+      return true;
+    pending.append(maker->operand_begin(), maker->operand_end());
+  }
+  return false;
+}
+
+/// Whether `consumer` should compute the elementwise producer of this input itself. A product reads
+/// rows that are made of sums, such as a norm's, as they are when they have been made.
 bool shouldFuse(linalg::GenericOp producer, linalg::GenericOp consumer, OpOperand &input) {
-  if (!linalg::areElementwiseOpsFusable(&input))
+  if (!linalg::areElementwiseOpsFusable(&input) || (isProduct(consumer) && readsSums(producer)))
     return false;
   bool repeated = isRepeated(consumer.getMatchingIndexingMap(&input));
   return isCheap(producer) || (!repeated && !hasOtherReader(producer, consumer));

@@ -264,6 +264,15 @@ bool isWrittenByStrides(Operation *op) {
          transpose.getInput().hasOneUse() && givesStrides(op, /*anyAxis=*/false);
 }
 
+bool isOfFewRows(nn::MatmulOp product) {
+  Type left = product.getLhs().getType().getElementType();
+  auto given = product->getAttrOfType<StringAttr>(nn::kTacticAttr);
+  return hasFewRows(product) && isa<FloatType>(left) &&
+         left == product.getRhs().getType().getElementType() &&
+         left.getIntOrFloatBitWidth() >= 16 && !isDequantized(product.getLhs()) &&
+         !isDequantized(product.getRhs()) && (!given || given == "kernel");
+}
+
 bool isDequantized(Value value) {
   Operation *op = value.getDefiningOp();
   while (op && isa<nn::TransposeOp, nn::SliceOp, nn::BroadcastOp>(op))

@@ -51,6 +51,10 @@ mlir::Value matchColumnVector(mlir::Value value);
 /// weights, perhaps through views.
 bool isDequantized(mlir::Value value);
 
+/// Whether a kernel of our own does the product that reads the matrix once, as fast as memory gives
+/// it, in the order in which it lies there.
+bool isOfFewRows(nn::MatmulOp product);
+
 /// `round(product + bias)` of 16-bit operands, the sum in f32: what a linear layer is.
 struct RoundedBias {
   mlir::Operation *add;

@@ -57,14 +57,14 @@ LogicalResult verifyOps(nn::KernelOp kernel, unsigned numDims) {
   return failure(result.wasInterrupted());
 }
 
-/// A reduction may go over its rows several times; other anchors stand alone.
+/// A reduction may go over its rows several times, a product may make its rows of sums and have
+/// another one beside it; other anchors stand alone.
 LogicalResult verifyAnchor(nn::KernelOp kernel) {
   unsigned found = llvm::count_if(*kernel.getBody(), reduces);
   std::optional<nn::FusionRole> role = nn::parseAnchor(kernel.getAnchor());
   bool elementwise = role == nn::FusionRole::Pointwise || role == nn::FusionRole::Gather;
-  bool right = elementwise                         ? found == 0
-               : role == nn::FusionRole::Reduction ? found >= 1
-                                                   : found == 1;
+  bool mayHaveMore = role == nn::FusionRole::Reduction || role == nn::FusionRole::Contraction;
+  bool right = elementwise ? found == 0 : mayHaveMore ? found >= 1 : found == 1;
   if (right)
     return success();
   return kernel.emitOpError("with the anchor '")

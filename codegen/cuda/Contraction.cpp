@@ -25,16 +25,55 @@ static std::pair<Value, Value> factorsOf(linalg::LinalgOp op) {
   return {times->getOperand(0), times->getOperand(1)};
 }
 
-bool Contraction::findProduct() {
-  for (auto op : body.block->getOps<linalg::LinalgOp>()) {
-    if (!factorsOf(op).first)
-      continue;
-    if (product)
-      return false;
-    product = op;
-  }
-  if (!product)
+/// Whether one factor is read again for what the other is not: else there are no rows and columns.
+static bool isProduct(linalg::LinalgOp op) {
+  auto [left, right] = factorsOf(op);
+  if (!left)
     return false;
+  auto loopsOf = [&](Value factor) {
+    llvm::SmallBitVector loops(op.getNumLoops());
+    SmallVector<Value> pending{factor};
+    while (!pending.empty()) {
+      Value next = pending.pop_back_val();
+      if (Operation *maker = next.getDefiningOp()) {
+        if (maker->getParentOp() == op)
+          pending.append(maker->operand_begin(), maker->operand_end());
+        continue;
+      }
+      AffineMap map =
+          op.getMatchingIndexingMap(&op->getOpOperand(cast<BlockArgument>(next).getArgNumber()));
+      for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
+        if (map.isFunctionOfDim(loop))
+          loops.set(loop);
+    }
+    return loops;
+  };
+  return left != right && loopsOf(left) != loopsOf(right);
+}
+
+/// Whether both multiply the same left operand, in the same loops.
+static bool haveSameRows(linalg::LinalgOp a, linalg::LinalgOp b) {
+  return a.getNumDpsInputs() == 2 && b.getNumDpsInputs() == 2 &&
+         a.getDpsInputs()[0] == b.getDpsInputs()[0] &&
+         a.getIndexingMapsArray() == b.getIndexingMapsArray() &&
+         a.getIteratorTypesArray() == b.getIteratorTypesArray() &&
+         a.getDpsInputs()[1].getType() == b.getDpsInputs()[1].getType();
+}
+
+/// A sum of squares beside the product is none of its own.
+bool Contraction::findProduct(bool mayHaveTwo) {
+  SmallVector<linalg::LinalgOp> found;
+  for (auto op : body.block->getOps<linalg::LinalgOp>())
+    if (factorsOf(op).first)
+      found.push_back(op);
+  if (found.size() > 1)
+    llvm::erase_if(found, [](linalg::LinalgOp op) { return !isProduct(op); });
+  bool areTwo = mayHaveTwo && found.size() == 2 && haveSameRows(found[0], found[1]);
+  if (found.size() != 1 && !areTwo)
+    return false;
+  product = found[0];
+  if (areTwo)
+    second = found[1];
   extents = evaluator.sizes.extentsOf(product);
   element = getElementTypeOrSelf(product.getDpsInits()[0].getType());
   bool isSized = !llvm::is_contained(extents, AffineExpr());
@@ -80,7 +119,8 @@ bool Contraction::trace(const Output &output) {
     axes.push_back(dry.evaluator.declare("v" + std::to_string(axis), dim));
   bool isSame = true;
   dry.evaluator.intercept = [&](Value tensor, const IndexList &at) -> std::optional<std::string> {
-    if (tensor.getDefiningOp() != product)
+    Operation *maker = tensor.getDefiningOp();
+    if (!maker || (maker != product && maker != second))
       return std::nullopt;
     if (!place)
       place = at;
@@ -205,12 +245,20 @@ void Contraction::swapSides() {
       part = part == Rows ? Columns : part == Columns ? Rows : part;
 }
 
-std::optional<nnc::Error> Contraction::understand() {
+void Contraction::forSecond(llvm::function_ref<void(const Factor &)> write) {
+  std::swap(product, second);
+  auto [first, other] = factorsOf(product);
+  Factor factor = factorOf(first);
+  write(factor.loops == right.loops ? factor : factorOf(other));
+  std::swap(product, second);
+}
+
+std::optional<nnc::Error> Contraction::understand(bool mayHaveTwo) {
   Result<std::vector<Output>> found = outputsOf(body, evaluator);
   if (!found)
     return found.error();
   outputs = std::move(*found);
-  if (!findProduct())
+  if (!findProduct(mayHaveTwo))
     return nnc::Error{"there is not exactly one sum of products"};
   if (!traceAll())
     return nnc::Error{"the results do not read the product at one place each"};

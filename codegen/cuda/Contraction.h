@@ -33,10 +33,14 @@ protected:
   /// Which part of the product a loop or an axis of the results belongs to.
   enum Part { Batch, Rows, Columns, Depth };
 
-  /// Finds the one product of the kernel and sorts its loops; says what does not fit.
-  std::optional<nnc::Error> understand();
+  /// Finds the one product of the kernel and sorts its loops; says what does not fit. With
+  /// `mayHaveTwo` there may be a second one of the same rows.
+  std::optional<nnc::Error> understand(bool mayHaveTwo = false);
   /// Makes the rows columns and the reverse.
   void swapSides();
+
+  /// Does `write` with the right factor of the second product, as if that were the first.
+  void forSecond(llvm::function_ref<void(const Factor &)> write);
 
   mlir::AffineExpr extentOf(Part part) const;
   /// How many elements a factor really has, which is less than rows times depth if windows overlap.
@@ -87,10 +91,10 @@ protected:
     std::string value;
   };
   std::vector<StoredElement> writeResults(mlir::AffineExpr row, mlir::AffineExpr column,
-                                          const std::string &sum);
+                                          llvm::ArrayRef<std::string> sums);
   /// The functor that stores what comes of the product's element (m, n); its third parameter has
-  /// the sum.
-  void writeElementStore(const std::string &parameter, const std::string &sum);
+  /// the sum, or that of each product.
+  void writeElementStore(const std::string &parameter, llvm::ArrayRef<std::string> sums);
   /// The loops of the product, when the parts have these indices (null: not known here).
   IndexList loopsAt(mlir::AffineExpr row, mlir::AffineExpr column, mlir::AffineExpr depth);
 
@@ -102,6 +106,7 @@ protected:
 
   std::vector<Output> outputs;
   mlir::linalg::LinalgOp product;
+  mlir::linalg::LinalgOp second; ///< null if there is but one product
   mlir::Type element;
   Factor left, right; ///< left's side is the rows
   mlir::AffineExpr batch;
@@ -150,7 +155,7 @@ private:
   std::pair<mlir::BlockArgument, mlir::tensor::PadOp> imagesOf(mlir::OpOperand &operand) const;
   void writePixels(const std::string &name, const std::string &side, const std::string &map,
                    const MappedWindow &window, const IndexList &positions, const IndexList &depths);
-  bool findProduct();
+  bool findProduct(bool mayHaveTwo);
   Factor factorOf(mlir::Value value);
   bool trace(const Output &output);
   bool traceAll();
@@ -159,7 +164,7 @@ private:
   /// A side's loops as members of what an operand knows of its row.
   IndexList knownLoops(const IndexList &loops, mlir::AffineExpr index,
                        std::vector<std::string> &members);
-  std::string writeSum(const IndexList &at, const std::string &sum);
+  std::string writeSum(mlir::linalg::LinalgOp op, const IndexList &at, const std::string &sum);
   IndexList axesAt(mlir::AffineExpr row, mlir::AffineExpr column);
   IndexList mergeAxes(const IndexMath &math, const IndexList &axes) const;
   IndexList placeAt(const IndexList &axes) const;

@@ -226,8 +226,9 @@ void Contraction::writeKnown(const std::string &name, const std::string &side, c
 }
 
 /// What the product's element is, given the sum: also what the model adds it to.
-std::string Contraction::writeSum(const IndexList &at, const std::string &sum) {
-  std::string initial = evaluator.element(product.getDpsInits()[0], at);
+std::string Contraction::writeSum(linalg::LinalgOp op, const IndexList &at,
+                                  const std::string &sum) {
+  std::string initial = evaluator.element(op.getDpsInits()[0], at);
   if (initial == "0.0f" || initial == "0" || initial == "0LL")
     return sum;
   std::string name = evaluator.freshName("sum");
@@ -235,14 +236,18 @@ std::string Contraction::writeSum(const IndexList &at, const std::string &sum) {
   return name;
 }
 
-/// Computes the elements of all results that come of the product's element at (row, column).
+/// Computes the elements of all results that come of the products' element at (row, column).
 std::vector<Contraction::StoredElement> Contraction::writeResults(AffineExpr row, AffineExpr column,
-                                                                  const std::string &sum) {
+                                                                  ArrayRef<std::string> sums) {
   IndexList axes = axesAt(row, column);
-  std::string total = writeSum(placeAt(axes), sum);
+  std::string total = writeSum(product, placeAt(axes), sums.front());
+  std::string other = second ? writeSum(second, placeAt(axes), sums.back()) : "";
   evaluator.intercept = [&](Value tensor, const IndexList &) -> std::optional<std::string> {
-    if (tensor.getDefiningOp() == product)
+    Operation *maker = tensor.getDefiningOp();
+    if (maker && maker == product)
       return total; // traced before: there is one place only
+    if (maker && maker == second)
+      return other;
     return std::nullopt;
   };
   IndexList indices = mergeAxes(math, axes);
@@ -257,11 +262,11 @@ std::vector<Contraction::StoredElement> Contraction::writeResults(AffineExpr row
   return stored;
 }
 
-void Contraction::writeElementStore(const std::string &parameter, const std::string &sum) {
+void Contraction::writeElementStore(const std::string &parameter, ArrayRef<std::string> sums) {
   evaluator.openBlock("auto store = [&](Index m, Index n, " + parameter + ")");
   AffineExpr row = evaluator.declare("m", extentOf(Rows));
   AffineExpr column = evaluator.declare("n", extentOf(Columns));
-  for (const StoredElement &stored : writeResults(row, column, sum))
+  for (const StoredElement &stored : writeResults(row, column, sums))
     out.line(stored.output.pointer + "[" + math.text(stored.place) + "] = " + stored.value + ";");
   evaluator.closeScope("};");
 }

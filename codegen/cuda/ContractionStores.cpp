@@ -11,14 +11,14 @@ namespace nnc::codegen {
 /// The functor that takes sums: `width` neighbours of a row as an array, or one sum as it is (0).
 void ContractionWriter::writeStore(unsigned width) {
   if (width == 0)
-    return writeElementStore(*typeText(element) + " sum", "sum");
+    return writeElementStore(*typeText(element) + " sum", {"sum"});
   std::string parameter = "const " + *typeText(element) + " (&sums)[" + std::to_string(width) + "]";
   Evaluator::AheadLoads ahead;
   bool leavesLoads = aheadLoads != Ahead::None;
   parameter += leavesLoads ? ", const Ahead &ahead" : "";
   parameter += aheadLoads == Ahead::ByRows ? ", const Columns &columns" : "";
   if (width == 1)
-    return writeElementStore(parameter, "sums[0]");
+    return writeElementStore(parameter, {"sums[0]"});
   evaluator.openBlock("auto store = [&](Index m, Index n, " + parameter + ")");
   AffineExpr row = evaluator.declare("m", extentOf(Rows));
   ahead.of = aheadLoads == Ahead::ByRows ? row : AffineExpr();
@@ -64,7 +64,7 @@ void ContractionWriter::writeVectors(AffineExpr row, unsigned width, Evaluator::
   VectorStores stores(evaluator);
   AffineExpr lane = stores.open(outputs, width, ahead);
   std::string sum = "sums[" + math.nameOf(cast<AffineDimExpr>(lane).getPosition()) + "]";
-  for (const StoredElement &stored : writeResults(row, chunk * width + lane, sum))
+  for (const StoredElement &stored : writeResults(row, chunk * width + lane, {sum}))
     stores.add(stored.output, stored.place, stored.value);
   stores.close();
 }

@@ -37,9 +37,10 @@ std::string Evaluator::freshName(const std::string &stem) {
   return stem + std::to_string(nextName++);
 }
 
-void Evaluator::openBlock(const std::string &header) {
+void Evaluator::openBlock(const std::string &header, bool isUniform) {
   out.open(header);
   scopes.emplace_back();
+  scopes.back().uniform = isUniform;
 }
 
 AffineExpr Evaluator::declare(const std::string &name, AffineExpr extent) {

@@ -51,7 +51,8 @@ public:
   std::optional<Address> addressOf(mlir::Value tensor, IndexList indices);
 
   // Scopes: everything between is in braces; names made inside are forgotten at the end.
-  void openBlock(const std::string &header);
+  /// `isUniform`: whether all threads of a row do the same in it.
+  void openBlock(const std::string &header, bool isUniform = true);
   /// A loop from 0 to `extent`, which closeScope ends.
   mlir::AffineExpr openLoop(const std::string &stem, mlir::AffineExpr extent, bool unrolls = false);
   /// The same, shared out among the threads of a row (see `row`).

@@ -1,12 +1,15 @@
 //===- VectorSchedule.cpp - Products with few rows on gemv.cuh --------------------------------===//
 //
 // A product of a few vectors and a large matrix takes as long as reading the matrix: there are no
-// tiles, warps read columns along the depth. That is what decoding a token consists of.
+// tiles, warps read columns along the depth. That is what decoding a token consists of. A norm in
+// front of it is no launch of its own: each block normalizes the rows for itself, while it waits
+// for the matrix. Two products of the same rows, as of a gated layer, are computed side by side.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "codegen/cuda/Contraction.h"
 #include "codegen/cuda/GemmTiles.h"
 #include "codegen/cuda/ScalarOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include <fmt/format.h>
@@ -25,14 +28,24 @@ struct VectorTile {
   unsigned columns, warps, split;
   int64_t width;
   unsigned stages;
+  unsigned matrices = 1;
+  bool areRowsMade = false; ///< not copied
   unsigned threads() const { return 32 * warps; }
   int64_t columnsOfBlock() const { return int64_t(warps / split) * columns; }
+  unsigned sums() const { return matrices * columns; }
   /// What the copies in flight take.
-  unsigned sharedBytes() const { return stages * (columns + rows) * threads() * 16; }
-  unsigned sumBytes() const { return warps * columns * rows * 4; }
+  unsigned sharedBytes() const {
+    return stages * (sums() + (areRowsMade ? 0 : rows)) * threads() * 16;
+  }
+  unsigned sumBytes() const { return warps * sums() * rows * 4; }
   std::string text() const {
-    return fmt::format("VectorTile<{}, {}, {}, {}, {}, {}>", rows, columns, warps, split, width,
-                       stages);
+    std::string rest;
+    if (matrices > 1 || areRowsMade)
+      rest = fmt::format(", {}", matrices);
+    if (areRowsMade)
+      rest += ", 0";
+    return fmt::format("VectorTile<{}, {}, {}, {}, {}, {}{}>", rows, columns, warps, split, width,
+                       stages, rest);
   }
 };
 
@@ -44,20 +57,46 @@ public:
 
 private:
   bool haveFewRows() const;
+  bool readsReductions() const;
   Type elementOf(const Factor &factor);
   int64_t chooseWidth(Type type) const;
   VectorTile chooseTile(int64_t width) const;
   bool isStoredWeight(const Factor &factor);
   std::vector<VectorTile> otherTiles(const VectorTile &first) const;
   std::optional<VectorTile> choose(Type type, const VectorTile &first) const;
-  /// Writes both operands; whether the matrix is copied.
-  bool writeOperands(Type type, int64_t width);
+  bool writeMatrices(Type type, int64_t width);
+  void writeRows(Type type, int64_t width, bool isCopied);
+  void makeRows(const VectorTile &tile, Type type);
+  unsigned bytesOfRows(Type type) const;
 };
 
 bool VectorWriter::haveFewRows() const {
   std::optional<int64_t> rows = math.constantOf(extentOf(Rows));
   return rows && *rows <= MostRows && typical(Columns) >= LeastColumns &&
          typical(Columns) > *rows && typical(Depth) >= LeastDepth;
+}
+
+/// Whether rows are made of sums along them, so that a thread cannot make an element by itself.
+bool VectorWriter::readsReductions() const {
+  SmallVector<Value> pending{left.value};
+  llvm::SmallPtrSet<Value, 16> seen;
+  while (!pending.empty()) {
+    Value value = pending.pop_back_val();
+    if (!seen.insert(value).second)
+      continue;
+    if (Operation *op = value.getDefiningOp()) {
+      auto reduction = dyn_cast<linalg::LinalgOp>(op);
+      if (reduction && reduction.getNumReductionLoops() > 0)
+        return true;
+      pending.append(op->operand_begin(), op->operand_end());
+      continue;
+    }
+    auto argument = cast<BlockArgument>(value);
+    auto op = dyn_cast<linalg::LinalgOp>(argument.getOwner()->getParentOp());
+    if (op && argument.getArgNumber() < unsigned(op.getNumDpsInputs()))
+      pending.push_back(op.getDpsInputs()[argument.getArgNumber()]);
+  }
+  return false;
 }
 
 /// The type in memory of what the factor is, or of most that it is computed from.
@@ -117,6 +156,12 @@ VectorTile VectorWriter::chooseTile(int64_t width) const {
   VectorTile tile{rows, 2, 4, 2, width, 4};
   if (rows > 2)
     tile = {rows, 4, 8, typical(Columns) < 8192 ? 2U : 1U, width, 2};
+  tile.areRowsMade = readsReductions();
+  tile.matrices = second ? 2 : 1;
+  if (tile.areRowsMade) // by more threads, for more columns
+    tile.warps = 8;
+  if (second)
+    tile.stages = 2;
   if (body.threads)
     tile.warps = body.threads / 32;
   if (reads < 2 || tile.warps % 2 != 0)
@@ -138,7 +183,8 @@ std::vector<VectorTile> VectorWriter::otherTiles(const VectorTile &first) const 
     for (unsigned warps : {4U, 8U})
       for (unsigned split : {1U, 2U})
         for (unsigned stages : {1U, 2U, 4U}) {
-          VectorTile tile{first.rows, columns, warps, split, first.width, stages};
+          VectorTile tile = first;
+          tile.columns = columns, tile.warps = warps, tile.split = split, tile.stages = stages;
           bool fits = reads >= int64_t(split) * stages && tile.sharedBytes() <= (96 << 10);
           if (fits && tile.text() != first.text())
             tiles.push_back(tile);
@@ -153,34 +199,97 @@ std::optional<VectorTile> VectorWriter::choose(Type type, const VectorTile &firs
   std::vector<std::string> texts;
   for (const VectorTile &tile : tiles)
     texts.push_back(tile.text());
-  texts.push_back("tiles");
+  bool hasOthers = !second && !first.areRowsMade;
+  if (hasOthers)
+    texts.push_back("tiles");
   std::string name;
   llvm::raw_string_ostream(name) << type;
   std::string key =
       fmt::format("vectors {} {}x{}x{}", name, first.rows, typical(Columns), typical(Depth));
+  key += second ? " gated" : "";
+  key += first.areRowsMade ? " of sums" : "";
   if (typical(Batch) != 1)
     key += fmt::format(" x{}", typical(Batch));
   size_t chosen = chooseTactic(body, key, std::move(texts));
   return chosen < tiles.size() ? std::optional(tiles[chosen]) : std::nullopt;
 }
 
-bool VectorWriter::writeOperands(Type type, int64_t width) {
+/// Writes the columns; whether they are copied.
+bool VectorWriter::writeMatrices(Type type, int64_t width) {
   bool isWhole = width * type.getIntOrFloatBitWidth() == 128 && !type.isInteger();
-  bool isCopied = isWhole && writeAddress("b", right, "n", type);
-  bool areCopied = isCopied && writeAddress("a", left, "m", type);
-  if (!isCopied) {
+  if (!second) {
+    if (isWhole && writeAddress("b", right, "n", type))
+      return true;
     writeKnown("b", "n", {});
     writeVectorFactor("b", right, "n", width);
+    return false;
   }
-  if (!areCopied) {
-    writeKnown("a", "m", {});
-    writeVectorFactor("a", left, "m", width);
-  }
-  return isCopied;
+  bool areCopied = isWhole && writeAddress("b0", right, "n", type);
+  forSecond(
+      [&](const Factor &other) { areCopied = areCopied && writeAddress("b1", other, "n", type); });
+  if (!areCopied)
+    return false;
+  out.line("struct Both {");
+  out.line("  decltype(know_b0(0)) first;");
+  out.line("  decltype(know_b1(0)) second;");
+  out.line("};");
+  out.line("auto know_b = [&](Index n) { return Both{know_b0(n), know_b1(n)}; };");
+  out.line("auto b = [&](const Both &row, Index k, int matrix) {");
+  out.line("  return matrix == 0 ? b0(row.first, k) : b1(row.second, k);");
+  out.line("};");
+  return true;
+}
+
+unsigned VectorWriter::bytesOfRows(Type type) const {
+  int64_t depth = math.constantOf(extentOf(Depth)).value_or(0);
+  int64_t rows = math.constantOf(extentOf(Rows)).value_or(0);
+  return static_cast<unsigned>(rows * depth * type.getIntOrFloatBitWidth() / 8);
+}
+
+/// All threads of the block together make the rows, as the product's factors are stored.
+void VectorWriter::makeRows(const VectorTile &tile, Type type) {
+  std::string name = *typeText(type);
+  out.line(name + " *const rows = dynamicShared<" + name + ">() + Tile::SharedBytes / sizeof(" +
+           name + ");");
+  evaluator.openBlock("auto prepare = [&]");
+  out.line("waitForKernels();");
+  evaluator.row = {tile.threads(), "threadIdx.x"};
+  AffineExpr row = math.constant(0);
+  bool areSeveral = tile.rows > 1;
+  if (areSeveral)
+    row = evaluator.openLoop("m", extentOf(Rows));
+  int64_t width = evaluator.rowVector(extentOf(Depth));
+  AffineExpr k = evaluator.openRowLoop("k", math.simplify(extentOf(Depth).floorDiv(width)));
+  out.line("Vector<" + name + ", " + std::to_string(width) + "> made;");
+  AffineExpr lane = evaluator.openLanes(width);
+  auto extension = left.value.getDefiningOp<arith::ExtFOp>();
+  bool isNarrow = extension && extension.getIn().getType() == type;
+  std::string value = evaluator.bodyValue(product, isNarrow ? extension.getIn() : left.value,
+                                          loopsAt(row, {}, math.simplify(k * width + lane)));
+  out.line("made[" + math.nameOf(cast<AffineDimExpr>(lane).getPosition()) + "] = " + value + ";");
+  evaluator.closeLanes();
+  out.line("storeVector(rows + " + math.text(row * extentOf(Depth) + k * width) + ", made);");
+  evaluator.closeScope();
+  if (areSeveral)
+    evaluator.closeScope();
+  evaluator.row.reset();
+  out.line("barrier();");
+  evaluator.closeScope("};");
+  writeKnown("a", "m", {});
+  out.line(
+      "auto a = [&](Index m, Index k) { return loadWidened<Tile::Width>(rows + m * K + k); };");
+}
+
+void VectorWriter::writeRows(Type type, int64_t width, bool isCopied) {
+  out.line(isCopied ? "auto prepare = [] { waitForKernels(); };" : "auto prepare = [] {};");
+  if (isCopied && writeAddress("a", left, "m", type))
+    return;
+  writeKnown("a", "m", {});
+  writeVectorFactor("a", left, "m", width);
 }
 
 Result<Scheduled> VectorWriter::write() {
-  if (std::optional<nnc::Error> why = understand())
+  if (std::optional<nnc::Error> why = understand(/*mayHaveTwo=*/true))
     return *why;
   if (!haveFewRows())
     swapSides();
@@ -190,6 +299,10 @@ Result<Scheduled> VectorWriter::write() {
   VectorTile tile = chooseTile(chooseWidth(type));
   if (body.threads % 32 != 0 || (body.threads && tile.sharedBytes() > MostSharedInLoop))
     return nnc::Error{"a block of the loop has not the threads or the memory"};
+  constexpr unsigned MostOfRows = 32 << 10;
+  if (tile.areRowsMade &&
+      (body.threads || bytesOfRows(type) == 0 || bytesOfRows(type) > MostOfRows))
+    return nnc::Error{"shared memory does not hold the rows that are made"};
   if (body.tactics) {
     std::optional<VectorTile> chosen = choose(type, tile);
     if (!chosen)
@@ -207,18 +320,26 @@ Result<Scheduled> VectorWriter::write() {
     batch = evaluator.declare("batch", count);
     first = "(Index)blockId % tiles";
   }
-  bool isCopied = writeOperands(type, tile.width), isStatic = isCopied && body.threads != 0;
+  bool isCopied = writeMatrices(type, tile.width), isStatic = isCopied && body.threads != 0;
+  if (!isCopied && (second || tile.areRowsMade))
+    return nnc::Error{"matrices of rows that are made, and two of them, are copied"};
   bool startsEarly = isCopied && isStoredWeight(right);
+  if (second)
+    forSecond([&](const Factor &other) { startsEarly = startsEarly && isStoredWeight(other); });
   if (!startsEarly)
     out.line("waitForKernels(); // the same code may be another kernel's, of a weight");
-  writeElementStore("float sum", "sum");
+  if (tile.areRowsMade)
+    makeRows(tile, type);
+  else
+    writeRows(type, tile.width, isCopied);
+  writeElementStore(fmt::format("const float (&sums)[{}]", tile.matrices), {"sums[0]", "sums[1]"});
   std::string name = isCopied ? *typeText(type) : "float", shared = "dynamicShared<" + name + ">()";
   if (isStatic) {
     out.line("alignas(16) __shared__ char copies[Tile::SharedBytes];");
     shared = "reinterpret_cast<" + name + " *>(copies)";
   }
   out.line("vectorProduct<Tile>(" + (isCopied ? shared : "(float *)nullptr") + ", " + first +
-           " * Tile::BN, N, K, know_a, a, know_b, b, store);");
+           " * Tile::BN, N, K, prepare, know_a, a, know_b, b, store);");
   if (evaluator.error())
     return *evaluator.error();
   Scheduled scheduled{
@@ -227,6 +348,10 @@ Result<Scheduled> VectorWriter::write() {
   scheduled.waits = startsEarly;
   scheduled.tactic = tile.text();
   scheduled.sharedBytes = isCopied && !isStatic ? tile.sharedBytes() : 0;
+  if (tile.areRowsMade) {
+    scheduled.sharedBytes += bytesOfRows(type);
+    scheduled.staticShared += tile.warps * 4; // blockReduce
+  }
   return scheduled;
 }
 

@@ -110,6 +110,69 @@ INSTANTIATE_TEST_SUITE_P(
              std::to_string(c.depth);
     });
 
+/// What a decoder's layer does: rows are normalized, then multiplied with two matrices, of whose
+/// results one gates the other.
+class GatedVectors : public KernelTest, public testing::WithParamInterface<VectorCase> {};
+
+TEST_P(GatedVectors, OfNormalizedRows) {
+  auto [rows, columns, depth, type, width] = GetParam();
+  std::string x = tensor({rows, depth}, type), w = tensor({columns, depth}, type);
+  std::string y = tensor({rows, columns}, type), g = tensor({depth}, type);
+  std::string wide = tensor({rows, depth}, "f32"), sums = tensor({rows}, "f32");
+  std::string isNarrow = type == "f32" ? "" : "1";
+  std::string widen = isNarrow.empty() ? "" : "%x1 = nn.cast %x0 : " + x + " -> " + wide + "\n";
+  std::string round = isNarrow.empty() ? "" : "%n1 = nn.cast %n0 : " + wide + " -> " + x + "\n";
+  std::string from = isNarrow.empty() ? "%x0" : "%x1", normed = isNarrow.empty() ? "%n0" : "%n1";
+  build("%x: " + x + ", %g: " + g + ", %v: " + w + ", %w: " + w,
+        "nn.kernel \"gated\" (%x, %g, %v, %w : " + x + ", " + g + ", " + w + ", " + w + ") -> (" +
+            y + ") attributes {anchor = \"contraction\"} {\n^bb0(%x0: " + x + ", %g0: " + g +
+            ", %v0: " + w + ", %w0: " + w + "):\n" + widen + "%s0 = nn.mul " + from + ", " + from +
+            " : " + wide + "\n%s1 = nn.reduce sum %s0 {axes = array<i64: 1>} : " + wide + " -> " +
+            sums + "\n%s2 = nn.rsqrt %s1 : " + sums +
+            "\n%s3 = nn.broadcast %s2 {dims = array<i64: 0>} : " + sums + " -> " + wide +
+            "\n%n0 = nn.mul " + from + ", %s3 : " + wide + "\n" + round +
+            "%g1 = nn.broadcast %g0 {dims = array<i64: 1>} : " + g + " -> " + x + "\n%a = nn.mul " +
+            normed + ", %g1 : " + x + "\n%p = nn.matmul %a, %v0 {transpose_b} : " + x + ", " + w +
+            " -> " + y + "\n%q = nn.matmul %a, %w0 {transpose_b} : " + x + ", " + w + " -> " + y +
+            "\n%t = nn.tanh %p : " + y + "\n%m = nn.mul %t, %q : " + y + "\nnn.yield %m : " + y +
+            "\n}");
+  EXPECT_NE(source().find(", 2, 0>;"), std::string::npos) << source(); // two matrices, rows made
+  auto xs = valuesIn(type, rows * depth, 1), gs = valuesIn(type, depth, 2),
+       vs = valuesIn(type, columns * depth, 3), ws = valuesIn(type, columns * depth, 4);
+  auto rounded = [&](double value) {
+    return type == "f32" ? value : ::wide(type, narrow(type, float(value)));
+  };
+  std::vector<float> expected;
+  for (int64_t i = 0; i < rows; ++i) {
+    double squares = 0;
+    for (int64_t k = 0; k < depth; ++k)
+      squares += double(xs[i * depth + k]) * xs[i * depth + k];
+    for (int64_t j = 0; j < columns; ++j) {
+      double first = 0, second = 0;
+      for (int64_t k = 0; k < depth; ++k) {
+        double a = rounded(rounded(xs[i * depth + k] / std::sqrt(squares)) * gs[k]);
+        first += a * vs[j * depth + k];
+        second += a * ws[j * depth + k];
+      }
+      expected.push_back(float(std::tanh(first) * second));
+    }
+  }
+  auto out =
+      run({1, 1}, {bytesIn(type, xs), bytesIn(type, gs), bytesIn(type, vs), bytesIn(type, ws)});
+  expectNear(floatsIn(type, out.at(0)), expected, 3 * toleranceOf(type));
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, GatedVectors,
+                         testing::Values(VectorCase{1, 37, 64, "bf16"},
+                                         VectorCase{1, 9, 2056, "bf16"},
+                                         VectorCase{3, 33, 520, "f16"},
+                                         VectorCase{2, 20, 264, "f32"}),
+                         [](const testing::TestParamInfo<VectorCase> &test) {
+                           const VectorCase &c = test.param;
+                           return c.type + "_" + std::to_string(c.rows) + "x" +
+                                  std::to_string(c.columns) + "x" + std::to_string(c.depth);
+                         });
+
 class VectorKernel : public KernelTest {};
 
 /// The matrix on the left: its rows become the columns.
