@@ -5,12 +5,10 @@
 
 Prints, per case and seed: the largest relative difference from PyTorch's f32 over the first ten steps, and over all
 steps the distance from PyTorch's f64 run as a multiple of the distance of PyTorch's own f32 run (of the largest so
-far, for the two wander apart). Exits with 1 where the first is above 1e-5 or the second above 4, for several seeds the
-median of each.
-
-Training is chaotic: which seed is lucky changes with the order of any sum. So the same multiple is printed of PyTorch's
-own f32 with the convolutions and products of another library (oneDNN turned off), and with several seeds the medians of
-both. With --gradients, what a single step gets wrong instead: the relative distance of each gradient from f64, as the
+far, for the two wander apart). Training is chaotic: which seed is lucky changes with the order of any sum. So the same
+multiple is printed of PyTorch's own f32 with the convolutions and products of another library (oneDNN turned off), and
+with several seeds the medians of all. Exits with 1 where the first is above 1e-5 or the second above 4 and above what
+it is for that other f32. With --gradients, what a single step gets wrong instead: the relative distance of each gradient from f64, as the
 geometric mean over all params, ours and PyTorch's f32.
 
 Needs torch and safetensors.
@@ -137,7 +135,7 @@ def compare(bin, name, steps, small, seed):
 def compare_all(bin, name, steps, small, seeds):
     found = np.array([compare(bin, name, steps, small, seed) for seed in seeds])
     first, ratio, yardstick = np.median(found, axis=0)
-    good = first <= 1e-5 and ratio <= 4
+    good = first <= 1e-5 and ratio <= max(4, yardstick)
     if len(seeds) > 1:
         above = (found > 4).sum(axis=0)
         print(
@@ -178,7 +176,7 @@ def compare_gradients(bin, name, small, seed):
     single, double = (gradients_of(case, model, batch, dtype) for dtype in (torch.float32, torch.float64))
     ours = {key: after[f"optimizer.{key}.m"].double() for key in double}
     mean = [
-        np.exp(np.mean([np.log((some[key] - double[key]).norm() / double[key].norm()) for key in double]))
+        np.exp(np.mean([np.log(((some[key] - double[key]).norm() / double[key].norm()).item()) for key in double]))
         for some in (ours, single)
     ]
     print(f"{name:8} seed {seed}: gradients {mean[0]:.2e} from f64, PyTorch's f32 {mean[1]:.2e}", flush=True)
@@ -201,7 +199,7 @@ def main():
     parser.add_argument("--gradients", action="store_true", help="of one step instead of losses")
     parser.add_argument("cases", nargs="*", default=list(CASES))
     args = parser.parse_args()
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     seeds = range(3, 3 + args.seeds)
     if args.gradients:
         good = [compare_all_gradients(args.bin, name, args.small, seeds) for name in args.cases]
