@@ -31,6 +31,39 @@ constexpr int64_t LeastPixels = 64; ///< of the result, per read of the weights
 /// Of a window, where the image's size is not known: those of more channels are for small images.
 constexpr int64_t MostProducts = 256 * 256;
 
+/// Whether no element of `first` is read in another place than its own before it is in memory. What
+/// reads it in several places wants a buffer for all of these, and gets none where their distance
+/// is not known; then elements are computed one by one, for which these sums are the wrong ones.
+bool isReadInPlace(Value first) {
+  SmallVector<Value> pending{first};
+  llvm::DenseSet<Value> seen;
+  while (!pending.empty()) {
+    Value value = pending.pop_back_val();
+    if (!seen.insert(value).second)
+      continue;
+    for (Operation *user : value.getUsers()) {
+      auto reading = dyn_cast<nn::FusionInterface>(user);
+      if (!reading || isa<nn::ReshapeOp>(user))
+        continue;
+      switch (reading.getFusionRole()) {
+      case nn::FusionRole::View:
+        if (!isa<nn::TransposeOp, nn::ConcatOp>(user))
+          return false;
+        [[fallthrough]];
+      case nn::FusionRole::Pointwise:
+        llvm::append_range(pending, user->getResults());
+        break;
+      case nn::FusionRole::Gather:
+      case nn::FusionRole::Update:
+        return false;
+      default: // reads memory
+        break;
+      }
+    }
+  }
+  return true;
+}
+
 bool isWanted(nn::Conv2dOp conv, const WeightValues &weights) {
   auto isOne = [](int64_t number) { return number == 1; };
   RankedTensorType window = conv.getWeight().getType(), result = conv.getType();
@@ -43,7 +76,8 @@ bool isWanted(nn::Conv2dOp conv, const WeightValues &weights) {
     return false;
   int64_t rows = result.getDimSize(2), columns = result.getDimSize(3);
   if (ShapedType::isDynamic(rows) || ShapedType::isDynamic(columns))
-    return window.getDimSize(0) * window.getDimSize(1) <= MostProducts;
+    return window.getDimSize(0) * window.getDimSize(1) <= MostProducts &&
+           isReadInPlace(conv.getResult());
   return rows > 1 && columns >= LeastColumns && rows * columns >= LeastPixels;
 }
 

@@ -144,6 +144,8 @@ AffineExpr KernelEmitter::emitResult(Value result, View dest, Poly block, Affine
     box[axis] = {start, here, part};
   }
   emitInto(result, box, dest);
+  for (Buffer &buffer : buffers)
+    buffer.isFree = true;
   return count;
 }
 

@@ -102,21 +102,46 @@ Element KernelEmitter::evaluate(Value tensor, ArrayRef<Coord> coords) {
       .Case([&](tensor::EmptyOp) -> Element {
         return {zero(op->getLoc(), getElementTypeOrSelf(tensor)), false, {}};
       })
-      .Default([&](Operation *) { return evaluateConstant(op, tensor); });
+      .Default([&](Operation *) { return evaluateConstant(op, tensor, coords); });
 }
 
-/// Tensors with one number: dense constants and tensor.from_elements of one element.
-Element KernelEmitter::evaluateConstant(Operation *op, Value tensor) {
+/// The numbers of a constant in memory, where they are written at the start.
+View KernelEmitter::tableOf(arith::ConstantOp constant, DenseElementsAttr numbers) {
+  auto [at, isNew] = tables.try_emplace(constant.getResult());
+  if (!isNew)
+    return at->second;
+  Location loc = constant.getLoc();
+  Type element = numbers.getElementType();
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(prologueEnd);
+  auto pointer = LLVM::LLVMPointerType::get(builder.getContext());
+  Value count = builder.create<LLVM::ConstantOp>(loc, builder.getI64Type(), numbers.size());
+  Value memory = builder.create<LLVM::AllocaOp>(loc, pointer, element, count, 64);
+  for (auto [i, number] : llvm::enumerate(numbers.getValues<Attribute>())) {
+    Value place = builder.create<LLVM::GEPOp>(loc, pointer, element, memory,
+                                              ArrayRef<LLVM::GEPArg>{int32_t(i)});
+    builder.create<LLVM::StoreOp>(
+        loc, builder.create<arith::ConstantOp>(loc, cast<TypedAttr>(number)), place);
+  }
+  SmallVector<Poly> shape(numbers.getType().getShape());
+  return tables[constant.getResult()] = denseView(memory, element, shape);
+}
+
+/// Dense constants, and tensor.from_elements of one element.
+Element KernelEmitter::evaluateConstant(Operation *op, Value tensor, ArrayRef<Coord> coords) {
   Type type = getElementTypeOrSelf(tensor);
   if (auto elements = dyn_cast<tensor::FromElementsOp>(op);
       elements && elements->getNumOperands() == 1)
     return evaluateScalar(elements->getOperand(0));
-  if (auto constant = dyn_cast<arith::ConstantOp>(op))
-    if (auto dense = dyn_cast<SplatElementsAttr>(constant.getValue()))
-      return {builder.create<arith::ConstantOp>(op->getLoc(),
-                                                cast<TypedAttr>(dense.getSplatValue<Attribute>())),
-              false,
-              {}};
+  auto constant = dyn_cast<arith::ConstantOp>(op);
+  auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+  if (dense && dense.isSplat())
+    return {builder.create<arith::ConstantOp>(op->getLoc(),
+                                              cast<TypedAttr>(dense.getSplatValue<Attribute>())),
+            false,
+            {}};
+  if (dense && isa<FloatType>(type))
+    return load(op->getLoc(), tableOf(constant, dense), coords);
   fail(op, "is not supported here by the cpu target");
   return {zero(op->getLoc(), type), false, {}};
 }

@@ -21,6 +21,7 @@
 #include "codegen/cpu/LoopPlan.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -166,11 +167,16 @@ private:
   bool fitsInto(mlir::linalg::LinalgOp op, mlir::OpOperand &operand, llvm::ArrayRef<Interval> dims);
   void materializeAll(const Demands &demands);
   bool isMaterialized(mlir::Value tensor, const Box &box);
-  bool isSmall(mlir::Value tensor, const Box &box);
-  View allocate(mlir::Location loc, mlir::Type element, const Box &box);
   struct Materialized;
   const Materialized *findMaterialized(mlir::Value tensor) const;
   const View *findView(mlir::Value tensor) const;
+
+  // Buffers.cpp: parts of the stack.
+  bool isSmall(mlir::Value tensor, const Box &box);
+  View allocate(mlir::Location loc, mlir::Type element, const Box &box);
+  struct Buffer;
+  Buffer *findFree(mlir::Type stored, int64_t bytes);
+  int64_t freeStackBytes() const;
 
   // Pack.cpp: operands copied in the order in which loops walk through them.
   bool isScattered(mlir::linalg::LinalgOp op, mlir::OpOperand &operand,
@@ -192,7 +198,8 @@ private:
   Element evaluateOp(mlir::Operation *op, llvm::ArrayRef<Element> operands);
   std::optional<Element> evaluateIndexOp(mlir::Operation *op, llvm::ArrayRef<Element> operands);
   Element evaluateOperand(mlir::linalg::LinalgOp op, unsigned number, llvm::ArrayRef<Coord> dims);
-  Element evaluateConstant(mlir::Operation *op, mlir::Value tensor);
+  Element evaluateConstant(mlir::Operation *op, mlir::Value tensor, llvm::ArrayRef<Coord> coords);
+  View tableOf(mlir::arith::ConstantOp constant, mlir::DenseElementsAttr numbers);
   Element evaluateScalar(mlir::Value scalar);
   llvm::SmallVector<Coord> applyMap(mlir::Location loc, mlir::AffineMap map,
                                     llvm::ArrayRef<Coord> dims);
@@ -259,7 +266,15 @@ private:
   llvm::DenseMap<mlir::Value, std::vector<Poly>> knownSizes; ///< vectors stay where they are
   llvm::DenseMap<mlir::Value, Element> scalars;
   llvm::DenseMap<mlir::Value, View> argumentViews; ///< operands of the kernel, and reshapes of them
-  int64_t bufferBytes = 0;                         ///< on the stack, so far
+  llvm::DenseMap<mlir::Value, View> tables;        ///< constants of several numbers
+  /// A part of the stack. Those of one result are free for the next.
+  struct Buffer {
+    mlir::LLVM::AllocaOp alloca;
+    int64_t bytes;
+    bool isFree;
+  };
+  llvm::SmallVector<Buffer> buffers;
+  int64_t bufferBytes = 0; ///< of all
   /// The parts of tensors that are in memory at the insertion point; the last entry of a tensor
   /// counts. One that is hidden is computed where it is read, for an earlier entry is too small.
   struct Materialized {

@@ -24,8 +24,6 @@ static SmallVector<Coord> coordsOf(ArrayRef<unsigned> dims, ArrayRef<Coord> all)
   return llvm::map_to_vector(dims, [&](unsigned dim) { return all[dim]; });
 }
 
-static int64_t bytesOf(Type element) { return std::max(1u, element.getIntOrFloatBitWidth() / 8); }
-
 /// The entry of `tensor` that counts, or null.
 const KernelEmitter::Materialized *KernelEmitter::findMaterialized(Value tensor) const {
   for (const Materialized &entry : llvm::reverse(materialized))
@@ -41,45 +39,12 @@ const View *KernelEmitter::findView(Value tensor) const {
   return at == argumentViews.end() ? nullptr : &at->second;
 }
 
-/// A bounded part of the stack, for all of the call: the same in every iteration of a loop around.
-View KernelEmitter::allocate(Location loc, Type element, const Box &box) {
-  View view{{}, element, 0, SmallVector<Poly>(box.size())};
-  int64_t count = 1;
-  for (unsigned axis = box.size(); axis-- > 0;) {
-    view.strides[axis] = count;
-    view.base = view.base - box[axis].offset * count;
-    count *= std::max<int64_t>(box[axis].bound, 1);
-  }
-  bufferBytes += count * bytesOf(element);
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(&prologueEnd->getParentOfType<func::FuncOp>().front());
-  Type stored = element.isInteger(1) ? builder.getI8Type() : element;
-  Value size = builder.create<LLVM::ConstantOp>(loc, builder.getI64Type(), count);
-  view.pointer = builder.create<LLVM::AllocaOp>(
-      loc, LLVM::LLVMPointerType::get(builder.getContext()), stored, size, 64);
-  return view;
-}
-
 bool KernelEmitter::isMaterialized(Value tensor, const Box &box) {
   const Materialized *entry = findMaterialized(tensor);
   return entry && llvm::all_of(llvm::zip_equal(entry->box, box, sizes(tensor)), [](auto axis) {
            auto &[has, wants, size] = axis;
            return has == wants || (has.offset.isConstant(0) && has.size == size);
          });
-}
-
-/// True if a buffer for `box` has a size that is known and fits onto the stack.
-bool KernelEmitter::isSmall(Value tensor, const Box &box) {
-  int64_t most = std::min(maxBufferBytes, maxStackBytes - bufferBytes);
-  int64_t bytes = bytesOf(getElementTypeOrSelf(tensor));
-  for (const Interval &range : box) {
-    if (range.bound < 0 || range.bound > most)
-      return false;
-    bytes *= std::max<int64_t>(range.bound, 1);
-    if (bytes > most)
-      return false;
-  }
-  return true;
 }
 
 void KernelEmitter::materializeAll(const Demands &demands) {

@@ -224,6 +224,12 @@ void BlockCost::readThrough(Operation *op, const Sizes &sizes, const UseOfTensor
   }
 }
 
+/// The size of parts that are about as large as `wanted` and nearly equal.
+static int64_t evenParts(int64_t size, int64_t wanted) {
+  int64_t parts = std::max<int64_t>((size + wanted / 2) / wanted, 1);
+  return llvm::alignTo(llvm::divideCeil(size, parts), 4);
+}
+
 /// How many elements of each axis of a result belong together: a row of those axes that a reshape
 /// before it joins, such as the channels of one group of a convolution.
 static SmallVector<int64_t> grainsOf(Value result, unsigned depth = 0) {
@@ -244,10 +250,11 @@ static SmallVector<int64_t> grainsOf(Value result, unsigned depth = 0) {
       return grainsOf(slice.getSource(), depth + 1);
   }
   if (op && nn::isWinograd(op)) {
-    grains[nn::winograd::Output] = 64;
-    grains[nn::winograd::Row] =
-        cast<RankedTensorType>(result.getType()).getDimSize(nn::winograd::Row);
-    grains[nn::winograd::Column] = 32;
+    using namespace nn::winograd;
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(result.getType()).getShape();
+    grains[Output] = evenParts(shape[Output], 64);
+    grains[Row] = shape[Row];
+    grains[Column] = 32;
   }
   auto linalg = dyn_cast_or_null<linalg::LinalgOp>(op);
   if (!linalg || linalg.getNumReductionLoops() > 0)

@@ -43,9 +43,11 @@ void WinogradEmitter::chooseParts() {
   for (const Interval &range : ranges)
     parts.push_back(range.bound < 0 ? unbounded : std::max<int64_t>(range.bound, 1));
   parts[Image] = 1;
-  auto fits = [&] {
-    return getWinogradBuffers(form.tile, parts[Tile], parts[Column], parts[Output], parts[Channel])
-        .fit();
+  int64_t room = e.freeStackBytes() / int64_t(sizeof(float));
+  int64_t mostSums = std::min(WinogradBuffers::mostSums, room * 3 / 10);
+  int64_t mostProducts = std::min(WinogradBuffers::mostProducts, room * 4 / 10);
+  auto buffers = [&] {
+    return getWinogradBuffers(form.tile, parts[Tile], parts[Column], parts[Output], parts[Channel]);
   };
   auto halve = [&](Loop loop, int64_t least) {
     bool isLarge = parts[loop] > least;
@@ -53,14 +55,10 @@ void WinogradEmitter::chooseParts() {
       parts[loop] = std::max(least, int64_t(llvm::divideCeil(parts[loop], 2)));
     return isLarge;
   };
-  auto needsFewer = [&] {
-    return getWinogradBuffers(form.tile, parts[Tile], parts[Column], parts[Output], 1).products >
-           WinogradBuffers::mostProducts;
-  };
-  while (needsFewer())
+  while (buffers().products > mostProducts)
     if (!halve(Tile, 1) && !halve(Output, fewOutputs) && !halve(Column, 1))
       break;
-  while (!fits())
+  while (buffers().sums > mostSums)
     if (!halve(Channel, fewChannels) && !halve(Tile, 1) && !halve(Column, fewColumns) &&
         !halve(Channel, 1) && !halve(Column, 1))
       break;

@@ -20,7 +20,6 @@ struct WinogradBuffers {
 
   static constexpr int64_t mostSums = 24 * 1024;
   static constexpr int64_t mostProducts = 32 * 1024;
-  bool fit() const { return sums <= mostSums && products <= mostProducts; }
 };
 /// For so many tiles of `tile` rows, columns, output and input channels.
 WinogradBuffers getWinogradBuffers(int64_t tile, int64_t tiles, int64_t columns, int64_t outputs,

@@ -104,3 +104,29 @@ func.func @others(%x: tensor<1x16x16x16xf32>, %b: tensor<1x16x16x16xbf16>, %imag
   return %0, %1, %2, %3, %4, %5, %6, %7, %8 : tensor<1x16x8x8xf32>, tensor<1x16x12x12xf32>, tensor<1x16x14x14xf32>, tensor<1x16x12x12xf32>,
       tensor<1x16x14x14xbf16>, tensor<1x16x14x14xf32>, tensor<1x16x7x7xf32>, tensor<1x256x?x16xf32, #y>, tensor<1x16x14x14xf32>
 }
+
+// -----
+
+#z = affine_map<()[s0] -> (1, 16, s0, 32)>
+#half = affine_map<()[s0] -> (1, 16, s0, 16)>
+
+nn.global @w : tensor<16x16x3x3xf32> {kind = "param"}
+
+// Of an image of run-time size what is read in its own place, up to a reduction; not what is shifted.
+// CHECK-LABEL: func.func @read
+// CHECK: nn.winograd_conv2d
+// CHECK-NOT: nn.winograd_conv2d
+// CHECK: return
+func.func @read(%x: tensor<1x16x?x32xf32, #z>) -> (tensor<1x16xf32>, tensor<1x16x?x16xf32, #half>)
+    attributes {nn.entry, nn.dims = ["H"]} {
+  %w = nn.get @w : tensor<16x16x3x3xf32>
+  %0 = nn.conv2d %x, %w {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
+      : tensor<1x16x?x32xf32, #z>, tensor<16x16x3x3xf32> -> tensor<1x16x?x32xf32, #z>
+  %1 = nn.tanh %0 : tensor<1x16x?x32xf32, #z>
+  %2 = nn.reduce sum %1 {axes = array<i64: 2, 3>} : tensor<1x16x?x32xf32, #z> -> tensor<1x16xf32>
+  %3 = nn.conv2d %x, %w {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
+      : tensor<1x16x?x32xf32, #z>, tensor<16x16x3x3xf32> -> tensor<1x16x?x32xf32, #z>
+  %4 = nn.neg %3 : tensor<1x16x?x32xf32, #z>
+  %5 = nn.slice %4 start affine_map<()[s0] -> (0, 0, 0, 1)> step [1, 1, 1, 2] : tensor<1x16x?x32xf32, #z> -> tensor<1x16x?x16xf32, #half>
+  return %2, %5 : tensor<1x16xf32>, tensor<1x16x?x16xf32, #half>
+}

@@ -90,7 +90,7 @@ struct Case {
   }
 };
 
-/// Runs all kernels of a function in order, and returns the results of the last.
+/// Runs all kernels of a function in order, and returns its first result.
 class Runner {
 public:
   Runner(Model &model, const codegen::CpuObject &object, const rt::LoadedObject &loaded)
@@ -100,7 +100,6 @@ public:
 
   Array run(const std::vector<int64_t> &dims) {
     llvm::DenseMap<Value, Array> values;
-    std::vector<Array> results;
     for (auto [number, kernel] : llvm::enumerate(model.kernels)) {
       std::vector<Array> operands;
       for (Value operand : kernel.getOperands()) {
@@ -109,11 +108,11 @@ public:
                            : isa<BlockArgument>(operand) ? x
                                                          : values.at(operand));
       }
-      results = runKernel(kernel, object, number, loaded, operands, dims);
+      std::vector<Array> results = runKernel(kernel, object, number, loaded, operands, dims);
       for (auto [value, array] : llvm::zip(kernel->getResults(), results))
         values[value] = array;
     }
-    return results.front();
+    return values.at(model.kernels.back()->getBlock()->getTerminator()->getOperand(0));
   }
 
 private:
@@ -127,11 +126,12 @@ Array random(const std::vector<int64_t> &shape, unsigned seed) {
                      seed);
 }
 
-/// Errors relative to the largest result.
+/// Errors of the first result, relative to its largest number.
 void check(const Case &c, const std::vector<std::vector<int64_t>> &sizes,
-           const std::string &cpu = "native") {
-  SCOPED_TRACE(c.text());
-  Model model = makeModel(c.text(), createUseWinograd());
+           const std::string &cpu = "native", const std::string &changed = "") {
+  std::string text = changed.empty() ? c.text() : changed;
+  SCOPED_TRACE(text);
+  Model model = makeModel(text, createUseWinograd());
   ASSERT_GE(model.kernels.size(), 2u) << "no weights were combined";
   Result<codegen::CpuObject> object = codegen::compileForCpu(model.kernels, {cpu});
   ASSERT_TRUE(object) << object.error().message;
@@ -173,6 +173,24 @@ TEST(CpuWinograd, Padding) {
        {std::vector<int64_t>{0, 0, 0, 0}, {2, 2, 2, 2}, {0, 1, 2, 0}, {3, 0, 0, 1}})
     for (bool isEpilogued : {false, true})
       check({16, 16, 10, 20, padding, isEpilogued}, {{1}, {3}});
+}
+
+/// Each result of a kernel computes the convolution, in buffers that they share.
+TEST(CpuWinograd, SeveralResults) {
+  Case c{16, 64, 20, 56, {1, 1, 1, 1}};
+  std::string text = c.text(), type = "tensor<?x64x20x56xf32, #y>";
+  auto replace = [&](const std::string &old, const std::string &by) {
+    size_t at = text.find(old);
+    ASSERT_NE(at, std::string::npos);
+    text.replace(at, old.size(), by);
+  };
+  std::string types = fmt::format("{0}, {0}, {0}, {0}", type);
+  replace("-> " + type + " attributes", "-> (" + types + ") attributes");
+  replace("return %4 : " + type, "%5 = nn.tanh %4 : " + type + "\n%6 = nn.add %5, %4 : " + type +
+                                     "\nreturn %4, %0, %5, %6 : " + types);
+  check(c, {{1}, {2}}, "native", text);
+  Model model = makeModel(text, createUseWinograd());
+  EXPECT_EQ(model.kernels.back()->getNumResults(), 4u);
 }
 
 /// So many channels or columns that buffers hold only parts of them.
