@@ -177,6 +177,19 @@ bool readScalars(const KernelBody &body, const std::string &statements) {
   return false;
 }
 
+/// Whether the kernel is launched early only to be there when it may begin. Of few blocks, that is:
+/// where more of them stand around waiting, or large ones, they keep the work that follows from
+/// being spread evenly.
+bool waitsAtOnce(const KernelBody &body, const Scheduled &scheduled) {
+  std::optional<int64_t> blocks =
+      IndexMath(body.op->getContext(), body.symbolRanges).constantOf(scheduled.blocks);
+  bool isTile = llvm::any_of(scheduled.headers, [](const std::string &header) {
+    return header == "mma.cuh" || header == "pipeline.cuh" || header == "gemm.cuh" ||
+           header == "direct.cuh";
+  });
+  return !scheduled.waits && !isTile && blocks && *blocks <= FewBlocks;
+}
+
 /// The generated part, with SymbolMark for the symbol.
 Result<std::string> sourceOf(const KernelBody &body, const Scheduled &scheduled) {
   Result<std::vector<Parameter>> parameters = parametersOf(body);
@@ -188,7 +201,10 @@ Result<std::string> sourceOf(const KernelBody &body, const Scheduled &scheduled)
   source += "\nusing Index = " + std::string(fitsInt(body) ? "int" : "long long") + ";\n\n";
   source += CommentMark + body.name + " " + describeLocation(body.op->getLoc()) + "\n" +
             signature(*parameters, scheduled);
-  source += "  letNextStart();\n  const unsigned blockId = blockIdx.x;\n" + declareSymbols(body);
+  source += "  letNextStart();\n";
+  if (waitsAtOnce(body, scheduled))
+    source += "  waitForKernels();\n";
+  source += "  const unsigned blockId = blockIdx.x;\n" + declareSymbols(body);
   return source + indented(scheduled.statements) + "}\n";
 }
 
@@ -301,6 +317,7 @@ Result<CudaKernel> emitTogether(ArrayRef<nn::KernelOp> kernels) {
   kernel.block = {written->threads, 1, 1};
   kernel.tactic = std::move(written->tactic);
   kernel.hasTable = true;
+  kernel.startsEarly = written->startsEarly;
   MLIRContext *context = parts.front().op->getContext();
   auto constant = [&](int64_t number) {
     return AffineMap::get(0, parts.front().dimNames.size(),
@@ -330,7 +347,8 @@ Result<CudaKernel> emitAlone(nn::KernelOp op, const Scheduled &scheduled) {
   kernel.tactic = scheduled.tactic;
   kernel.sharedElsewhere = scheduled.sharedElsewhere;
   kernel.persists = scheduled.persists;
-  kernel.startsEarly = scheduled.waits && !readScalars(body, scheduled.statements);
+  kernel.startsEarly =
+      waitsAtOnce(body, scheduled) || (scheduled.waits && !readScalars(body, scheduled.statements));
   kernel.grid = AffineMap::get(0, body.dimNames.size(), {scheduled.blocks}, op.getContext());
   kernel.maps = scheduled.maps;
   if (scheduled.scratch)

@@ -62,7 +62,7 @@ struct CudaKernel {
   unsigned sharedBytes = 0; ///< dynamic shared memory of a block (static memory is not counted)
   /// The same on GPUs without what bulk.cuh has (Hopper has it), if it is not 0.
   unsigned sharedElsewhere = 0;
-  bool startsEarly = false; ///< reads weights, then waits for the kernels before it
+  bool startsEarly = false; ///< reads nothing but weights before it waits for the kernels before it
   std::string tactic;       ///< for people: "MmaTile<128, 256, 2, 4, 4, 1>", "rows", "elements"
   /// If not 0, blocks take turn after turn: launch so many for each multiprocessor at most.
   unsigned persists = 0;

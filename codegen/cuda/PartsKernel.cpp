@@ -28,6 +28,7 @@ public:
       if (Result<void> done = add(part); !done)
         return done.error();
     placeBlocks();
+    kernel.startsEarly = kernel.blocks <= FewBlocks;
     std::string headers = "#include \"prelude.cuh\"\n#include \"parts.cuh\"\n";
     for (const std::string &header : needed)
       headers += "#include \"" + header + "\"\n";
@@ -164,7 +165,8 @@ private:
           fmt::format(",\n    {}d{}", type ? "const " + *typeText(type) + " *" : "long long ", i);
     if (hasSums())
       text += ",\n    unsigned *scratch,\n    unsigned *arrivals";
-    return text + ") {\n  letNextStart();\n" + declareSymbols();
+    return text + ") {\n  letNextStart();\n" + (kernel.startsEarly ? "  waitForKernels();\n" : "") +
+           declareSymbols();
   }
 
   /// Those that some part reads.

@@ -19,7 +19,8 @@ struct PartsKernel {
   int64_t blocks = 0;
   unsigned threads = 0; ///< of a block
   std::string tactic;   ///< for people
-  int64_t scratch = 0;  ///< numbers of memory of its own, see CudaKernel::scratch; 0: none
+  bool startsEarly = false;
+  int64_t scratch = 0; ///< numbers of memory of its own, see CudaKernel::scratch; 0: none
 };
 
 /// The kernel `symbol` of all `parts`, which nn-join-launches or nn-join-neighbours has put

@@ -13,6 +13,10 @@
 
 namespace nnc::codegen {
 
+/// Kernels of so many blocks at most start early though they have nothing to do before they wait:
+/// one for each multiprocessor of an H200.
+constexpr int64_t FewBlocks = 132;
+
 /// A kernel's body and how it is launched. Statements call the number of their block `blockId`.
 struct Scheduled {
   std::string statements;              ///< at indentation 0
