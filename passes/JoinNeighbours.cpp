@@ -75,6 +75,17 @@ public:
   }
 
 private:
+  /// Whether the step reads what a part makes, or may only run after it. There is nothing but other
+  /// names between them.
+  bool waitsForPart(Operation *step) const {
+    return llvm::any_of(order.before(step), [&](unsigned place) {
+      Operation *earlier = order.at(place);
+      if (auto kernel = dyn_cast<nn::KernelOp>(earlier))
+        return llvm::is_contained(parts, kernel);
+      return isa<nn::ReshapeOp>(earlier) && waitsForPart(earlier);
+    });
+  }
+
   /// Whether `writer` puts its results where something lies that `reader` reads.
   static bool writesWhatReads(nn::KernelOp writer, nn::KernelOp reader) {
     auto reads = [&](Value value) {

@@ -25,30 +25,44 @@ static std::pair<Value, Value> factorsOf(linalg::LinalgOp op) {
   return {times->getOperand(0), times->getOperand(1)};
 }
 
+/// What a factor is computed from, in the body of `op`: operands and the counters of loops.
+static void visitReads(linalg::LinalgOp op, Value factor,
+                       llvm::function_ref<void(OpOperand &)> visitOperand,
+                       llvm::function_ref<void(unsigned)> visitLoop) {
+  SmallVector<Value> pending{factor};
+  while (!pending.empty()) {
+    Value next = pending.pop_back_val();
+    if (Operation *maker = next.getDefiningOp()) {
+      if (maker->getParentOp() != op)
+        continue;
+      if (auto index = dyn_cast<linalg::IndexOp>(maker))
+        visitLoop(static_cast<unsigned>(index.getDim()));
+      llvm::append_range(pending, maker->getOperands());
+      continue;
+    }
+    visitOperand(op->getOpOperand(cast<BlockArgument>(next).getArgNumber()));
+  }
+}
+
+/// The loops that a factor depends on.
+static llvm::SmallBitVector loopsOf(linalg::LinalgOp op, Value factor) {
+  llvm::SmallBitVector loops(op.getNumLoops());
+  visitReads(
+      op, factor,
+      [&](OpOperand &operand) {
+        AffineMap map = op.getMatchingIndexingMap(&operand);
+        for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
+          if (map.isFunctionOfDim(loop))
+            loops.set(loop);
+      },
+      [&](unsigned loop) { loops.set(loop); });
+  return loops;
+}
+
 /// Whether one factor is read again for what the other is not: else there are no rows and columns.
 static bool isProduct(linalg::LinalgOp op) {
   auto [left, right] = factorsOf(op);
-  if (!left)
-    return false;
-  auto loopsOf = [&](Value factor) {
-    llvm::SmallBitVector loops(op.getNumLoops());
-    SmallVector<Value> pending{factor};
-    while (!pending.empty()) {
-      Value next = pending.pop_back_val();
-      if (Operation *maker = next.getDefiningOp()) {
-        if (maker->getParentOp() == op)
-          pending.append(maker->operand_begin(), maker->operand_end());
-        continue;
-      }
-      AffineMap map =
-          op.getMatchingIndexingMap(&op->getOpOperand(cast<BlockArgument>(next).getArgNumber()));
-      for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
-        if (map.isFunctionOfDim(loop))
-          loops.set(loop);
-    }
-    return loops;
-  };
-  return left != right && loopsOf(left) != loopsOf(right);
+  return left && left != right && loopsOf(op, left) != loopsOf(op, right);
 }
 
 /// Whether both multiply the same left operand, in the same loops.
@@ -81,32 +95,19 @@ bool Contraction::findProduct(bool mayHaveTwo) {
 }
 
 Contraction::Factor Contraction::factorOf(Value value) {
-  Factor factor{value, llvm::SmallBitVector(product.getNumLoops()), false};
-  SmallVector<Value> pending{value};
+  Factor factor{value, loopsOf(product, value), false};
   bool isPlaced = false;
-  while (!pending.empty()) {
-    Value next = pending.pop_back_val();
-    if (Operation *op = next.getDefiningOp()) {
-      if (op->getParentOp() != product)
-        continue;
-      if (auto index = dyn_cast<linalg::IndexOp>(op))
-        factor.loops.set(index.getDim());
-      llvm::append_range(pending, op->getOperands());
-      continue;
-    }
-    OpOperand &operand = product->getOpOperand(cast<BlockArgument>(next).getArgNumber());
+  auto place = [&](OpOperand &operand) {
     AffineMap map = product.getMatchingIndexingMap(&operand);
-    for (unsigned loop = 0; loop < product.getNumLoops(); ++loop)
-      if (map.isFunctionOfDim(loop))
-        factor.loops.set(loop);
     if (isPlaced || map.getNumResults() == 0)
-      continue;
+      return;
     isPlaced = true;
     factor.alongDepth = true;
     for (auto [loop, kind] : llvm::enumerate(product.getIteratorTypesArray()))
       if (kind == utils::IteratorType::parallel && map.getResults().back().isFunctionOfDim(loop))
         factor.alongDepth = false;
-  }
+  };
+  visitReads(product, value, place, [](unsigned) {});
   return factor;
 }
 
