@@ -38,7 +38,7 @@ constexpr int64_t MaxEarly = 64 << 20;
 constexpr unsigned MaxLevels = 8;
 
 /// Bytes that may be kept until the end for a kernel there.
-constexpr int64_t MaxKept = 4096;
+constexpr int64_t MaxKept = 64 << 10;
 
 /// Of a value that is small enough.
 int64_t bytesOf(Value value) {

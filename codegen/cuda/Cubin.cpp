@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <fmt/format.h>
+#include <numeric>
 #include <thread>
 
 namespace nnc::codegen {
@@ -45,6 +46,22 @@ Result<std::string> compileOne(const rt::NvrtcApi &api, std::string_view source,
   return std::string(output->image.begin(), output->image.end());
 }
 
+/// Numbers of the sources, those that take longest first, so that no thread is left with such a one
+/// at the end: the more templates the longer, then the more text.
+std::vector<size_t> longestFirst(std::span<const std::string> sources) {
+  std::vector<std::pair<size_t, size_t>> costs;
+  for (const std::string &source : sources) {
+    size_t templates = 0, at = 0;
+    for (; (at = source.find("#include", at)) != std::string::npos; ++at)
+      ++templates;
+    costs.emplace_back(templates, source.size());
+  }
+  std::vector<size_t> order(sources.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::sort(order, [&](size_t a, size_t b) { return costs[a] > costs[b]; });
+  return order;
+}
+
 } // namespace
 
 std::string translationUnit(std::string_view source) {
@@ -78,9 +95,11 @@ Result<std::vector<Cubin>> compileCubins(std::span<const std::string> sources,
   size_t count = sources.size() * archs.size();
   std::vector<Cubin> cubins(count);
   std::vector<std::string> errors(count);
+  std::vector<size_t> order = longestFirst(sources);
   std::atomic<size_t> next = 0;
   auto work = [&] {
-    for (size_t i = next++; i < count; i = next++) {
+    for (size_t turn = next++; turn < count; turn = next++) {
+      size_t i = order[turn / archs.size()] * archs.size() + turn % archs.size();
       cubins[i].arch = archs[i % archs.size()];
       Result<std::string> bytes =
           compileOne(**api, sources[i / archs.size()], cubins[i].arch, cached);

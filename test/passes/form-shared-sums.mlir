@@ -65,3 +65,39 @@ func.func @gradients(%x: tensor<64x8x16x16xf32>, %w: tensor<8x8x1x1xf32>, %z: te
   %q = nn.reduce sum %p {axes = array<i64: 0, 2, 3>} : tensor<64x8x16x16xf32> -> tensor<8xf32>
   return %s, %q : tensor<8xf32>, tensor<8xf32>
 }
+
+// What is computed from many sums stays apart from them, so that they run side by side; three are one
+// after the other, each with the sum so far.
+// CHECK-LABEL: @three(
+// CHECK-NOT: anchor = "pointwise"
+// CHECK: return
+// CHECK-LABEL: @four(
+// CHECK-COUNT-4: anchor = "reduction"
+// CHECK: anchor = "pointwise"
+// CHECK-COUNT-3: nn.add
+// CHECK: nn.sqrt
+// CHECK: return
+// CPU-LABEL: @four(
+// CPU-NOT: anchor = "pointwise"
+// CPU: return
+func.func @three(%a: tensor<8xf32>, %b: tensor<9xf32>, %c: tensor<10xf32>) -> tensor<f32>
+    attributes {nn.entry, nn.dims = [], nn.ranges = []} {
+  %0 = nn.reduce sum %a {axes = array<i64: 0>} : tensor<8xf32> -> tensor<f32>
+  %1 = nn.reduce sum %b {axes = array<i64: 0>} : tensor<9xf32> -> tensor<f32>
+  %2 = nn.reduce sum %c {axes = array<i64: 0>} : tensor<10xf32> -> tensor<f32>
+  %3 = nn.add %0, %1 : tensor<f32>
+  %4 = nn.add %3, %2 : tensor<f32>
+  return %4 : tensor<f32>
+}
+func.func @four(%a: tensor<8xf32>, %b: tensor<9xf32>, %c: tensor<10xf32>, %d: tensor<11xf32>) -> tensor<f32>
+    attributes {nn.entry, nn.dims = [], nn.ranges = []} {
+  %0 = nn.reduce sum %a {axes = array<i64: 0>} : tensor<8xf32> -> tensor<f32>
+  %1 = nn.reduce sum %b {axes = array<i64: 0>} : tensor<9xf32> -> tensor<f32>
+  %2 = nn.reduce sum %c {axes = array<i64: 0>} : tensor<10xf32> -> tensor<f32>
+  %3 = nn.reduce sum %d {axes = array<i64: 0>} : tensor<11xf32> -> tensor<f32>
+  %4 = nn.add %0, %1 : tensor<f32>
+  %5 = nn.add %2, %3 : tensor<f32>
+  %6 = nn.add %4, %5 : tensor<f32>
+  %7 = nn.sqrt %6 : tensor<f32>
+  return %7 : tensor<f32>
+}
