@@ -64,7 +64,7 @@ private:
   /// A group that nothing joins: an alias (View), or a kernel of one op with the views it reads.
   void placeAlone(mlir::Operation *op, nn::FusionRole role);
 
-  // FusionPlanner.cpp: looking up and joining.
+  // FusionJoining.cpp: looking up and joining.
   bool isMember(mlir::Operation *op) const;
   /// The op of this block that makes `value`; null for arguments and what comes from around a loop.
   mlir::Operation *makerOf(mlir::Value value) const;
