@@ -1,9 +1,12 @@
 #include "frontend/PrimitivesBroadcast.h"
 
+#include "frontend/Library.h"
+
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <limits>
+#include <numeric>
 
 namespace nnc::frontend {
 namespace {
@@ -86,20 +89,49 @@ void reportBothStretch(Context &context, syntax::Span at, std::string_view what,
         postfixEdits(low, writeOutIndex(highShape.size() - lowShape.size(), lowShape.size())));
 }
 
-/// `[:, none]` behind what has the first axes of the other operand, where it was meant to have
-/// them.
-void offerAxesBehind(SizeCheck &check, const Pair &pair) {
+/// Which axes of `high` those of `few` are, if they are there in their order: the first ones, else
+/// each as far behind as may be, where a mask of keys has them. Nothing if that is where they stand
+/// anyway.
+std::optional<std::vector<size_t>> findAxes(const Shape &high, const Shape &few) {
+  std::vector<size_t> axes(few.size());
+  if (few.empty() || few.size() >= high.size())
+    return std::nullopt;
+  if (std::equal(few.begin(), few.end(), high.begin())) {
+    std::iota(axes.begin(), axes.end(), 0);
+    return axes;
+  }
+  size_t end = high.size();
+  for (size_t i = few.size(); i-- > 0;) {
+    while (end > 0 && !(high[end - 1] == few[i]))
+      --end;
+    if (end == 0)
+      return std::nullopt;
+    axes[i] = --end;
+  }
+  return axes.front() + few.size() == high.size() ? std::nullopt : std::optional(axes);
+}
+
+/// `[:, none, none, :]` behind what has some axes of the other operand, where it was meant to have
+/// them. In the library that is for who called it.
+void offerAxes(const Context &context, SizeCheck &check, const Pair &pair) {
   bool leftIsHigh = pair.a().rank() > pair.b().rank();
   const Operand &low = leftIsHigh ? pair.right : pair.left;
   const Shape &high = leftIsHigh ? pair.a().shape : pair.b().shape;
-  const Shape &few = leftIsHigh ? pair.b().shape : pair.a().shape;
-  if (few.empty() || few.size() == high.size() || !low.span.isValid() ||
-      !std::equal(few.begin(), few.end(), high.begin()))
+  std::optional<std::vector<size_t>> axes =
+      findAxes(high, leftIsHigh ? pair.b().shape : pair.a().shape);
+  if (!axes || !low.span.isValid())
     return;
   std::string index = "[";
   for (size_t i = 0; i < high.size(); ++i)
-    index += std::string(i ? ", " : "") + (i < few.size() ? ":" : "none");
-  check.setFix({"write the missing axes out", postfixEdits(low, index + "]")});
+    index += std::string(i ? ", " : "") +
+             (std::find(axes->begin(), axes->end(), i) != axes->end() ? ":" : "none");
+  index += "]";
+  if (!isLibrary(low.span.file))
+    check.setFix({"write the missing axes out", postfixEdits(low, index)});
+  else if (low.expr && low.expr->is<syntax::NameExpr>())
+    check.setFix(
+        {fmt::format("write the missing axes out: `{}{}`", context.sources.text(low.span), index),
+         {}});
 }
 
 std::optional<Shape> broadcastPair(Context &context, syntax::Span at, std::string_view what,
@@ -121,7 +153,7 @@ std::optional<Shape> broadcastPair(Context &context, syntax::Span at, std::strin
     if (!(a[axisOfA] == one) && !(b[axisOfB] == one))
       check.expectEqual(pair.left, axisOfA, pair.right, axisOfB);
   }
-  offerAxesBehind(check, pair);
+  offerAxes(context, check, pair);
   check.finish(/*withLabels=*/true);
   return std::nullopt;
 }
