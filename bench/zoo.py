@@ -96,9 +96,10 @@ def llama():
     ))
 
 
-def from_golden(file, name):
+def from_golden(file, name, *sizes):
+    """A module of the golden tests, which have the small configurations."""
     def build():
-        return getattr(__import__(file), name)()
+        return getattr(__import__(file), name)(*sizes)
 
     return build
 
@@ -122,6 +123,10 @@ def bert_outputs(model, ids, kind, mask):
 
 def token_logits(model, ids):
     return {"logits": model(ids.long())}
+
+
+def golden_outputs(model, **inputs):
+    return model(**{k: v.long() if v.dtype == torch.int32 else v for k, v in inputs.items()})
 
 
 IMAGENET = ["--dim", "H=224", "--dim", "W=224"]
@@ -148,6 +153,23 @@ CASES = {
     "bilstm": (recurrent("lstm", nn.LSTM, True),
                ["recurrent.nn", "--model", "LSTMClassifier", "--set", "bidirectional=true"], (64, 2),
                lambda b: {"ids": ids(20000, b, 100)}, token_logits),
+    "unet": (from_golden("image_zoo", "UNet", 64), ["unet.nn", "--dim", "H=256", "--dim", "W=256"], (4, 1),
+             lambda b: {"image": image(b, 3, 256, 256)}, golden_outputs),
+    "translation": (from_golden("attention_zoo", "Translator", 10_000, 512, 8, 6, 2048),
+                    ["translation.nn", *(part for size in ("source_vocab=10000", "target_vocab=10000", "dim=512", "heads=8",
+                                                           "ffn=2048", "depth=6") for part in ("--set", size))], (16, 1),
+                    lambda b: {"source_ids": ids(10_000, b, 64), "mask": lengths(b, 64), "target_ids": ids(10_000, b, 48)},
+                    golden_outputs),
+    "mnist": (from_golden("image_zoo", "MnistNet"), ["mnist.nn"], (1024, 2),
+              lambda b: {"image": image(b, 1, 28, 28)}, golden_outputs),
+    "tutorialnet": (from_golden("image_zoo", "TutorialNet"), ["cifar.nn", "--model", "TutorialNet"], (1024, 2),
+                    lambda b: {"image": image(b, 3, 32, 32)}, golden_outputs),
+    "convnet32": (from_golden("image_zoo", "ConvNet", 32, 3, 128), ["cifar.nn", "--model", "ConvNet32"], (1024, 2),
+                  lambda b: {"image": image(b, 3, 32, 32)}, golden_outputs),
+    "convnet64": (from_golden("image_zoo", "ConvNet", 64, 3, 128), ["cifar.nn", "--model", "ConvNet64"], (256, 2),
+                  lambda b: {"image": image(b, 3, 64, 64)}, golden_outputs),
+    "deepnet": (from_golden("image_zoo", "ConvNet", 32, 5, 1024), ["cifar.nn", "--model", "DeepNet"], (256, 2),
+                lambda b: {"image": image(b, 3, 32, 32)}, golden_outputs),
 }
 
 

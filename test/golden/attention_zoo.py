@@ -62,24 +62,26 @@ class Scores(nn.Module):
 
 
 class Translator(nn.Module):
-    def __init__(self, vocab=61, dim=32):
+    def __init__(self, vocab=61, dim=32, heads=4, depth=2, ffn=48):
         super().__init__()
         self.source, self.target = nn.Embedding(vocab, dim), nn.Embedding(vocab, dim)
-        self.transformer = nn.Transformer(dim, 4, 2, 2, 48, dropout=0.0, batch_first=True)
+        self.transformer = nn.Transformer(dim, heads, depth, depth, ffn, dropout=0.0, batch_first=True)
         self.generator = nn.Linear(dim, vocab)
 
     @staticmethod
     def placed(x):
         steps, dim = x.shape[1:]
-        rate = torch.exp(torch.arange(0, dim, 2, dtype=x.dtype) * (-math.log(10000.0) / dim))
-        angle = torch.arange(steps, dtype=x.dtype)[:, None] * rate
-        places = torch.zeros(steps, dim, dtype=x.dtype)
+        like = {"dtype": x.dtype, "device": x.device}
+        rate = torch.exp(torch.arange(0, dim, 2, **like) * (-math.log(10000.0) / dim))
+        angle = torch.arange(steps, **like)[:, None] * rate
+        places = torch.zeros(steps, dim, **like)
         places[:, 0::2], places[:, 1::2] = angle.sin(), angle.cos()
         return x * math.sqrt(dim) + places
 
     def forward(self, source_ids, mask, target_ids):
         hidden = mask == 0  # PyTorch's masks are true where nothing may look
-        later = torch.triu(torch.ones(target_ids.shape[1], target_ids.shape[1], dtype=torch.bool), 1)
+        steps = target_ids.shape[1]
+        later = torch.triu(torch.ones(steps, steps, dtype=torch.bool, device=target_ids.device), 1)
         decoded = self.transformer(
             self.placed(self.source(source_ids)), self.placed(self.target(target_ids)), tgt_mask=later,
             src_key_padding_mask=hidden, memory_key_padding_mask=hidden,
