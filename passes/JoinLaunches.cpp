@@ -69,7 +69,10 @@ public:
         last[*level].push_back(kernel);
       else if (isFirst(kernel))
         first.push_back(kernel);
-    forEachLaunch(first, [&](ArrayRef<nn::KernelOp> parts) { joinAtFirst(parts); });
+    forEachLaunch(first, [&](ArrayRef<nn::KernelOp> parts) {
+      if (parts.size() > 1)
+        launchTogether(parts, number++);
+    });
     bool hasMoved = false; // then what waits has to follow
     for (ArrayRef<nn::KernelOp> level : llvm::reverse(last))
       forEachLaunch(level, [&](ArrayRef<nn::KernelOp> parts) {
@@ -177,28 +180,6 @@ private:
     }
   }
 
-  void joinAtFirst(ArrayRef<nn::KernelOp> parts) {
-    Operation *previous = parts.front();
-    for (nn::KernelOp part : parts) {
-      for (Value operand : part.getOperands())
-        moveNames(operand, parts.front());
-      if (part != parts.front())
-        part->moveAfter(previous);
-      previous = part;
-    }
-    mark(parts);
-  }
-
-  /// Values of globals, and other names of them, are there from the beginning.
-  void moveNames(Value value, Operation *place) {
-    Operation *op = value.getDefiningOp();
-    if (!op || op->getBlock() != &block || op->isBeforeInBlock(place))
-      return;
-    for (Value operand : op->getOperands())
-      moveNames(operand, place);
-    op->moveBefore(place);
-  }
-
   void joinAtEnd(ArrayRef<nn::KernelOp> parts) {
     auto sets = block.getOps<nn::SetOp>();
     Operation *place = sets.empty() ? block.getTerminator() : *sets.begin();
@@ -207,7 +188,8 @@ private:
     for (nn::KernelOp part : parts)
       for (Value result : part.getResults())
         moveReaders(result, place);
-    mark(parts);
+    if (parts.size() > 1)
+      markLaunch(parts, number++);
   }
 
   static void moveReaders(Value value, Operation *place) {
@@ -216,14 +198,6 @@ private:
         user->moveBefore(place);
         moveReaders(user->getResult(0), place);
       }
-  }
-
-  void mark(ArrayRef<nn::KernelOp> parts) {
-    if (parts.size() == 1)
-      return;
-    auto launch = Builder(block.getParentOp()->getContext()).getI64IntegerAttr(number++);
-    for (nn::KernelOp part : parts)
-      part->setAttr(nn::kLaunchAttr, launch);
   }
 
   Block &block;

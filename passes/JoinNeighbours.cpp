@@ -61,16 +61,7 @@ public:
   bool join(int64_t number) {
     if (parts.size() < 2)
       return false;
-    auto launch = Builder(parts.front()->getContext()).getI64IntegerAttr(number);
-    Operation *previous = nullptr;
-    for (nn::KernelOp part : parts) {
-      for (Value operand : part.getOperands())
-        moveNames(operand, parts.front());
-      if (previous)
-        part->moveAfter(previous);
-      previous = part;
-      part->setAttr(nn::kLaunchAttr, launch);
-    }
+    launchTogether(parts, number);
     return true;
   }
 
@@ -100,17 +91,6 @@ private:
           operand >= 0 && reads(writer->getOperand(operand)))
         return true;
     return false;
-  }
-
-  /// Names of values that are there before `place` can stand there too.
-  static void moveNames(Value value, Operation *place) {
-    Operation *op = value.getDefiningOp();
-    if (!op || !isa<nn::ReshapeOp, nn::GetOp>(op) || op->getBlock() != place->getBlock() ||
-        op->isBeforeInBlock(place))
-      return;
-    for (Value operand : op->getOperands())
-      moveNames(operand, place);
-    op->moveBefore(place);
   }
 
   const StepOrder &order;

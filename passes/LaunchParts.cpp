@@ -1,6 +1,8 @@
 //===- LaunchParts.cpp - Kernels that may be launched together --------------------------------===//
 #include "passes/LaunchParts.h"
 
+#include "ir/KernelAttrs.h"
+
 using namespace mlir;
 
 namespace nnc {
@@ -28,6 +30,34 @@ bool mayBePart(nn::KernelOp kernel) {
   ValueRange results = kernel.getResults();
   return llvm::all_of(results,
                       [&](Value result) { return shapeOf(result) == shapeOf(results.front()); });
+}
+
+/// Globals, and other names of what is there before `place`, can stand there too.
+static void moveNames(Value value, Operation *place) {
+  Operation *op = value.getDefiningOp();
+  if (!op || !isa<nn::ReshapeOp, nn::GetOp>(op) || op->getBlock() != place->getBlock() ||
+      op->isBeforeInBlock(place))
+    return;
+  for (Value operand : op->getOperands())
+    moveNames(operand, place);
+  op->moveBefore(place);
+}
+
+void launchTogether(ArrayRef<nn::KernelOp> parts, int64_t number) {
+  Operation *previous = nullptr;
+  for (nn::KernelOp part : parts) {
+    for (Value operand : part.getOperands())
+      moveNames(operand, parts.front());
+    if (previous)
+      part->moveAfter(previous);
+    previous = part;
+  }
+  markLaunch(parts, number);
+}
+
+void markLaunch(ArrayRef<nn::KernelOp> parts, int64_t number) {
+  for (nn::KernelOp part : parts)
+    part->setAttr(nn::kLaunchAttr, Builder(part->getContext()).getI64IntegerAttr(number));
 }
 
 } // namespace nnc

@@ -57,6 +57,8 @@ public:
 
 private:
   bool haveFewRows() const;
+  void visitSources(const Factor &factor, llvm::function_ref<void(Operation *)> visitOp,
+                    llvm::function_ref<void(BlockArgument)> visitOperand) const;
   bool readsReductions() const;
   Type elementOf(const Factor &factor);
   int64_t chooseWidth(Type type) const;
@@ -76,56 +78,54 @@ bool VectorWriter::haveFewRows() const {
          typical(Columns) > *rows && typical(Depth) >= LeastDepth;
 }
 
-/// Whether rows are made of sums along them, so that a thread cannot make an element by itself.
-bool VectorWriter::readsReductions() const {
-  SmallVector<Value> pending{left.value};
+/// All that a factor is computed from: operations, and the kernel's operands.
+void VectorWriter::visitSources(const Factor &factor, llvm::function_ref<void(Operation *)> visitOp,
+                                llvm::function_ref<void(BlockArgument)> visitOperand) const {
+  SmallVector<Value> pending{factor.value};
   llvm::SmallPtrSet<Value, 16> seen;
   while (!pending.empty()) {
     Value value = pending.pop_back_val();
     if (!seen.insert(value).second)
       continue;
     if (Operation *op = value.getDefiningOp()) {
-      auto reduction = dyn_cast<linalg::LinalgOp>(op);
-      if (reduction && reduction.getNumReductionLoops() > 0)
-        return true;
+      visitOp(op);
       pending.append(op->operand_begin(), op->operand_end());
       continue;
     }
     auto argument = cast<BlockArgument>(value);
+    if (argument.getOwner() == body.block) {
+      visitOperand(argument);
+      continue;
+    }
     auto op = dyn_cast<linalg::LinalgOp>(argument.getOwner()->getParentOp());
     if (op && argument.getArgNumber() < unsigned(op.getNumDpsInputs()))
       pending.push_back(op.getDpsInputs()[argument.getArgNumber()]);
   }
-  return false;
+}
+
+/// Whether rows are made of sums along them, so that a thread cannot make an element by itself.
+bool VectorWriter::readsReductions() const {
+  bool found = false;
+  auto visit = [&](Operation *op) {
+    auto structured = dyn_cast<linalg::LinalgOp>(op);
+    found |= structured && structured.getNumReductionLoops() > 0;
+  };
+  visitSources(left, visit, [](BlockArgument) {});
+  return found;
 }
 
 /// The type in memory of what the factor is, or of most that it is computed from.
 Type VectorWriter::elementOf(const Factor &factor) {
-  SmallVector<Value> pending{factor.value};
-  llvm::SmallPtrSet<Value, 16> seen;
   Type type = element;
   int64_t most = 0;
-  while (!pending.empty()) {
-    Value value = pending.pop_back_val();
-    if (!seen.insert(value).second)
-      continue;
-    if (Operation *op = value.getDefiningOp()) {
-      pending.append(op->operand_begin(), op->operand_end());
-      continue;
-    }
-    auto argument = cast<BlockArgument>(value);
-    if (argument.getOwner() != body.block) {
-      auto op = dyn_cast<linalg::LinalgOp>(argument.getOwner()->getParentOp());
-      if (op && argument.getArgNumber() < unsigned(op.getNumDpsInputs()))
-        pending.push_back(op.getDpsInputs()[argument.getArgNumber()]);
-      continue;
-    }
-    int64_t size = typicalValue(body, math, math.product(evaluator.sizes.dimsOf(argument)));
+  auto visit = [&](BlockArgument operand) {
+    int64_t size = typicalValue(body, math, math.product(evaluator.sizes.dimsOf(operand)));
     if (size > most) {
       most = size;
-      type = getElementTypeOrSelf(argument.getType());
+      type = getElementTypeOrSelf(operand.getType());
     }
-  }
+  };
+  visitSources(factor, [](Operation *) {}, visit);
   return type;
 }
 
