@@ -21,14 +21,15 @@ from sanitizer import sanitize
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOLERANCE = json.loads((ROOT / "test/tolerances.json").read_text())["cuda_f32"]
+IMAGENET = ["--dim", "H=224", "--dim", "W=224", "--set", "max_batch=1024"]
 CASES = {
     # name: (compiler arguments, sizes of run-time dimensions, batch sizes)
     "lenet": (["examples/lenet.nn", "--weights", "examples/lenet.safetensors"], {}, [1, 64, 1024]),
     "mlp": (["examples/mlp.nn"], {}, [1, 64, 1024]),
     "cifarnet": (["examples/cifarnet.nn"], {}, [1, 64, 1024]),
     "textclassifier": (["examples/textclassifier.nn"], {"T": 128}, [1, 64, 1024]),
-    "resnet18": (["examples/resnet.nn", "--model", "ResNet18", "--dim", "H=224", "--dim", "W=224"], {}, [1, 64, 256]),
-    "resnet50": (["examples/resnet.nn", "--model", "ResNet50", "--dim", "H=224", "--dim", "W=224"], {}, [1, 64, 256]),
+    "resnet18": (["examples/resnet.nn", "--model", "ResNet18", *IMAGENET], {}, [1, 64, 1024]),
+    "resnet50": (["examples/resnet.nn", "--model", "ResNet50", *IMAGENET], {}, [1, 64, 1024]),
 }
 
 

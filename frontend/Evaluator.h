@@ -458,7 +458,9 @@ private:
   size_t steps = 0, operations = 0;
   unsigned exprDepth = 0;
   bool exhausted = false;
-  bool inShape = false; ///< evaluating a size: unknown names get the message for shapes
+  /// The size that is being evaluated: no operation computes it, and unknown names get the message
+  /// for shapes.
+  const syntax::Dim *inShape = nullptr;
 };
 
 } // namespace nnc::frontend

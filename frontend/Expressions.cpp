@@ -39,6 +39,12 @@ bool Evaluator::checkWeight(size_t weight, syntax::Span span) {
 }
 
 bool Evaluator::startOperation(std::string name, syntax::Span span) {
+  if (inShape) {
+    error("E0403", inShape->span, "a size is an int")
+        .primaryLabel("this computes a tensor when the model runs")
+        .note("sizes are known before it runs");
+    return false;
+  }
   context.opName = std::move(name);
   if (exhausted || ++operations <= kMaxOperations)
     return !exhausted;

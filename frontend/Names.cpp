@@ -243,7 +243,7 @@ std::nullopt_t Evaluator::unknownName(const syntax::NameExpr &expr) {
   if (syntax::mayBeLost(diags, context.sources, expr.span) ||
       syntax::hasSyntaxError(diags, context.sources.lineSpan(expr.span.file, line)))
     return std::nullopt;
-  std::vector<std::string_view> candidates = namesInScope(inShape);
+  std::vector<std::string_view> candidates = namesInScope(inShape != nullptr);
   syntax::Diagnostic &diag =
       error("E0201", expr.span,
             fmt::format("unknown name `{}`{}", expr.name, inShape ? " in a shape" : ""));

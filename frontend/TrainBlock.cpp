@@ -148,6 +148,8 @@ private:
   const syntax::ModuleStmt &decl() const { return *block.self->cls->decl; }
   const syntax::Ident &name() const { return decl().name; }
   const syntax::BindStmt *binding(std::string_view member) const;
+  /// None where the member is absent, or was reported: given twice, say.
+  const Value *given(std::string_view member) const;
   syntax::Span valueSpan(std::string_view member) const {
     return binding(member)->value.expr->span;
   }
@@ -163,6 +165,11 @@ const syntax::BindStmt *Reader::binding(std::string_view member) const {
         if (!target.isTuple() && target.name.text == member)
           return bind;
   return nullptr;
+}
+
+const Value *Reader::given(std::string_view member) const {
+  const Member *found = block.self->member(member);
+  return found && found->value ? &*found->value : nullptr;
 }
 
 //===- The loss -------------------------------------------------------------------------------===//
@@ -264,13 +271,15 @@ bool Reader::readRule(const Value &value) {
 }
 
 bool Reader::readOptimizer() {
-  const Member *member = block.self->member("optimizer");
-  if (!member) {
+  const Value *given = this->given("optimizer");
+  if (!given && block.self->member("optimizer"))
+    return false;
+  if (!given) {
     evaluator.error("E0620", name().span, fmt::format("`{}` has no `optimizer`", name().text))
         .help("add one: `optimizer = AdamW(lr=1e-3)`");
     return false;
   }
-  const Value &value = *member->value;
+  const Value &value = *given;
   if (isOptimizer(value)) {
     block.rules.push_back({"**", value.get<InstanceRef>(), {}});
     return true;
@@ -285,10 +294,10 @@ bool Reader::readOptimizer() {
 /// Nothing where the member is absent or wrong.
 std::optional<double> Reader::number(std::string_view member, std::string_view needs,
                                      bool (*fits)(double)) {
-  const Member *found = block.self->member(member);
+  const Value *found = given(member);
   if (!found)
     return std::nullopt;
-  const Value &value = *found->value;
+  const Value &value = *found;
   std::optional<double> number = value.asFloat();
   if (!number)
     evaluator.error("E0403", valueSpan(member), fmt::format("`{}` is a number", member))

@@ -3,6 +3,7 @@
 
 #include <cctype>
 #include <fmt/format.h>
+#include <utility>
 
 namespace nnc::frontend {
 
@@ -174,8 +175,7 @@ static bool isPossible(const Dim &size) {
 }
 
 std::optional<Dim> Evaluator::evalDim(const syntax::Dim &dim) {
-  bool outer = inShape;
-  inShape = true;
+  const syntax::Dim *outer = std::exchange(inShape, &dim);
   std::optional<Value> value = eval(*dim.expr);
   inShape = outer;
   if (!value)

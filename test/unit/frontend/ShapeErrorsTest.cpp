@@ -226,4 +226,40 @@ TEST(ShapeErrors, AnnotationsAreCheckedAndBind) {
 )");
 }
 
+/// Also where the result's type is read after the body failed, whose values are gone by then.
+TEST(ShapeErrors, SizesThatTensorsCompute) {
+  EXPECT_EQ(checked(R"nn(fn doubled(x: float[B, C]) -> float[B, x + x] = concat([x, y], axis=1)
+fn tripled(x: float[B, C]) -> float[B, x * 3] = x
+model Net(d: int = 4) {
+  fn forward(x: float[B, d]) -> float[B, d] requires B in 1..=8 {
+    y: float[B, mean(x)] = x
+    z: float[B, -x] = tripled(x)
+    return doubled(x)
+  }
+}
+)nn"),
+            R"(error[E0201]: unknown name `y`
+ --> model.nn:1:60
+  |
+1 | fn doubled(x: float[B, C]) -> float[B, x + x] = concat([x, y], axis=1)
+  |                                                            ^ not defined here
+
+error[E0403]: a size is an int
+ --> model.nn:2:40
+  |
+2 | fn tripled(x: float[B, C]) -> float[B, x * 3] = x
+  |                                        ^^^^^ this computes a tensor when the model runs
+  |
+  = note: sizes are known before it runs
+
+error[E0403]: a size is an int
+ --> model.nn:5:17
+  |
+5 |     y: float[B, mean(x)] = x
+  |                 ^^^^^^^ this computes a tensor when the model runs
+  |
+  = note: sizes are known before it runs
+)");
+}
+
 } // namespace nnc::frontend::testing

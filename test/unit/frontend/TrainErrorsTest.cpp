@@ -55,6 +55,32 @@ error[E0620]: a train block has no ties
 )nn");
 }
 
+TEST(TrainErrors, MembersTwice) {
+  EXPECT_EQ(messages(withLoss(R"nn(  optimizer = SGD(lr=0.1)
+  optimizer = SGD(lr=0.2)
+)nn")),
+            R"nn(error[E0202]: `optimizer` is defined twice
+ --> model.nn:8:3
+  |
+7 |   optimizer = SGD(lr=0.1)
+  |   --------- first defined here
+8 |   optimizer = SGD(lr=0.2)
+  |   ^^^^^^^^^ defined again here
+)nn");
+  EXPECT_EQ(messages(withLoss(R"nn(  optimizer = SGD(lr=0.1)
+  accumulate = 2
+  accumulate = 2
+)nn")),
+            R"nn(error[E0202]: `accumulate` is defined twice
+ --> model.nn:9:3
+  |
+8 |   accumulate = 2
+  |   ---------- first defined here
+9 |   accumulate = 2
+  |   ^^^^^^^^^^ defined again here
+)nn");
+}
+
 TEST(TrainErrors, NoOptimizer) {
   EXPECT_EQ(messages(withLoss("")),
             R"nn(error[E0620]: `net` has no `optimizer`
