@@ -109,25 +109,29 @@ template <typename T> void store(std::byte *address, T value) {
   std::memcpy(address, &value, sizeof(T));
 }
 
-double loadFloat(DType type, const std::byte *address) {
-  switch (type) {
-  case DType::F32:
-    return load<float>(address);
-  case DType::F16:
-    return floatFromF16(load<uint16_t>(address));
-  case DType::BF16:
-    return floatFromBf16(load<uint16_t>(address));
-  case DType::F8E4M3:
-    return floatFromF8e4m3(load<uint8_t>(address));
-  case DType::F8E5M2:
-    return floatFromF8e5m2(load<uint8_t>(address));
-  default:
+template <DType Type>
+constexpr size_t kBytes = Type == DType::F64                          ? 8
+                          : Type == DType::F32                        ? 4
+                          : Type == DType::F16 || Type == DType::BF16 ? 2
+                                                                      : 1;
+
+/// All types but f64 are exact in f32.
+template <DType Type> auto loadFloat(const std::byte *address) {
+  if constexpr (Type == DType::F64)
     return load<double>(address);
-  }
+  else if constexpr (Type == DType::F32)
+    return load<float>(address);
+  else if constexpr (Type == DType::F16)
+    return floatFromF16(load<uint16_t>(address));
+  else if constexpr (Type == DType::BF16)
+    return floatFromBf16(load<uint16_t>(address));
+  else if constexpr (Type == DType::F8E4M3)
+    return floatFromF8e4m3(load<uint8_t>(address));
+  else
+    return floatFromF8e5m2(load<uint8_t>(address));
 }
 
-/// Rounds once from f64 to a 16-bit type: to odd in f32 first, so that the second rounding is
-/// exact.
+/// To f32 in a way that a second rounding, to fewer bits, is exact: to odd from f64.
 float roundToOdd(double value) {
   float nearest = static_cast<float>(value);
   double back = nearest;
@@ -137,30 +141,51 @@ float roundToOdd(double value) {
   bool isAbove = (back > value) == (value > 0);
   return std::bit_cast<float>(isAbove ? bits - 1 : bits + 1);
 }
+float roundToOdd(float value) { return value; }
 
-void storeFloat(DType type, std::byte *address, double value) {
+template <DType Type, typename Float> void storeFloat(std::byte *address, Float value) {
+  if constexpr (Type == DType::F64)
+    store<double>(address, value);
+  else if constexpr (Type == DType::F32)
+    store(address, static_cast<float>(value));
+  else if constexpr (Type == DType::F16)
+    store(address, f16FromFloat(roundToOdd(value)));
+  else if constexpr (Type == DType::BF16)
+    store(address, bf16FromFloat(roundToOdd(value)));
+  else if constexpr (Type == DType::F8E4M3)
+    store(address, f8e4m3FromFloat(roundToOdd(value)));
+  else
+    store(address, f8e5m2FromFloat(roundToOdd(value)));
+}
+
+/// Calls `visit.operator()<Type>()`.
+template <typename Visit> void visitFloat(DType type, Visit visit) {
   switch (type) {
   case DType::F32:
-    return store(address, static_cast<float>(value));
+    return visit.template operator()<DType::F32>();
   case DType::F16:
-    return store(address, f16FromFloat(roundToOdd(value)));
+    return visit.template operator()<DType::F16>();
   case DType::BF16:
-    return store(address, bf16FromFloat(roundToOdd(value)));
+    return visit.template operator()<DType::BF16>();
   case DType::F8E4M3:
-    return store(address, f8e4m3FromFloat(roundToOdd(value)));
+    return visit.template operator()<DType::F8E4M3>();
   case DType::F8E5M2:
-    return store(address, f8e5m2FromFloat(roundToOdd(value)));
+    return visit.template operator()<DType::F8E5M2>();
   default:
-    return store(address, value);
+    return visit.template operator()<DType::F64>();
   }
 }
 
 } // namespace
 
+/// A loop for each pair of types: those between f32 and bf16 run at the speed of memory.
 void format::convertFloats(DType from, const void *source, DType to, void *target, size_t count) {
   auto *in = static_cast<const std::byte *>(source);
   auto *out = static_cast<std::byte *>(target);
-  size_t inStep = dtypeBytes(from), outStep = dtypeBytes(to);
-  for (size_t i = 0; i < count; ++i)
-    storeFloat(to, out + i * outStep, loadFloat(from, in + i * inStep));
+  visitFloat(from, [&]<DType From> {
+    visitFloat(to, [&]<DType To> {
+      for (size_t i = 0; i < count; ++i)
+        storeFloat<To>(out + i * kBytes<To>, loadFloat<From>(in + i * kBytes<From>));
+    });
+  });
 }
