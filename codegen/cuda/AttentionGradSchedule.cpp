@@ -49,6 +49,7 @@ Scheduled AttentionGradWriter::write() {
   AttentionTile tile = chooseAttentionGradTile(describe(lanesOfAll()));
   writeTensors();
   writeSizes();
+  writeShown();
   AffineExpr heads = inputs.batch * inputs.keyHeads, none = math.constant(0);
   bool hasKeys = access.keyGrad || access.valueGrad;
   AffineExpr keyBlocks = hasKeys ? heads * inputs.keys.ceilDiv(tile.rows) : none;

@@ -65,6 +65,9 @@ void AttentionText::writeSizes() {
   out.line(fmt::format("const AttentionSizes<Index> sizes = {{{}, {}, {}, {}}};",
                        text(inputs.keyHeads), text(groups), text(inputs.queries),
                        text(inputs.keys)));
+}
+
+void AttentionText::writeShown() {
   writeSeen();
   writeMask();
 }

@@ -30,8 +30,8 @@ public:
   /// `{in0 + 64, stride, stride, stride}`: an AttentionTensor, or AttentionNumbers.
   std::string placed(const nn::StridedAccess &tensor, bool isResult) const;
   void writeTensor(const std::string &name, const nn::StridedAccess &tensor, bool isResult);
-  /// `sizes`, `seen` and `mask`.
-  void writeSizes();
+  void writeSizes(); ///< `sizes`
+  void writeShown(); ///< `seen` and `mask`: reads the offset
   void writeSeen();
   void writeMask();
 

@@ -94,12 +94,17 @@ Result<std::vector<Parameter>> parametersOf(const KernelBody &body) {
   return parameters;
 }
 
-std::string signature(const std::vector<Parameter> &parameters, const Scheduled &scheduled) {
+/// What a kernel that starts early reads changes while it waits. If the pointers to it said
+/// `__restrict__`, it would be read by loads that may be moved to before the wait (`ld.global.nc`),
+/// and are.
+std::string signature(const std::vector<Parameter> &parameters, const Scheduled &scheduled,
+                      bool startsEarly) {
   std::string comments, list;
   for (const Parameter &parameter : parameters) {
-    bool isPointer = parameter.type.back() == '*';
+    bool isPointer = parameter.type.back() == '*', isRead = parameter.type.starts_with("const ");
+    bool isRestricted = isPointer && parameter.isOwn && !(startsEarly && isRead);
     list += (list.empty() ? "\n    " : ",\n    ") + parameter.type +
-            (isPointer && parameter.isOwn ? "__restrict__ " : "") + parameter.name;
+            (isRestricted ? "__restrict__ " : "") + parameter.name;
     bool isSymbol = parameter.name.front() == 'd';
     comments += CommentMark +
                 (isSymbol ? "n" + parameter.name.substr(1) + " = " : parameter.name + ": ") +
@@ -190,6 +195,11 @@ bool waitsAtOnce(const KernelBody &body, const Scheduled &scheduled) {
   return !scheduled.waits && !isTile && blocks && *blocks <= FewBlocks;
 }
 
+bool startsEarly(const KernelBody &body, const Scheduled &scheduled) {
+  return waitsAtOnce(body, scheduled) ||
+         (scheduled.waits && !readScalars(body, scheduled.statements));
+}
+
 /// The generated part, with SymbolMark for the symbol.
 Result<std::string> sourceOf(const KernelBody &body, const Scheduled &scheduled) {
   Result<std::vector<Parameter>> parameters = parametersOf(body);
@@ -200,7 +210,7 @@ Result<std::string> sourceOf(const KernelBody &body, const Scheduled &scheduled)
     source += "#include \"" + header + "\"\n";
   source += "\nusing Index = " + std::string(fitsInt(body) ? "int" : "long long") + ";\n\n";
   source += CommentMark + body.name + " " + describeLocation(body.op->getLoc()) + "\n" +
-            signature(*parameters, scheduled);
+            signature(*parameters, scheduled, startsEarly(body, scheduled));
   source += "  letNextStart();\n";
   if (waitsAtOnce(body, scheduled))
     source += "  waitForKernels();\n";
@@ -347,8 +357,7 @@ Result<CudaKernel> emitAlone(nn::KernelOp op, const Scheduled &scheduled) {
   kernel.tactic = scheduled.tactic;
   kernel.sharedElsewhere = scheduled.sharedElsewhere;
   kernel.persists = scheduled.persists;
-  kernel.startsEarly =
-      waitsAtOnce(body, scheduled) || (scheduled.waits && !readScalars(body, scheduled.statements));
+  kernel.startsEarly = startsEarly(body, scheduled);
   kernel.grid = AffineMap::get(0, body.dimNames.size(), {scheduled.blocks}, op.getContext());
   kernel.maps = scheduled.maps;
   if (scheduled.scratch)

@@ -21,6 +21,8 @@ namespace {
 
 /// With more rows tiles are better, with less of the rest whatever else there is.
 constexpr int64_t MostRows = 8, LeastColumns = 8, LeastDepth = 64;
+/// Enough for all multiprocessors, whatever a block takes of them.
+constexpr int64_t ManyColumns = 2048;
 
 /// Parameters of VectorTile in gemv.cuh.
 struct VectorTile {
@@ -150,17 +152,21 @@ int64_t VectorWriter::chooseWidth(Type type) const {
 
 // Timed on an H200 with matrices of bf16: 512 to 128256 columns, depths of 2048 and 8192, 1 to 8
 // rows. One row reads 3.5 TB/s of matrices of 32 MiB and 4.5 TB/s of 500 MiB; a row more costs 5 %,
-// four cost 30 %, eight 60 %.
+// four cost 30 %, eight 60 %. What is best for one product is not what is best for the next, whose
+// blocks copy meanwhile: where columns are many, tiles were timed in a whole token of Llama 1B.
 VectorTile VectorWriter::chooseTile(int64_t width) const {
   int64_t rows = *math.constantOf(extentOf(Rows)), reads = typical(Depth) / (32 * width);
-  VectorTile tile{rows, 2, 4, 2, width, 4};
+  bool areMany = rows == 1 && !body.threads && typical(Columns) >= ManyColumns;
+  VectorTile tile{rows, areMany ? 4U : 2U, 4, 2, width, 4};
   if (rows > 2)
     tile = {rows, 4, 8, typical(Columns) < 8192 ? 2U : 1U, width, 2};
   tile.areRowsMade = readsReductions();
   tile.matrices = second ? 2 : 1;
-  if (tile.areRowsMade) // by more threads, for more columns
-    tile.warps = 8;
-  if (second)
+  if (tile.areRowsMade && rows <= 2) // by more threads, for more columns
+    tile.columns = 2, tile.warps = 8;
+  if (second && areMany && typical(Columns) >= 2 * ManyColumns)
+    tile.split = 1;
+  else if (second)
     tile.stages = 2;
   if (body.threads)
     tile.warps = body.threads / 32;

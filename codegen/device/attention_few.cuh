@@ -67,6 +67,22 @@ NNC_INLINE float combineAttention(int place, At at, float &highest, float &sum) 
   return value;
 }
 
+/// Before the kernels before this one have ended: what the cluster reads of `count` keys and values
+/// comes as near as the L2 cache. The last of them may not be written yet.
+template <class Tile, class T, class Index>
+NNC_INLINE void approachKeys(Index number, AttentionSizes<Index> sizes,
+                             AttentionTensor<const T, Index> key,
+                             AttentionTensor<const T, Index> value, Index count) {
+  constexpr int PerLine = 128 / sizeof(T), Lines = (Tile::D + PerLine - 1) / PerLine;
+  const AttentionBlock<Tile::Rows, Index> block(number, sizes);
+  for (Index i = clusterRank<Tile::Split>() * Tile::Threads + threadIdx.x; i < count * Lines;
+       i += BlocksAtWork<Tile::Split> * Tile::Threads) {
+    const int place = (int)(i % Lines) * PerLine;
+    bringNear(key.at(block.batch, block.head, i / Lines) + place);
+    bringNear(value.at(block.batch, block.head, i / Lines) + place);
+  }
+}
+
 /// As `attention`, by all blocks of a cluster together.
 template <class Tile, class T, class Index, class Seen, class Mask>
 NNC_INLINE void

@@ -93,6 +93,15 @@ NNC_INLINE void waitForKernels() {
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
+/// Brings the 128 bytes around an address as near as the L2 cache, which they may all the same
+/// change in: that may be done before the wait.
+NNC_INLINE void bringNear(const void *address) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(address));
+#endif
+}
+/// What stands at an address that kernels before this one may still write to.
+template <class T> NNC_INLINE T peek(const T *address) { return *(const volatile T *)address; }
 
 /// The value of the lane whose number differs in the bits of `lanes`. All 32 lanes take part.
 template <class T> NNC_INLINE T shuffleXor(T value, int lanes) {

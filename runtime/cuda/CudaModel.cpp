@@ -143,7 +143,8 @@ void CudaModel::allowLoop(const LoopT &loop) {
     loops.insert(&loop);
 }
 
-/// Kernels get 48 KiB of dynamic shared memory unless more is asked for.
+/// Unless it is asked for, 48 KiB hold a kernel's dynamic shared memory and what it declares
+/// itself.
 Result<void> CudaModel::allowSharedMemory() {
   std::vector<uint32_t> most(model.kernels.size());
   for (const std::unique_ptr<EntryT> &entry : model.entries)
@@ -153,9 +154,8 @@ Result<void> CudaModel::allowSharedMemory() {
       else if (const LoopT *loop = step.what.AsLoop(); loop && loop->kernel >= 0)
         allowLoop(*loop);
     });
-  constexpr uint32_t Default = 48 * 1024;
   for (size_t i = 0; i < most.size(); ++i) {
-    if (most[i] <= Default)
+    if (most[i] == 0)
       continue;
     CUresult status = gpu->api().cuFuncSetAttribute(
         functions[i], CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, static_cast<int>(most[i]));

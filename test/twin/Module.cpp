@@ -23,7 +23,8 @@ struct CUfunc_st {
   std::shared_ptr<twin::Module> library;
   std::string symbol;
   std::vector<size_t> parameterBytes;
-  std::atomic<unsigned> allowedShared = 48 << 10;
+  /// Of 48 KiB, the rest for what the kernel declares itself.
+  std::atomic<unsigned> allowedShared = 32 << 10;
 };
 
 namespace {
