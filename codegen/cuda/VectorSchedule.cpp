@@ -65,6 +65,7 @@ private:
   Type elementOf(const Factor &factor);
   int64_t chooseWidth(Type type) const;
   VectorTile chooseTile(int64_t width) const;
+  void chooseForTwo(VectorTile &tile) const;
   bool isStoredWeight(const Factor &factor);
   std::vector<VectorTile> otherTiles(const VectorTile &first) const;
   std::optional<VectorTile> choose(Type type, const VectorTile &first) const;
@@ -164,10 +165,8 @@ VectorTile VectorWriter::chooseTile(int64_t width) const {
   tile.matrices = second ? 2 : 1;
   if (tile.areRowsMade && rows <= 2) // by more threads, for more columns
     tile.columns = 2, tile.warps = 8;
-  if (second && areMany && typical(Columns) >= 2 * ManyColumns)
-    tile.split = 1;
-  else if (second)
-    tile.stages = 2;
+  if (second)
+    chooseForTwo(tile);
   if (body.threads)
     tile.warps = body.threads / 32;
   if (reads < 2 || tile.warps % 2 != 0)
@@ -179,6 +178,17 @@ VectorTile VectorWriter::chooseTile(int64_t width) const {
   while (tile.stages > 1 && isTooMuch())
     tile.stages /= 2;
   return tile;
+}
+
+/// Twice as much is in flight for a column.
+void VectorWriter::chooseForTwo(VectorTile &tile) const {
+  bool areMany = tile.rows == 1 && !body.threads;
+  if (areMany && typical(Columns) >= 2 * ManyColumns)
+    tile.split = 1;
+  if (areMany && typical(Columns) >= 4 * ManyColumns)
+    tile.columns = 4;
+  if (tile.split > 1 || tile.columns > 2)
+    tile.stages = 2;
 }
 
 /// What there is besides the tile that was timed best in general.
