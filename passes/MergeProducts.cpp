@@ -34,7 +34,7 @@ struct Part {
   Value bias;                 ///< one number per column
   SmallVector<nn::ReshapeOp> readers;
   int64_t heads = 0, headSize = 0;
-  bool isRow = false; ///< there is one row, and axes of size 1 stand anywhere around the heads
+  bool areMoved = false; ///< axes of size 1 stand anywhere around the rows and heads
 
   Value result() { return (round ? round : add ? add : product)->getResult(0); }
 };
@@ -72,19 +72,28 @@ bool matchCut(RankedTensorType type, RankedTensorType cut, Part &part) {
   return !ShapedType::isDynamic(part.heads) && !ShapedType::isDynamic(part.headSize);
 }
 
-/// The heads of a reshape of one row: the only axes that are longer than 1.
-bool matchRow(RankedTensorType type, RankedTensorType cut, Part &part) {
-  SmallVector<int64_t> sizes;
-  for (int64_t size : cut.getShape())
-    if (size != 1)
-      sizes.push_back(size);
-  part.isRow = type.hasStaticShape() && cut.hasStaticShape() && sizes.size() == 2 &&
-               type.getNumElements() == type.getShape().back();
-  if (part.isRow) {
-    part.heads = sizes[0];
-    part.headSize = sizes[1];
+SmallVector<AffineExpr> longerThanOne(RankedTensorType type) {
+  SmallVector<AffineExpr> dims = nn::getDims(type);
+  llvm::erase_if(dims, [](AffineExpr dim) { return dim == 1; });
+  return dims;
+}
+
+/// The heads of a reshape that also moves axes of size 1, such as that of one token.
+bool matchRows(RankedTensorType type, RankedTensorType cut, Part &part) {
+  if (llvm::none_of(type.getShape().drop_back(), [](int64_t size) { return size == 1; }))
+    return false;
+  SmallVector<AffineExpr> rows = longerThanOne(type), sizes = longerThanOne(cut);
+  if (rows.size() + 1 != sizes.size() || type.getShape().back() == 1 ||
+      !llvm::equal(ArrayRef(rows).drop_back(), ArrayRef(sizes).drop_back(2)))
+    return false;
+  auto heads = dyn_cast<AffineConstantExpr>(sizes[sizes.size() - 2]);
+  auto headSize = dyn_cast<AffineConstantExpr>(sizes.back());
+  part.areMoved = heads && headSize;
+  if (part.areMoved) {
+    part.heads = heads.getValue();
+    part.headSize = headSize.getValue();
   }
-  return part.isRow;
+  return part.areMoved;
 }
 
 /// Whether all readers cut the last axis into the same heads.
@@ -97,7 +106,7 @@ bool matchHeads(Part &part) {
     RankedTensorType cut = typeOf(reshape.getResult());
     if (!part.readers.empty() && cut != typeOf(part.readers.front().getResult()))
       return false;
-    if (!matchRow(type, cut, part) && !matchCut(type, cut, part))
+    if (!matchRows(type, cut, part) && !matchCut(type, cut, part))
       return false;
     part.readers.push_back(reshape);
   }
@@ -167,8 +176,8 @@ Value makeProduct(OpBuilder &builder, MutableArrayRef<Part> parts) {
   }
   if (type != rounded)
     result = builder.create<nn::CastOp>(parts.front().round->getLoc(), rounded, result);
-  if (parts.front().isRow)
-    dims.erase(dims.begin(), dims.end() - 1);
+  if (parts.front().areMoved)
+    llvm::erase_if(dims, [](AffineExpr dim) { return dim == 1; });
   dims.back() = builder.getAffineConstantExpr(heads);
   dims.push_back(builder.getAffineConstantExpr(parts.front().headSize));
   return builder.create<nn::ReshapeOp>(loc, nn::getTensorType(dims, rounded.getElementType()),
@@ -190,7 +199,7 @@ void merge(MutableArrayRef<Part> parts) {
     Value slice = builder.create<nn::SliceOp>(
         loc, nn::getTensorType(dims, typeOf(all).getElementType()), all,
         nn::getSymbolMap(starts, builder.getContext()), SmallVector<int64_t>(rank, 1));
-    if (part.isRow)
+    if (part.areMoved)
       slice = builder.create<nn::ReshapeOp>(loc, typeOf(part.readers.front().getResult()), slice);
     for (nn::ReshapeOp reader : part.readers) {
       reader.getResult().replaceAllUsesWith(slice);
@@ -213,14 +222,14 @@ struct MergeProducts : impl::MergeProductsBase<MergeProducts> {
 
   void mergeIn(func::FuncOp function) {
     WeightValues weights(function);
-    // By what must be the same: the rows and whether it is one, the layout of the weight, the
+    // By what must be the same: the rows and whether axes move, the layout of the weight, the
     // heads, having a bias, and where the sum is rounded.
     using Key = std::tuple<Value, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>;
     llvm::MapVector<Key, SmallVector<Part>> groups;
     for (Operation &op : function.getBody().front())
       if (std::optional<Part> part = matchPart(&op, weights))
         groups[{part->product.getLhs(), int64_t(part->product.getTransposeB()), part->headSize,
-                int64_t(bool(part->bias)), int64_t(part->isRow), int64_t(part->product.isWide()),
+                int64_t(bool(part->bias)), int64_t(part->areMoved), int64_t(part->product.isWide()),
                 int64_t(part->round != nullptr)}]
             .push_back(*part);
     for (auto &[key, parts] : groups) {

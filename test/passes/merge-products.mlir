@@ -4,6 +4,10 @@
 #k = affine_map<()[s0] -> (s0, 8)>
 #q = affine_map<()[s0] -> (s0, 4, 4)>
 #h = affine_map<()[s0] -> (s0, 2, 4)>
+#x1 = affine_map<()[s0] -> (s0, 1, 16)>
+#k1 = affine_map<()[s0] -> (s0, 1, 8)>
+#q1 = affine_map<()[s0] -> (s0, 4, 1, 4)>
+#h1 = affine_map<()[s0] -> (s0, 2, 1, 4)>
 
 nn.global @wq : tensor<16x16xbf16> {kind = "param"}
 nn.global @wk : tensor<8x16xbf16> {kind = "param"}
@@ -83,6 +87,23 @@ func.func @row(%x: tensor<1x1x16xbf16>) -> (tensor<1x4x1x4xbf16>, tensor<1x2x1x4
   %2 = nn.matmul %x, %wk {transpose_b} : tensor<1x1x16xbf16>, tensor<8x16xbf16> -> tensor<1x1x8xbf16>
   %3 = nn.reshape %2 : tensor<1x1x8xbf16> -> tensor<1x2x1x4xbf16>
   return %1, %3 : tensor<1x4x1x4xbf16>, tensor<1x2x1x4xbf16>
+}
+
+// Several sequences with one token each: the same behind their number.
+// CHECK-LABEL: func.func @rows
+// CHECK: %[[Y:.*]] = nn.matmul %{{.*}}, %{{.*}} {transpose_b} : {{.*}}, tensor<24x16xbf16> -> tensor<?x1x24xbf16
+// CHECK: %[[A:.*]] = nn.reshape %[[Y]] : {{.*}} -> tensor<?x6x1x4xbf16
+// CHECK-DAG: %[[Q:.*]] = nn.slice %[[A]] {{.*}} -> tensor<?x4x1x4xbf16
+// CHECK-DAG: %[[K:.*]] = nn.slice %[[A]] {{.*}} -> tensor<?x2x1x4xbf16
+// CHECK: return %[[Q]], %[[K]]
+func.func @rows(%x: tensor<?x1x16xbf16, #x1>) -> (tensor<?x4x1x4xbf16, #q1>, tensor<?x2x1x4xbf16, #h1>) attributes {nn.entry, nn.dims = ["B"]} {
+  %wq = nn.get @wq : tensor<16x16xbf16>
+  %0 = nn.matmul %x, %wq {transpose_b} : tensor<?x1x16xbf16, #x1>, tensor<16x16xbf16> -> tensor<?x1x16xbf16, #x1>
+  %1 = nn.reshape %0 : tensor<?x1x16xbf16, #x1> -> tensor<?x4x1x4xbf16, #q1>
+  %wk = nn.get @wk : tensor<8x16xbf16>
+  %2 = nn.matmul %x, %wk {transpose_b} : tensor<?x1x16xbf16, #x1>, tensor<8x16xbf16> -> tensor<?x1x8xbf16, #k1>
+  %3 = nn.reshape %2 : tensor<?x1x8xbf16, #k1> -> tensor<?x2x1x4xbf16, #h1>
+  return %1, %3 : tensor<?x4x1x4xbf16, #q1>, tensor<?x2x1x4xbf16, #h1>
 }
 
 // Sums that are rounded once stay so; the biases are joined as they are stored.
