@@ -108,6 +108,9 @@ std::optional<TensorValue> exactTensor(Context &context, syntax::Span at, const 
 /// `x.T`: swaps the last two axes.
 std::optional<Value> transposeLastTwo(Context &context, const Operand &base, syntax::Span whole);
 
+/// A number known now as one that an element of this integer type holds; nothing if none is.
+std::optional<int64_t> toInteger(const Value &value, syntax::Elem element);
+
 /// Gives a build-time number or bool the type of a tensor of this shape (`<-` of a number, slot
 /// initial values). Reports E0402 for a fractional number beside integers.
 std::optional<Value> numberToTensor(Context &context, const Operand &number, syntax::Elem element,

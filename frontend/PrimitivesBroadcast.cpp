@@ -206,8 +206,7 @@ static bool fits(int64_t value, Element element) {
   return bits == 64 || (value >= -(int64_t(1) << (bits - 1)) && value < (int64_t(1) << (bits - 1)));
 }
 
-/// A number known now as the integer that it must be beside integers.
-static std::optional<int64_t> toInteger(const Value &value, Element element) {
+std::optional<int64_t> toInteger(const Value &value, Element element) {
   std::optional<int64_t> number = value.asInt();
   if (const double *fraction = value.as<double>())
     if (*fraction == std::floor(*fraction) && std::abs(*fraction) < 0x1p62)

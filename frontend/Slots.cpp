@@ -1,6 +1,8 @@
 // `param`, `buffer`, `state` and `tie`.
 #include "frontend/Evaluator.h"
+#include "frontend/Primitives.h"
 
+#include <cmath>
 #include <fmt/format.h>
 
 namespace nnc::frontend {
@@ -39,6 +41,12 @@ bool Evaluator::initializerNumbers(const syntax::CallExpr &call,
   return true;
 }
 
+static bool canHold(Element element, const Value &value, double number) {
+  if (isIntegral(element) && !value.is<bool>())
+    return toInteger(value, element).has_value();
+  return element != Element::Bool || number == 0 || number == 1;
+}
+
 bool Evaluator::evalInit(const syntax::Expr &expr, Slot &slot) {
   auto *call = expr.as<syntax::CallExpr>();
   auto *callee = call ? call->callee->as<syntax::NameExpr>() : nullptr;
@@ -54,8 +62,10 @@ bool Evaluator::evalInit(const syntax::Expr &expr, Slot &slot) {
           .primaryLabel(fmt::format("this is {}", describeKind(*value)))
           .note("initializers are `kaiming_uniform()`, `normal(mean, std)` and "
                 "`uniform(low, high)`");
-    else if (!isFloating(slot.element) && value->is<double>() && *number != int64_t(*number))
-      error("E0402", expr.span, fmt::format("{} is not an integer", formatValue(*value)))
+    else if (!canHold(slot.element, *value, *number))
+      error("E0402", expr.span,
+            fmt::format("{} {}", formatValue(*value),
+                        *number == std::floor(*number) ? "does not fit" : "is not an integer"))
           .primaryLabel(fmt::format("the slot holds {}", syntax::spelling(slot.element)));
     slot.init = {SlotInit::Kind::Full, number.value_or(0)};
     return number.has_value();

@@ -428,4 +428,48 @@ error[E0403]: `<-` stores a tensor or a number, found a str
 )");
 }
 
+TEST(States, InitialValuesThatDoNotFit) {
+  EXPECT_EQ(checked(R"nn(model M {
+  state a: i8[] = 300
+  state b: i64[] = 1e300
+  buffer c: i32[2] = -3e9
+  buffer d: bool[2] = 2
+  buffer e: i32[2] = 2.5
+  buffer f: i64[2] = 1e18
+  buffer g: bool[] = true
+  fn forward(x: float[B, 4]) -> float[B, 4] requires B in 1..=8 = x
+}
+)nn"),
+            R"(error[E0402]: 300 does not fit
+ --> model.nn:2:19
+  |
+2 |   state a: i8[] = 300
+  |                   ^^^ the slot holds i8
+
+error[E0402]: 1e+300 does not fit
+ --> model.nn:3:20
+  |
+3 |   state b: i64[] = 1e300
+  |                    ^^^^^ the slot holds i64
+
+error[E0402]: -3000000000 does not fit
+ --> model.nn:4:22
+  |
+4 |   buffer c: i32[2] = -3e9
+  |                      ^^^^ the slot holds i32
+
+error[E0402]: 2 does not fit
+ --> model.nn:5:23
+  |
+5 |   buffer d: bool[2] = 2
+  |                       ^ the slot holds bool
+
+error[E0402]: 2.5 is not an integer
+ --> model.nn:6:22
+  |
+6 |   buffer e: i32[2] = 2.5
+  |                      ^^^ the slot holds i32
+)");
+}
+
 } // namespace nnc::frontend::testing
