@@ -95,10 +95,10 @@ std::string AttentionWriter::numberOf(const FewTile &tile) const {
 
 /// The kernel waits itself: meanwhile keys and values come nearer, as many as there will be.
 void AttentionWriter::writeApproach(const FewTile &tile) {
-  std::string count = text(access.keys);
+  std::string count = "(Index)(" + text(access.keys) + ")";
   if (access.isCausal && access.offset)
-    count = fmt::format("minimum((Index)({}), maximum((Index)0, {} + toIndex<Index>(peek(in{}))))",
-                        count, text(access.queries), *access.offset);
+    count = fmt::format("minimum({}, maximum((Index)0, {} + toIndex<Index>(peek(in{}))))", count,
+                        text(access.queries), *access.offset);
   out.line(fmt::format("approachKeys<{}, {}>({}, sizes, key, value, {});", tile.text(), element,
                        numberOf(tile), count));
   out.line("waitForKernels();");

@@ -20,6 +20,8 @@ template <int D_, int Rows_, int Lanes_, int Warps_, int Split_> struct Attentio
   static constexpr int Group = groupOf(Loads); ///< lanes that share a key
   static constexpr int Pieces = (Loads + Group - 1) / Group, Slots = 32 / Group;
   static constexpr int AtOnce = Rows > 4 ? 2 : 4; ///< keys that a lane has in flight
+  static constexpr int Step =
+      BlocksAtWork<Split> * Warps * Slots; ///< keys that lanes have together
   static constexpr int Stride = D + 2; ///< of a row's sums, its maximum and the sum of its weights
   static constexpr int SharedBytes = (Warps + 1) * Rows * Stride * 4;
   static_assert(D % Lanes == 0, "whole loads make a head");
@@ -67,15 +69,17 @@ NNC_INLINE float combineAttention(int place, At at, float &highest, float &sum) 
   return value;
 }
 
-/// Before the kernels before this one have ended: what the cluster reads of `count` keys and values
-/// comes as near as the L2 cache. The last of them may not be written yet.
+/// Before the kernels before this one have ended: what the cluster reads first of `count` keys and
+/// values comes as near as the L2 cache, which others need as well. The last of them may not be
+/// written yet.
 template <class Tile, class T, class Index>
 NNC_INLINE void approachKeys(Index number, AttentionSizes<Index> sizes,
                              AttentionTensor<const T, Index> key,
                              AttentionTensor<const T, Index> value, Index count) {
   constexpr int PerLine = 128 / sizeof(T), Lines = (Tile::D + PerLine - 1) / PerLine;
   const AttentionBlock<Tile::Rows, Index> block(number, sizes);
-  for (Index i = clusterRank<Tile::Split>() * Tile::Threads + threadIdx.x; i < count * Lines;
+  const Index near = minimum(count, (Index)(2 * Tile::AtOnce * Tile::Step));
+  for (Index i = clusterRank<Tile::Split>() * Tile::Threads + threadIdx.x; i < near * Lines;
        i += BlocksAtWork<Tile::Split> * Tile::Threads) {
     const int place = (int)(i % Lines) * PerLine;
     bringNear(key.at(block.batch, block.head, i / Lines) + place);
@@ -91,7 +95,7 @@ attentionFew(Index number, AttentionSizes<Index> sizes, AttentionTensor<const T,
              AttentionTensor<T, Index> result, float scale, Seen seen, Mask mask) {
   constexpr int Rows = Tile::Rows, D = Tile::D, Stride = Tile::Stride, AtOnce = Tile::AtOnce;
   constexpr int Places = Tile::Pieces * Tile::Lanes, Blocks = BlocksAtWork<Tile::Split>;
-  constexpr int Step = Blocks * Tile::Warps * Tile::Slots;
+  constexpr int Step = Tile::Step;
   const AttentionBlock<Rows, Index> block(number, sizes);
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, rank = clusterRank<Tile::Split>();
   auto power = [](float x) { return expf(x); };
