@@ -80,8 +80,6 @@ SmallVector<AffineExpr> longerThanOne(RankedTensorType type) {
 
 /// The heads of a reshape that also moves axes of size 1, such as that of one token.
 bool matchRows(RankedTensorType type, RankedTensorType cut, Part &part) {
-  if (llvm::none_of(type.getShape().drop_back(), [](int64_t size) { return size == 1; }))
-    return false;
   SmallVector<AffineExpr> rows = longerThanOne(type), sizes = longerThanOne(cut);
   if (rows.size() + 1 != sizes.size() || type.getShape().back() == 1 ||
       !llvm::equal(ArrayRef(rows).drop_back(), ArrayRef(sizes).drop_back(2)))
@@ -106,7 +104,9 @@ bool matchHeads(Part &part) {
     RankedTensorType cut = typeOf(reshape.getResult());
     if (!part.readers.empty() && cut != typeOf(part.readers.front().getResult()))
       return false;
-    if (!matchRows(type, cut, part) && !matchCut(type, cut, part))
+    bool isOneRow = type.hasStaticShape() && type.getNumElements() == type.getShape().back();
+    if (!(isOneRow && matchRows(type, cut, part)) && !matchCut(type, cut, part) &&
+        !matchRows(type, cut, part))
       return false;
     part.readers.push_back(reshape);
   }

@@ -4,6 +4,10 @@
 #k = affine_map<()[s0] -> (s0, 8)>
 #q = affine_map<()[s0] -> (s0, 4, 4)>
 #h = affine_map<()[s0] -> (s0, 2, 4)>
+#xt = affine_map<()[s0] -> (1, s0, 16)>
+#kt = affine_map<()[s0] -> (1, s0, 8)>
+#qt = affine_map<()[s0] -> (1, s0, 4, 4)>
+#ht = affine_map<()[s0] -> (1, s0, 2, 4)>
 #x1 = affine_map<()[s0] -> (s0, 1, 16)>
 #k1 = affine_map<()[s0] -> (s0, 1, 8)>
 #q1 = affine_map<()[s0] -> (s0, 4, 1, 4)>
@@ -87,6 +91,24 @@ func.func @row(%x: tensor<1x1x16xbf16>) -> (tensor<1x4x1x4xbf16>, tensor<1x2x1x4
   %2 = nn.matmul %x, %wk {transpose_b} : tensor<1x1x16xbf16>, tensor<8x16xbf16> -> tensor<1x1x8xbf16>
   %3 = nn.reshape %2 : tensor<1x1x8xbf16> -> tensor<1x2x1x4xbf16>
   return %1, %3 : tensor<1x4x1x4xbf16>, tensor<1x2x1x4xbf16>
+}
+
+// One sequence: nothing moves, so heads are cut behind its axis of 1 and read as they are.
+// CHECK-LABEL: func.func @sequence
+// CHECK: %[[Y:.*]] = nn.matmul %{{.*}}, %{{.*}} {transpose_b} : {{.*}}, tensor<24x16xbf16> -> tensor<1x?x24xbf16
+// CHECK: %[[A:.*]] = nn.reshape %[[Y]] : {{.*}} -> tensor<1x?x6x4xbf16
+// CHECK-DAG: %[[Q:.*]] = nn.slice %[[A]] {{.*}} -> tensor<1x?x4x4xbf16
+// CHECK-DAG: %[[K:.*]] = nn.slice %[[A]] {{.*}} -> tensor<1x?x2x4xbf16
+// CHECK-NOT: nn.reshape
+// CHECK: return %[[Q]], %[[K]]
+func.func @sequence(%x: tensor<1x?x16xbf16, #xt>) -> (tensor<1x?x4x4xbf16, #qt>, tensor<1x?x2x4xbf16, #ht>) attributes {nn.entry, nn.dims = ["T"]} {
+  %wq = nn.get @wq : tensor<16x16xbf16>
+  %0 = nn.matmul %x, %wq {transpose_b} : tensor<1x?x16xbf16, #xt>, tensor<16x16xbf16> -> tensor<1x?x16xbf16, #xt>
+  %1 = nn.reshape %0 : tensor<1x?x16xbf16, #xt> -> tensor<1x?x4x4xbf16, #qt>
+  %wk = nn.get @wk : tensor<8x16xbf16>
+  %2 = nn.matmul %x, %wk {transpose_b} : tensor<1x?x16xbf16, #xt>, tensor<8x16xbf16> -> tensor<1x?x8xbf16, #kt>
+  %3 = nn.reshape %2 : tensor<1x?x8xbf16, #kt> -> tensor<1x?x2x4xbf16, #ht>
+  return %1, %3 : tensor<1x?x4x4xbf16, #qt>, tensor<1x?x2x4xbf16, #ht>
 }
 
 // Several sequences with one token each: the same behind their number.
