@@ -75,7 +75,7 @@ std::optional<Scheduled> ContractionWriter::writePipeline(Type type) {
   writeOperand("a", left, "m", type);
   writeOperand("b", right, "n", type);
   aheadLoads = Ahead::ByRows;
-  writeStore(StoreWidth);
+  writeStoreOfPieces(type);
   bool isTall = typical(Columns) <= typical(Rows);
   out.line("const Index tilesM = (M + Tile::BM - 1) / Tile::BM;");
   out.line("const Index tilesN = (N + Tile::BN - 1) / Tile::BN;");
@@ -91,7 +91,7 @@ std::optional<Scheduled> ContractionWriter::writePipeline(Type type) {
   out.line("char *shared = dynamicShared<char>();");
   out.line("if constexpr (HasPipelines)");
   out.line(
-      "  pipelineGemm<Tile, " + *typeText(type) +
+      "  pipelineGemm<Tile, " + *typeText(type) + sumText() +
       ">(shared, (Index)blockId, (Index)gridDim.x, tilesM * tilesN * batches, corner, M, N, K, "
       "know_mapA, mapA, know_mapB, mapB, ahead, columnsAt, store);");
   writeElsewhere(scheduled, type);
@@ -108,7 +108,7 @@ void ContractionWriter::writeElsewhere(Scheduled &scheduled, Type type) {
   out.line("else");
   auto yesNo = [](bool value) { return value ? ", true" : ", false"; };
   out.line("  pipelineElsewhere<MmaTile<" + tile.text() + yesNo(left.alongDepth) +
-           yesNo(right.alongDepth) + ">, " + *typeText(type) +
+           yesNo(right.alongDepth) + ">, " + *typeText(type) + sumText() +
            ">(shared, (Index)blockId, (Index)gridDim.x, batches, enter, M, N, K, know_a, a, "
            "know_b, b, ahead, columnsAt, store);");
   scheduled.sharedElsewhere = tile.sharedBytes();
@@ -129,8 +129,8 @@ std::optional<Scheduled> ContractionWriter::writeDirect(Type type) {
            ", K = " + std::to_string(*depth) + ";");
   if (!writeNarrowFactor("a", left, "m", type) || !writeNarrowFactor("b", right, "n", type))
     return std::nullopt;
-  writeStore(StoreWidth);
-  out.line("directGemm<Tile, " + *typeText(type) +
+  writeStoreOfPieces(type);
+  out.line("directGemm<Tile, " + *typeText(type) + sumText() +
            ">(dynamicShared<char>(), (Index)blockId, (Index)gridDim.x, M, N, K, a, b, store);");
   Scheduled scheduled{out.take(),
                       extentOf(Rows).ceilDiv(tile.blockRows()),

@@ -2,17 +2,51 @@
 // fused behind them, and store.
 #include "codegen/cuda/ContractionWriter.h"
 #include "codegen/cuda/ScalarOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 #include <fmt/format.h>
 
 using namespace mlir;
 
 namespace nnc::codegen {
 
+/// Whether the first thing that is done with each element of the tensor is to round it to `type`.
+static bool isOnlyRounded(Value tensor, Type type) {
+  return !tensor.use_empty() && llvm::all_of(tensor.getUses(), [&](OpOperand &use) {
+    if (isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(use.getOwner()))
+      return isOnlyRounded(use.getOwner()->getResult(0), type);
+    auto generic = dyn_cast<linalg::GenericOp>(use.getOwner());
+    return generic &&
+           llvm::all_of(generic.getMatchingBlockArgument(&use).getUsers(), [&](Operation *user) {
+             return isa<arith::TruncFOp>(user) && user->getResult(0).getType() == type;
+           });
+  });
+}
+
+/// Whether the sum is all of the product's element.
+static bool beginsWithZero(linalg::LinalgOp product) {
+  auto fill = product.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
+  return fill && matchPattern(fill.getInputs()[0], m_PosZeroFloat());
+}
+
+/// The functor for templates that exchange sums between lanes, which is half the work if they are
+/// rounded before.
+void ContractionWriter::writeStoreOfPieces(Type type) {
+  if (beginsWithZero(product) && isOnlyRounded(product->getResult(0), type))
+    rounded = type;
+  writeStore(StoreWidth);
+}
+
+std::string ContractionWriter::sumText() const { return rounded ? ", " + *typeText(rounded) : ""; }
+
 /// The functor that takes sums: `width` neighbours of a row as an array, or one sum as it is (0).
 void ContractionWriter::writeStore(unsigned width) {
   if (width == 0)
     return writeElementStore(*typeText(element) + " sum", {"sum"});
-  std::string parameter = "const " + *typeText(element) + " (&sums)[" + std::to_string(width) + "]";
+  std::string parameter =
+      "const " + *typeText(rounded ? rounded : element) + " (&sums)[" + std::to_string(width) + "]";
   Evaluator::AheadLoads ahead;
   bool leavesLoads = aheadLoads != Ahead::None;
   parameter += leavesLoads ? ", const Ahead &ahead" : "";

@@ -49,6 +49,9 @@ private:
   //===- ContractionStores.cpp ----------------------------------------------------------------===//
   bool storesVectors() const;
   void writeStore(unsigned width);
+  void writeStoreOfPieces(mlir::Type type);
+  /// Behind a template's other arguments: what sums are.
+  std::string sumText() const;
   void writeVectors(mlir::AffineExpr row, unsigned width, Evaluator::AheadLoads *ahead);
   void writeAhead(unsigned width, const Evaluator::AheadLoads &ahead);
   void writeLoads(const std::string &type, const std::string &functor,
@@ -60,7 +63,8 @@ private:
   /// Which loads the functor that stores leaves to others: all to one, or those that the row does
   /// not decide to a second one.
   enum class Ahead { None, All, ByRows };
-  bool isResident; ///< whether the right factor is to stay in shared memory
+  bool isResident;    ///< whether the right factor is to stay in shared memory
+  mlir::Type rounded; ///< what sums are rounded to before they come to that functor, if at all
   Ahead aheadLoads = isResident ? Ahead::All : Ahead::None;
 };
 

@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace nnc::codegen;
@@ -87,6 +88,43 @@ Evaluator::Scalar Evaluator::input(BlockArgument argument, Frame &frame) {
   return {element(operand.get(), indices), {}};
 }
 
+/// The 16-bit type that the op's result is rounded to wherever it is used; null if none.
+static Type roundedTo(Operation *op) {
+  Type type;
+  for (Operation *user : op->getUsers()) {
+    auto rounding = dyn_cast<arith::TruncFOp>(user);
+    if (!rounding || (type && rounding.getType() != type))
+      return {};
+    type = rounding.getType();
+  }
+  return type && (type.isF16() || type.isBF16()) ? type : Type();
+}
+
+/// Whether the type has the value, an f32.
+static bool holds(Type type, Value value) {
+  if (auto extension = value.getDefiningOp<arith::ExtFOp>())
+    return extension.getIn().getType() == type;
+  APFloat number(0.0f);
+  bool losesDigits = true;
+  if (matchPattern(value, m_ConstantFloat(&number)))
+    number.convert(cast<FloatType>(type).getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                   &losesDigits);
+  return !losesDigits;
+}
+
+/// What `op` may take instead of its operand: a maximum or minimum that is rounded to a type keeps
+/// its bits if operands are not rounded to it before, for rounding keeps the order.
+static Value operandBeforeRounding(Operation *op, Value operand) {
+  if (!isa<arith::MaximumFOp, arith::MinimumFOp>(op) || !operand.getType().isF32())
+    return operand;
+  Type type = roundedTo(op);
+  if (!type || !llvm::all_of(op->getOperands(), [&](Value each) { return holds(type, each); }))
+    return operand;
+  auto extension = operand.getDefiningOp<arith::ExtFOp>();
+  auto rounding = extension ? extension.getIn().getDefiningOp<arith::TruncFOp>() : nullptr;
+  return rounding && rounding.getIn().getType().isF32() ? rounding.getIn() : operand;
+}
+
 Evaluator::Scalar Evaluator::computeScalar(Operation *op, Frame &frame) {
   if (auto index = dyn_cast<linalg::IndexOp>(op))
     return {"", frame.loops[index.getDim()]};
@@ -108,7 +146,7 @@ Evaluator::Scalar Evaluator::computeScalar(Operation *op, Frame &frame) {
   SmallVector<AffineExpr> indices;
   bool isExtract = isa<tensor::ExtractOp>(op);
   for (Value operand : isExtract ? op->getOperands().drop_front() : op->getOperands()) {
-    operands.push_back(scalar(operand, frame));
+    operands.push_back(scalar(operandBeforeRounding(op, operand), frame));
     indices.push_back(isExtract ? indexOf(operands.back()) : operands.back().index);
   }
   if (auto extract = dyn_cast<tensor::ExtractOp>(op))

@@ -18,8 +18,9 @@ template <int Warps_, int RowTiles_, int Columns_, int Depth_> struct DirectTile
 
 /// Tiles of BM rows, number `first` and every `stride`-th from there on. `a(m, k)` and `b(n, k)`
 /// give elements of type T and are asked inside M, N and K; `store(m, n, sums)` is called for each
-/// eight neighbours of a row, N is a multiple of eight and at most Columns.
-template <class Tile, class T, class Index, class A, class B, class Store>
+/// eight neighbours of a row, N is a multiple of eight and at most Columns. The sums are float, or
+/// rounded to a type of 16 bits.
+template <class Tile, class T, class Sum = float, class Index, class A, class B, class Store>
 NNC_INLINE void directGemm(char *shared, Index first, Index stride, Index M, Index N, Index K, A a,
                            B b, Store store) {
   T *weights = reinterpret_cast<T *>(shared);
@@ -63,7 +64,7 @@ NNC_INLINE void directGemm(char *shared, Index first, Index stride, Index M, Ind
       NNC_UNROLL
       for (int j = 0; j < Tile::ColumnTiles; j += 4) {
         const Index m = row0 + i * 8 + lane / 4, n = (j + lane % 4) * 8;
-        float values[8];
+        Sum values[8];
         gatherPiece(values, sums[i / 2], j, i % 2);
         if (m < M && n < N)
           store(m, n, values);

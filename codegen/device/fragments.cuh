@@ -1,8 +1,8 @@
 // Sums of matrix fragments to memory without shared memory between: four lanes that hold pairs of
 // neighbours of four tiles of columns exchange them, so that each has eight neighbours of one.
 
-/// Of the four pairs of neighbours that each of four lanes has, the lane's own of all four.
-NNC_INLINE void exchangeInFours(float (&pairs)[4][2]) {
+/// Of the four pieces of `Words` words that each of four lanes has, the lane's own of all four.
+template <class Word, int Words> NNC_INLINE void exchangeInFours(Word (&pieces)[4][Words]) {
   const int lane = threadIdx.x % 4;
   NNC_UNROLL
   for (int bit = 1; bit < 4; bit *= 2) {
@@ -11,9 +11,9 @@ NNC_INLINE void exchangeInFours(float (&pairs)[4][2]) {
       if (i & bit)
         continue;
       NNC_UNROLL
-      for (int j = 0; j < 2; ++j) {
-        float &low = pairs[i][j], &high = pairs[i | bit][j];
-        const float got = shuffleXor(lane & bit ? low : high, bit);
+      for (int j = 0; j < Words; ++j) {
+        Word &low = pieces[i][j], &high = pieces[i | bit][j];
+        const Word got = shuffleXor(lane & bit ? low : high, bit);
         (lane & bit ? low : high) = got;
       }
     }
@@ -36,4 +36,19 @@ NNC_INLINE void gatherPiece(float (&values)[8], const float (&sums)[ColumnTiles]
   NNC_UNROLL
   for (int k = 0; k < 8; ++k)
     values[k] = pairs[k / 2][k % 2];
+}
+
+/// The same, rounded to a type of 16 bits: half as much to exchange.
+template <class T, int ColumnTiles>
+NNC_INLINE void gatherPiece(T (&values)[8], const float (&sums)[ColumnTiles][4], int first,
+                            int part) {
+  static_assert(ColumnTiles % 4 == 0, "four lanes store four tiles of columns");
+  unsigned pairs[4][1];
+  NNC_UNROLL
+  for (int k = 0; k < 4; ++k)
+    pairs[k][0] = packPair<T>(sums[first + k][part * 2], sums[first + k][part * 2 + 1]);
+  exchangeInFours(pairs);
+  NNC_UNROLL
+  for (int k = 0; k < 8; ++k)
+    values[k].bits = (unsigned short)(pairs[k / 2][0] >> k % 2 * 16);
 }

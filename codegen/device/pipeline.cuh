@@ -69,6 +69,7 @@ NNC_INLINE void pipelineSums(float (&sums)[Tile::RowTiles][Tile::ColumnTiles][4]
     if (threadIdx.x % 32 == 0)
       arrive(barriers.empty + last);
   };
+  NNC_UNROLL_BY(1)
   for (int step = 0; step < steps; ++step, place.next()) {
     waitForArrivals(barriers.full + place.stage, place.parity);
     beginGroup();
@@ -129,8 +130,9 @@ template <class Tile, class Ahead, class Columns> struct PipelineAhead {
   }
 };
 
-/// Brings a group's sums to `store`, of which a lane's first piece is at (m0, n0).
-template <class Tile, class Early, class Index, class Load, class LoadColumns, class Store>
+/// Brings a group's sums to `store` as `Sum`, of which a lane's first piece is at (m0, n0).
+template <class Tile, class Sum, class Early, class Index, class Load, class LoadColumns,
+          class Store>
 NNC_INLINE void pipelineStore(const float (&sums)[Tile::RowTiles][Tile::ColumnTiles][4],
                               Early &early, Index m0, Index n0, Index M, Index N, Load ahead,
                               LoadColumns columnsAt, Store store) {
@@ -143,7 +145,7 @@ NNC_INLINE void pipelineStore(const float (&sums)[Tile::RowTiles][Tile::ColumnTi
     NNC_UNROLL
     for (int row = 0; row < Early::Rows; ++row) {
       const Index m = m0 + row / 2 * 64 + row % 2 * 8;
-      float values[8];
+      Sum values[8];
       gatherPiece(values, sums[row / 2], piece * 4, row % 2);
       if (m < M && n < N)
         store(m, n, values, early.values[Early::IsEarly ? piece : 0][row], columns);
@@ -176,9 +178,10 @@ template <class Row, int Rows, bool IsAcross> struct PipelineOperand {
 /// starts a copy of BM rows of 64 elements of the depth from k on, or of 64 rows of an operand that
 /// lies across, whose bytes come to the barrier; one thread calls it. `store(m, n, sums, ahead(m,
 /// n), columnsAt(n))` is called once for each eight neighbours of a row inside M and N; N is a
-/// multiple of eight. `shared` has Tile::SharedBytes.
-template <class Tile, class T, class Index, class Corner, class KnowA, class BringA, class KnowB,
-          class BringB, class Ahead, class Columns, class Store>
+/// multiple of eight. The sums are float, or rounded to a type of 16 bits. `shared` has
+/// Tile::SharedBytes.
+template <class Tile, class T, class Sum = float, class Index, class Corner, class KnowA,
+          class BringA, class KnowB, class BringB, class Ahead, class Columns, class Store>
 NNC_INLINE void pipelineGemm(char *shared, Index first, Index stride, Index tiles, Corner corner,
                              Index M, Index N, Index K, KnowA knowA, BringA bringA, KnowB knowB,
                              BringB bringB, Ahead ahead, Columns columnsAt, Store store) {
@@ -200,6 +203,7 @@ NNC_INLINE void pipelineGemm(char *shared, Index first, Index stride, Index tile
         PipelineOperand<decltype(knowB(N)), Tile::BN, Tile::BAcross> operandB;
         operandA.start(at.m0, M, knowA);
         operandB.start(at.n0, N, knowB);
+        NNC_UNROLL_BY(1)
         for (int step = 0; step < steps; ++step, place.next()) {
           waitForArrivals(barriers.empty + place.stage, place.parity ^ 1);
           Arrivals *full = barriers.full + place.stage;
@@ -228,7 +232,7 @@ NNC_INLINE void pipelineGemm(char *shared, Index first, Index stride, Index tile
         waitForArrivals(barriers.turns + group, turn);
       turn ^= 1;
       pipelineSums<Tile, T>(sums, barriers, place, bufferA, bufferB, row0, steps);
-      pipelineStore<Tile>(sums, early, m, n, M, N, ahead, columnsAt, store);
+      pipelineStore<Tile, Sum>(sums, early, m, n, M, N, ahead, columnsAt, store);
       if (Tile::InTurns)
         place.skip((Tile::Groups - 1) * steps);
     }
@@ -238,8 +242,8 @@ NNC_INLINE void pipelineGemm(char *shared, Index first, Index stride, Index tile
 /// The same tiles of C without what Hopper has, on MmaTile `Tile`, by as many of the block's
 /// threads as that takes. `enter(number)` is called before what belongs to the product of that
 /// number, of `batches`.
-template <class Tile, class T, class Index, class Enter, class KnowA, class A, class KnowB, class B,
-          class Ahead, class Columns, class Store>
+template <class Tile, class T, class Sum = float, class Index, class Enter, class KnowA, class A,
+          class KnowB, class B, class Ahead, class Columns, class Store>
 NNC_INLINE void pipelineElsewhere(char *shared, Index first, Index stride, Index batches,
                                   Enter enter, Index M, Index N, Index K, KnowA knowA, A a,
                                   KnowB knowB, B b, Ahead ahead, Columns columnsAt, Store store) {
@@ -252,7 +256,11 @@ NNC_INLINE void pipelineElsewhere(char *shared, Index first, Index stride, Index
     const Index tile = all % tiles;
     mmaGemm<Tile, T, 8>(shared, tile / tilesN * Tile::BM, tile % tilesN * Tile::BN, M, N, K, knowA,
                         a, knowB, b, [&](Index m, Index n, const float(&sums)[8]) {
-                          store(m, n, sums, ahead(m, n), columnsAt(n));
+                          Sum values[8];
+                          NNC_UNROLL
+                          for (int i = 0; i < 8; ++i)
+                            values[i] = Sum(sums[i]);
+                          store(m, n, values, ahead(m, n), columnsAt(n));
                         });
     barrier();
   }

@@ -263,6 +263,8 @@ struct bf16 {
 /// The value, rounded to a storage type.
 template <class T> NNC_INLINE float rounded(float value) { return (float)T(value); }
 template <> NNC_INLINE float rounded<bf16>(float value) { return roundToBf16(value); }
+/// Of what has been rounded.
+template <class T> NNC_INLINE float rounded(T value) { return (float)value; }
 
 /// A float of 8 bits with `Fraction` bits of fraction. What is at least `TooLarge` (bits of a
 /// float) becomes `Overflow`; magnitudes above `Largest` are NaN.

@@ -180,7 +180,7 @@ TEST_F(PipelineKernel, MatmulWithBiasAndResidual) {
       nn.yield %3 : )" +
             y + R"(
     })");
-  EXPECT_NE(source().find("pipelineGemm<Tile"), std::string::npos) << source();
+  EXPECT_NE(source().find("pipelineGemm<Tile, bf16, bf16>"), std::string::npos) << source();
   EXPECT_NE(source().find("Vector<bf16, 8> v"), std::string::npos) << "the residual is not early";
   for (auto [b, t] : {std::pair<int64_t, int64_t>(1, 1), {3, 67}}) {
     auto a = coarse(b * t * 328, 1), w = coarse(520 * 328, 2), bias = coarse(520, 3),
@@ -236,7 +236,7 @@ TEST_P(PipelineConvolution, ChannelsLast) {
       %1 = nn.max %0, %zero : )" + y + R"(
       nn.yield %1 : )" + y + R"(
     })");
-  EXPECT_NE(source().find("pipelineGemm<Tile"), std::string::npos) << source();
+  EXPECT_NE(source().find("pipelineGemm<Tile, bf16, bf16>"), std::string::npos) << source();
   for (int64_t batch : {2, 1}) {
     auto input = coarse(batch * c.height * c.width * Channels, 1);
     auto weight = coarse(c.filters * c.kernel * c.kernel * Channels, 2);
@@ -296,7 +296,7 @@ TEST_P(DirectConvolution, ChannelsFirst) {
       %2 = nn.add %0, %1 : )" + y + R"(
       nn.yield %2 : )" + y + R"(
     })");
-  EXPECT_NE(source().find("directGemm<Tile"), std::string::npos) << source();
+  EXPECT_NE(source().find("directGemm<Tile, bf16, bf16>"), std::string::npos) << source();
   for (int64_t batch : {3, 1}) {
     auto input = coarse(batch * Channels * c.height * c.width, 1);
     auto weight = coarse(c.filters * c.kernel * c.kernel * Channels, 2);
