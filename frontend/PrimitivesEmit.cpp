@@ -260,6 +260,8 @@ TensorValue Emitter::gather(const TensorValue &table, const TensorValue &ids, si
   Shape shape = table.shape;
   shape.erase(shape.begin() + axis);
   shape.insert(shape.begin() + axis, ids.shape.begin(), ids.shape.end());
+  if (table.shape[axis].bounds(context.facts).high < 1)
+    return full(0, table.element, shape); // of nothing, such as an empty axis that is turned around
   return wrap(table.element, shape,
               context.builder.create<nn::GatherOp>(location(), type(table.element, shape),
                                                    table.value, ids.value, axis));

@@ -144,6 +144,14 @@ bool requireNonNegative(Context &context, syntax::Span at, std::string_view what
   return false;
 }
 
+bool requireElementsAlong(Context &context, syntax::Span at, const TensorValue &x, size_t axis) {
+  if (x.shape[axis].bounds(context.facts).high >= 1)
+    return true;
+  context.error("E0308", at, "an axis without elements has none to choose")
+      .primaryLabel("of " + formatTensorType(x));
+  return false;
+}
+
 bool requireAtLeast(Context &context, syntax::Span at, std::string_view what, const Dim &value,
                     const Dim &least) {
   Dim room = value - least;

@@ -81,6 +81,9 @@ void addGuardFix(const Context &context, syntax::Diagnostic &diag,
 /// E0304; `what` must not be negative ("the size of axis 2").
 bool requireNonNegative(Context &context, syntax::Span at, std::string_view what, const Dim &value);
 
+/// True if an axis may have elements. Reports E0308 otherwise, at what would choose some of them.
+bool requireElementsAlong(Context &context, syntax::Span at, const TensorValue &x, size_t axis);
+
 /// True if a dimension is at least `least` at all sizes. Reports otherwise, E0308 if it never is,
 /// else E0304; `what` is the dimension ("the width of the result").
 bool requireAtLeast(Context &context, syntax::Span at, std::string_view what, const Dim &value,

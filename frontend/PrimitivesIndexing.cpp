@@ -259,11 +259,8 @@ private:
           .help("join the axes, and gather once: `rearrange(x, \"a b -> (a b)\")[i * n + j]`");
       return false;
     }
-    if (x.shape[axis()].bounds(context.facts).high < 1) {
-      context.error("E0308", item.span, "an axis without elements has none to choose")
-          .primaryLabel("of " + formatTensorType(x));
+    if (!requireElementsAlong(context, item.span, x, axis()))
       return false;
-    }
     ids = item.value;
     gatherAxis = axis();
     const Shape &idShape = ids->value.get<TensorValue>().shape;

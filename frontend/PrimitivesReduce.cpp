@@ -107,7 +107,7 @@ std::optional<Value> argExtreme(PrimitiveCall &call) {
     return std::nullopt;
   std::optional<size_t> axis = call.axis("axis", x->rank());
   std::optional<bool> keep = call.booleanOr("keep", false);
-  if (!axis || !keep)
+  if (!axis || !keep || !requireElementsAlong(call.context, call.callee, *x, *axis))
     return std::nullopt;
   TensorValue place = call.emit.argReduce(call.name == "argmax", *x, *axis);
   if (!*keep)

@@ -249,7 +249,7 @@ std::optional<Value> gather(PrimitiveCall &call) {
   if (!table || !ids)
     return std::nullopt;
   std::optional<size_t> axis = call.axis("axis", table->rank());
-  if (!axis)
+  if (!axis || !requireElementsAlong(call.context, call.callee, *table, *axis))
     return std::nullopt;
   return Value::tensor(call.emit.gather(*table, *ids, *axis));
 }
