@@ -2,6 +2,7 @@
 // name makes an instance, an instance runs `forward`, a list applies its elements in order, an
 // element type casts, and a function whose first argument is missing becomes a stage.
 #include "frontend/Evaluator.h"
+#include "frontend/syntax/Lost.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -126,6 +127,8 @@ std::optional<Value> Evaluator::callElement(Element element, const std::vector<A
 std::optional<Value> Evaluator::callInstance(const InstanceRef &instance,
                                              std::vector<Argument> arguments, CallSite site) {
   const syntax::FnStmt *forward = instance->cls->function("forward");
+  if (!forward && syntax::hasSyntaxError(diags, instance->cls->decl->span))
+    return std::nullopt; // what could not be read may be it
   if (!forward) {
     error("E0508", site.callee, fmt::format("`{}` has no `forward`", instance->cls->name()))
         .primaryLabel("an instance is called through it")

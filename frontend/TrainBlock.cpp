@@ -4,6 +4,7 @@
 #include "frontend/Attributes.h"
 #include "frontend/Entries.h"
 #include "frontend/Suggest.h"
+#include "frontend/syntax/Lost.h"
 
 #include <algorithm>
 #include <cmath>
@@ -178,6 +179,8 @@ bool Reader::findLoss() {
   block.loss = block.self->cls->function("loss");
   if (block.loss)
     return checkLoss();
+  if (syntax::hasSyntaxError(evaluator.diags, decl().span))
+    return false; // what could not be read may be it
   syntax::Diagnostic &diag =
       evaluator.error("E0620", name().span, fmt::format("`{}` has no `loss`", name().text))
           .note("`fn loss(...) -> (loss: f32[])` takes a batch; what it returns is minimised");
@@ -272,7 +275,9 @@ bool Reader::readRule(const Value &value) {
 
 bool Reader::readOptimizer() {
   const Value *given = this->given("optimizer");
-  if (!given && block.self->member("optimizer"))
+  bool isReported =
+      block.self->member("optimizer") || syntax::hasSyntaxError(evaluator.diags, decl().span);
+  if (!given && isReported)
     return false;
   if (!given) {
     evaluator.error("E0620", name().span, fmt::format("`{}` has no `optimizer`", name().text))

@@ -2,6 +2,7 @@
 #include "frontend/TrainParams.h"
 
 #include "frontend/Suggest.h"
+#include "frontend/syntax/Lost.h"
 
 #include "runtime/format/Glob.h"
 
@@ -189,6 +190,8 @@ private:
   }
 
   bool checkRules() {
+    if (syntax::hasSyntaxError(evaluator.diags, block.net->cls->decl->span))
+      return false; // params may be missing that are matched
     bool ok = true;
     for (size_t i = 0; i < block.rules.size(); ++i) {
       if (met[i].takes)

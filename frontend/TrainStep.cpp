@@ -6,6 +6,7 @@
 #include "frontend/Library.h"
 #include "frontend/PrimitivesEmit.h"
 #include "frontend/TrainReach.h"
+#include "frontend/syntax/Lost.h"
 #include "ir/NNOps.h"
 
 #include <algorithm>
@@ -208,7 +209,8 @@ bool TrainStep::findLearned(const TensorValue &loss) {
       reachSlots(instance);
     learned.push_back({&param, keeper, read(*param.slot), {}});
   }
-  if (!learned.empty() || evaluator.diags.numErrors() != errorsBefore)
+  bool isWhole = !syntax::hasSyntaxError(evaluator.diags, block.net->cls->decl->span);
+  if (!learned.empty() || evaluator.diags.numErrors() != errorsBefore || !isWhole)
     return !learned.empty(); // a call that failed gives what depends on nothing
   evaluator.error("E0621", block.loss->name.span, "the loss depends on no param that is learned")
       .note("no gradient passes through integers, comparisons, `argmax`, `stop_gradient` and `<-`");
