@@ -41,8 +41,9 @@ bool Evaluator::initializerNumbers(const syntax::CallExpr &call,
   return true;
 }
 
+/// Whether an element can start as the number; `number` is `value` as a float. Floats take any.
 static bool canHold(Element element, const Value &value, double number) {
-  if (isIntegral(element) && !value.is<bool>())
+  if (isIntegral(element))
     return toInteger(value, element).has_value();
   return element != Element::Bool || number == 0 || number == 1;
 }

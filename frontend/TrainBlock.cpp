@@ -274,17 +274,17 @@ bool Reader::readRule(const Value &value) {
 }
 
 bool Reader::readOptimizer() {
-  const Value *given = this->given("optimizer");
+  const Value *optimizer = given("optimizer");
   bool isReported =
       block.self->member("optimizer") || syntax::hasSyntaxError(evaluator.diags, decl().span);
-  if (!given && isReported)
+  if (!optimizer && isReported)
     return false;
-  if (!given) {
+  if (!optimizer) {
     evaluator.error("E0620", name().span, fmt::format("`{}` has no `optimizer`", name().text))
         .help("add one: `optimizer = AdamW(lr=1e-3)`");
     return false;
   }
-  const Value &value = *given;
+  const Value &value = *optimizer;
   if (isOptimizer(value)) {
     block.rules.push_back({"**", value.get<InstanceRef>(), {}});
     return true;

@@ -104,9 +104,12 @@ bool matchHeads(Part &part) {
     RankedTensorType cut = typeOf(reshape.getResult());
     if (!part.readers.empty() && cut != typeOf(part.readers.front().getResult()))
       return false;
+    // Where nothing moves there is nothing to reshape afterwards; the readers of one row, of which
+    // some cut and some move, are all taken as moving.
     bool isOneRow = type.hasStaticShape() && type.getNumElements() == type.getShape().back();
-    if (!(isOneRow && matchRows(type, cut, part)) && !matchCut(type, cut, part) &&
-        !matchRows(type, cut, part))
+    bool matches = isOneRow ? matchRows(type, cut, part) || matchCut(type, cut, part)
+                            : matchCut(type, cut, part) || matchRows(type, cut, part);
+    if (!matches)
       return false;
     part.readers.push_back(reshape);
   }

@@ -64,6 +64,7 @@ private:
   bool readsReductions() const;
   Type elementOf(const Factor &factor);
   int64_t chooseWidth(Type type) const;
+  bool isOneOfMany(int64_t columns) const;
   VectorTile chooseTile(int64_t width) const;
   void chooseForTwo(VectorTile &tile) const;
   bool isStoredWeight(const Factor &factor);
@@ -151,14 +152,18 @@ int64_t VectorWriter::chooseWidth(Type type) const {
   return width;
 }
 
+/// Whether one row is multiplied, outside of a loop, with so many columns.
+bool VectorWriter::isOneOfMany(int64_t columns) const {
+  return math.constantOf(extentOf(Rows)) == 1 && !body.threads && typical(Columns) >= columns;
+}
+
 // Timed on an H200 with matrices of bf16: 512 to 128256 columns, depths of 2048 and 8192, 1 to 8
 // rows. One row reads 3.5 TB/s of matrices of 32 MiB and 4.5 TB/s of 500 MiB; a row more costs 5 %,
 // four cost 30 %, eight 60 %. What is best for one product is not what is best for the next, whose
 // blocks copy meanwhile: where columns are many, tiles were timed in a whole token of Llama 1B.
 VectorTile VectorWriter::chooseTile(int64_t width) const {
   int64_t rows = *math.constantOf(extentOf(Rows)), reads = typical(Depth) / (32 * width);
-  bool areMany = rows == 1 && !body.threads && typical(Columns) >= ManyColumns;
-  VectorTile tile{rows, areMany ? 4U : 2U, 4, 2, width, 4};
+  VectorTile tile{rows, isOneOfMany(ManyColumns) ? 4U : 2U, 4, 2, width, 4};
   if (rows > 2)
     tile = {rows, 4, 8, typical(Columns) < 8192 ? 2U : 1U, width, 2};
   tile.areRowsMade = readsReductions();
@@ -182,10 +187,9 @@ VectorTile VectorWriter::chooseTile(int64_t width) const {
 
 /// Twice as much is in flight for a column.
 void VectorWriter::chooseForTwo(VectorTile &tile) const {
-  bool areMany = tile.rows == 1 && !body.threads;
-  if (areMany && typical(Columns) >= 2 * ManyColumns)
+  if (isOneOfMany(2 * ManyColumns))
     tile.split = 1;
-  if (areMany && typical(Columns) >= 4 * ManyColumns)
+  if (isOneOfMany(4 * ManyColumns))
     tile.columns = 4;
   if (tile.split > 1 || tile.columns > 2)
     tile.stages = 2;
