@@ -1,11 +1,11 @@
 //===- ChooseLayouts.cpp - Images with their channels last, where convolutions want them so ---===//
 //
-// Tensor cores read 16 bytes of the depth at once, which for a convolution are neighbouring
-// channels: they must be neighbours in memory. So convolutions that run on tensor cores take and
-// give NHWC, and whatever lies between them follows: elementwise ops, pools, grouped convolutions,
-// concatenations, means over the image, and views that leave batch and channels as they are, of
-// images whose sides are cut into several axes too (as where backward passes interleave phases). A
-// transposition is left only where such a part of the model begins or ends.
+// Tiles of products are copied by 16 bytes of the depth at once, which for a convolution are
+// neighbouring channels: they must be neighbours in memory. So convolutions take and give NHWC, and
+// whatever lies between them follows: elementwise ops, pools, grouped convolutions, concatenations,
+// means over the image, and views that leave batch and channels as they are, of images whose sides
+// are cut into several axes too (as where backward passes interleave phases). A transposition is
+// left only where such a part of the model begins or ends.
 //
 // Two walks over the function: backwards to learn which values a convolution wants channels last,
 // forwards to make the twin of every value that has or should have that layout. Linear.
@@ -13,6 +13,8 @@
 //===------------------------------------------------------------------------------------------===//
 #include "passes/ImageLayouts.h"
 #include "passes/Passes.h"
+#include "passes/TacticRules.h"
+#include "passes/WeightValues.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -40,7 +42,8 @@ SmallVector<int64_t> permute(const Range &values, ArrayRef<int64_t> axes) {
 
 class LayoutChooser {
 public:
-  explicit LayoutChooser(Block &block) : block(block), builder(block.getParentOp()) {}
+  explicit LayoutChooser(func::FuncOp function)
+      : block(function.getBody().front()), builder(function), weights(function) {}
 
   /// The number of convolutions that were changed.
   unsigned run() {
@@ -278,6 +281,8 @@ private:
   /// [n, c, h * w] becomes a transposition of [n, h * w, c], which is the twin as it lies.
   void readTwin(nn::ReshapeOp reshape) {
     Value twin = twins.lookup(reshape.getInput());
+    if (twin && isFlattenedForWeights(reshape))
+      return multiplyFlat(reshape, twin);
     SmallVector<AffineExpr> dims = nn::getDims(typeOf(reshape.getResult()));
     SmallVector<AffineExpr> from = nn::getDims(typeOf(reshape.getInput()));
     if (!twin || dims.size() != 3 || !nn::areEqual(dims[0], from[0]) ||
@@ -290,6 +295,40 @@ private:
         builder.create<nn::TransposeOp>(reshape.getLoc(), type, rows, ArrayRef<int64_t>{0, 2, 1});
     reshape.getResult().replaceAllUsesWith(view);
     reshape.erase();
+  }
+
+  /// Whether [n, c, h, w] becomes [n, c * h * w] for nothing but products with weights.
+  bool isFlattenedForWeights(nn::ReshapeOp reshape) const {
+    RankedTensorType from = typeOf(reshape.getInput()), to = typeOf(reshape.getResult());
+    bool isFlat = from.getRank() == 4 && to.getRank() == 2 &&
+                  llvm::none_of(from.getShape().drop_front(), ShapedType::isDynamic) &&
+                  nn::areEqual(nn::getDim(from, 0), nn::getDim(to, 0));
+    return isFlat && llvm::all_of(reshape->getUsers(), [&](Operation *user) {
+             auto product = dyn_cast<nn::MatmulOp>(user);
+             return product && product.getLhs() == reshape.getResult() &&
+                    typeOf(product.getRhs()).getRank() == 2 && weights.contains(product.getRhs()) &&
+                    !isDequantized(product.getRhs());
+           });
+  }
+
+  /// The twin as it lies, by weights whose rows are in its order.
+  void multiplyFlat(nn::ReshapeOp reshape, Value twin) {
+    ArrayRef<int64_t> image = typeOf(reshape.getInput()).getShape().drop_front();
+    for (Operation *user : reshape->getUsers()) {
+      auto product = cast<nn::MatmulOp>(user);
+      RankedTensorType type = typeOf(product.getRhs());
+      bool isAcross = product.getTransposeB();
+      SmallVector<int64_t> sizes(image),
+          axes = isAcross ? toLast(4) : SmallVector<int64_t>{1, 2, 0, 3};
+      sizes.insert(isAcross ? sizes.begin() : sizes.end(), type.getDimSize(isAcross ? 0 : 1));
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPoint(product);
+      auto split = builder.create<nn::ReshapeOp>(
+          product.getLoc(), RankedTensorType::get(sizes, type.getElementType()), product.getRhs());
+      product.getRhsMutable().assign(
+          builder.create<nn::ReshapeOp>(product.getLoc(), type, transpose(split, axes)));
+    }
+    reshape.getInputMutable().assign(twin);
   }
 
   /// Who still reads an original reads its twin through a view.
@@ -308,6 +347,7 @@ private:
 
   Block &block;
   OpBuilder builder;
+  WeightValues weights;
   DenseSet<Value> wanted;
   llvm::MapVector<Value, Value> twins; ///< by original: with channels last
   DenseMap<Value, Value> views;        ///< of values without a twin, with channels last
@@ -317,7 +357,7 @@ struct ChooseLayouts : impl::ChooseLayoutsBase<ChooseLayouts> {
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (function->hasAttr(nn::kEntryAttr))
-        numConvolutions += LayoutChooser(function.getBody().front()).run();
+        numConvolutions += LayoutChooser(function).run();
   }
 };
 

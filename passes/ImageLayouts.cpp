@@ -6,7 +6,7 @@ using namespace mlir;
 namespace nnc {
 namespace {
 
-/// The bits that tensor cores are given together: neighbouring channels.
+/// The bits that products read together: neighbouring channels.
 constexpr int64_t BitsPerLoad = 128;
 
 RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
@@ -18,10 +18,31 @@ nn::Conv2dOp matchConvolution(Operation *op, bool isGrouped) {
   return fits ? conv : nn::Conv2dOp();
 }
 
-/// Whether tensor cores multiply such elements: of 16 bits, or f32 that may be rounded to TF32.
-bool areMultiplied(Operation *product, RankedTensorType factor) {
+/// Whether tiles of such elements are copied by neighbours along the depth.
+bool areCopied(RankedTensorType factor) {
   Type element = factor.getElementType();
-  return nn::is16BitFloat(element) || (element.isF32() && product->hasAttr(nn::kTf32Attr));
+  return nn::is16BitFloat(element) || element.isF32();
+}
+
+/// Below so many channels most of every load would be zeros.
+constexpr int64_t LeastChannels = 3;
+
+/// Of so few channels the elements are read one by one, in either layout.
+bool isReadByElements(Operation *op) {
+  nn::Conv2dOp conv = matchConvolution(op, /*isGrouped=*/false);
+  return conv && typeOf(conv.getWeight()).hasStaticShape() &&
+         typeOf(conv.getWeight()).getDimSize(1) < LeastChannels;
+}
+
+/// Whether a convolution in exact f32, which few channels hardly slow down, would pay for zeros
+/// behind them: a launch, and products with zeros.
+bool isSpoiledByZeros(nn::Conv2dOp conv) {
+  constexpr int64_t MostRagged = 16;
+  RankedTensorType weight = typeOf(conv.getWeight());
+  int64_t channels = weight.getDimSize(1);
+  return weight.getElementType().isF32() && !conv->hasAttr(nn::kTf32Attr) &&
+         channels > LeastChannels && channels < MostRagged &&
+         channels % channelsPerLoad(weight) != 0;
 }
 
 /// A view that leaves batch and channels where they are.
@@ -96,17 +117,16 @@ nn::Conv2dOp matchWanting(Operation *op) {
   if (!conv)
     return {};
   RankedTensorType weight = typeOf(conv.getWeight());
-  // Of one or two channels, most of every load would be zeros.
-  bool suits = areMultiplied(conv, weight) && weight.hasStaticShape() &&
-               weight.getDimSize(0) >= 8 && weight.getDimSize(1) >= 3;
+  bool suits = areCopied(weight) && weight.hasStaticShape() && weight.getDimSize(0) >= 8 &&
+               weight.getDimSize(1) >= LeastChannels && !isSpoiledByZeros(conv);
   return suits ? conv : nn::Conv2dOp();
 }
 
 nn::Conv2dWeightGradOp matchWeightGrad(Operation *op) {
   auto grad = dyn_cast<nn::Conv2dWeightGradOp>(op);
   bool suits = grad && !grad.getChannelsLast() && !grad.getParts() && grad.getGroups() == 1 &&
-               areMultiplied(grad, typeOf(grad.getInput())) && grad.getType().hasStaticShape() &&
-               grad.getType().getDimSize(0) >= 8 && grad.getType().getDimSize(1) >= 3;
+               areCopied(typeOf(grad.getInput())) && grad.getType().hasStaticShape() &&
+               grad.getType().getDimSize(0) >= 8 && grad.getType().getDimSize(1) >= LeastChannels;
   return suits ? grad : nn::Conv2dWeightGradOp();
 }
 
@@ -116,8 +136,8 @@ bool isFollowing(Operation *op) {
     return false;
   if (auto pool = dyn_cast<nn::Pool2dOp>(op))
     return !pool.getChannelsLast();
-  if (matchConvolution(op, /*isGrouped=*/true) || isa<nn::BarrierOp, nn::ConcatOp>(op) ||
-      keepsChannels(op))
+  if (matchConvolution(op, /*isGrouped=*/true) || isReadByElements(op) ||
+      isa<nn::BarrierOp, nn::ConcatOp>(op) || keepsChannels(op))
     return true;
   auto fusion = dyn_cast<nn::FusionInterface>(op);
   return fusion && fusion.getFusionRole() == nn::FusionRole::Pointwise;

@@ -115,10 +115,10 @@ def FoldBatchNorm : Pass<"nn-fold-batch-norm", "::mlir::ModuleOp"> {
 }
 
 def ChooseLayouts : Pass<"nn-choose-layouts", "::mlir::ModuleOp"> {
-  let summary = "Put channels last where convolutions run on tensor cores";
+  let summary = "Put channels last where convolutions read them together";
   let description = [{
-    Convolutions of 16-bit images without groups become NHWC, with weights OHWI and channels padded
-    with zeros to a multiple of 8; elementwise ops, pools, grouped convolutions, concatenations of
+    Convolutions of 16-bit and f32 images without groups become NHWC, with weights OHWI and channels
+    padded with zeros to a multiple of 8 or 4; elementwise ops, pools, grouped convolutions, concatenations of
     channels and reductions between them follow, and gradients of their weights read both images as
     they lie. For cuda; transposed weights are prepared at compile time by the passes that follow.
   }];

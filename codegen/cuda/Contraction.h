@@ -134,6 +134,7 @@ private:
                   mlir::Type type);
   mlir::OpOperand *plainOperand(const Factor &factor, mlir::Type type);
   mlir::AffineMap overSymbols(llvm::ArrayRef<mlir::AffineExpr> exprs) const;
+  MappedTensor dealt(const MappedTensor &matrix) const;
   std::optional<MappedTensor> mapMatrix(mlir::OpOperand &operand, mlir::AffineExpr index,
                                         mlir::AffineExpr depth, const IndexList &loops);
   std::optional<MappedTensor> mapImages(mlir::OpOperand &operand, mlir::AffineExpr index,

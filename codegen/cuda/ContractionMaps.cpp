@@ -17,6 +17,8 @@ namespace nnc::codegen {
 
 /// Elements of a row that are copied at once, and of 16 bytes.
 constexpr int64_t BoxDepth = 64, Piece = 8;
+/// Rows that are dealt among four lanes.
+constexpr int64_t ColumnsDealt = 32;
 
 OpOperand *Contraction::plainOperand(const Factor &factor, Type type) {
   auto extension = factor.value.getDefiningOp<arith::ExtFOp>();
@@ -56,11 +58,13 @@ std::optional<MappedTensor> Contraction::writeMap(const std::string &name, const
   auto at = [&](AffineExpr k) { return isRows ? loopsAt(index, {}, k) : loopsAt({}, index, k); };
   std::string map = "map" + std::to_string(number);
   if (std::optional<MappedTensor> matrix = mapMatrix(*operand, index, depth, at(depth))) {
+    bool isDealt = !isRows && math.divisorOf(extentOf(Columns)) % ColumnsDealt == 0;
     writeKnown(name, side, {});
     out.line("auto " + name + " = [&](Index " + side + ", char *to, Index k, Arrivals *ready) {");
-    out.line("  copyBox(to, &" + map + ", (int)k, (int)" + side + ", ready);");
+    out.line(std::string(isDealt ? "  copyColumns" : "  copyBox") + "(to, &" + map +
+             ", (int)k, (int)" + side + ", ready);");
     out.line("};");
-    return matrix;
+    return isDealt ? dealt(*matrix) : *matrix;
   }
   std::optional<MappedTensor> images = mapImages(*operand, index, depth, at(depth));
   if (!images)
@@ -68,6 +72,17 @@ std::optional<MappedTensor> Contraction::writeMap(const std::string &name, const
   AffineExpr chunk = evaluator.declare("chunk", math.simplify(extentOf(Depth).floorDiv(BoxDepth)));
   writePixels(name, side, map, *images->window, at(math.constant(0)), at(chunk * BoxDepth));
   return images;
+}
+
+/// Of each 32 rows, those that four lanes store follow each other: 8 * q + 2 * j + e is the row at
+/// 8
+/// * j + 2 * q + e.
+MappedTensor Contraction::dealt(const MappedTensor &matrix) const {
+  AffineExpr depth = matrix.sizes.getResult(0), rows = matrix.sizes.getResult(1);
+  AffineExpr two = math.constant(2), four = math.constant(4);
+  return {matrix.operand, matrix.rows,
+          overSymbols({depth, two, four, four, rows.floorDiv(ColumnsDealt)}),
+          overSymbols({depth, depth * 8, depth * 2, depth * ColumnsDealt})};
 }
 
 /// Element (index, depth) is at index * extent + depth.

@@ -99,13 +99,41 @@ void ContractionWriter::writeOperand(const std::string &name, const Factor &fact
   writeFactor(name, factor, side);
 }
 
-/// What the tiles on mma.cuh hold whole blocks of, where memory runs along a side.
+/// What the tiles on tiles.cuh hold whole blocks of, where memory runs along a side.
 TileSteps ContractionWriter::stepsOf(Type type) {
   const unsigned sides = 1024 / type.getIntOrFloatBitWidth(); // of a block in across.cuh
   auto stepOf = [&](const Factor &factor, const char *side) {
     return mayLieAcross() && runsAcross(factor, side, type) ? sides : 1;
   };
   return {stepOf(left, "m"), stepOf(right, "n")};
+}
+
+/// What follows the choice of a tile on tiles.cuh; `last` are parameters of its own.
+template <typename Tile>
+Scheduled ContractionWriter::writeTiles(const char *name, const Tile &tile, Type type,
+                                        TileSteps steps, const std::string &last) {
+  writeTiling(std::string(name) + "<" + tile.text(), tile.split, last);
+  writeOperand("a", left, "m", type);
+  writeOperand("b", right, "n", type);
+  unsigned width = storesVectors() ? StoreWidth : 1;
+  writeStore(width);
+  bool isStatic = body.threads != 0; // as part of a loop
+  if (isStatic)
+    out.line("alignas(128) __shared__ char shared[Tile::SharedBytes];");
+  else
+    out.line("char *shared = dynamicShared<char>();");
+  out.line("tileGemm<Tile, " + *typeText(type) + ", " + std::to_string(width) + ">(shared, " +
+           corner() + "know_a, a, know_b, b, store);");
+  Scheduled scheduled{out.take(),
+                      tilesOf(tile.rows, tile.columns) * tile.split,
+                      tile.threads(),
+                      {"tensorcore.cuh", "tiles.cuh"}};
+  if (std::max(steps.rows, steps.columns) > 1)
+    scheduled.headers.push_back("across.cuh");
+  (isStatic ? scheduled.staticShared : scheduled.sharedBytes) = tile.sharedBytes();
+  scheduled.cluster = tile.split;
+  scheduled.tactic = std::string(name) + "<" + tile.text() + ">";
+  return scheduled;
 }
 
 Scheduled ContractionWriter::writeOnTensorCores(Type type) {
@@ -118,31 +146,29 @@ Scheduled ContractionWriter::writeOnTensorCores(Type type) {
     tile = choose(type, "MmaTile",
                   rankMmaTiles(typical(Rows), typical(Columns), typical(Depth) * bytes,
                                typical(Batch), mayGroup, steps));
-  writeTiling("MmaTile<" + tile.text(), tile.split, tile.mayGroup ? "" : ", false");
-  writeOperand("a", left, "m", type);
-  writeOperand("b", right, "n", type);
-  unsigned width = storesVectors() ? StoreWidth : 1;
-  writeStore(width);
-  bool isStatic = body.threads != 0; // as part of a loop
-  if (isStatic)
-    out.line("alignas(128) __shared__ char shared[Tile::SharedBytes];");
-  else
-    out.line("char *shared = dynamicShared<char>();");
-  out.line("mmaGemm<Tile, " + *typeText(type) + ", " + std::to_string(width) + ">(shared, " +
-           corner() + "know_a, a, know_b, b, store);");
-  Scheduled scheduled{out.take(),
-                      tilesOf(tile.rows, tile.columns) * tile.split,
-                      tile.threads(),
-                      {"tensorcore.cuh", "mma.cuh"}};
-  if (std::max(steps.rows, steps.columns) > 1)
-    scheduled.headers.push_back("across.cuh");
-  (isStatic ? scheduled.staticShared : scheduled.sharedBytes) = tile.sharedBytes();
-  scheduled.cluster = tile.split;
-  scheduled.tactic = "MmaTile<" + tile.text() + ">";
+  Scheduled scheduled = writeTiles("MmaTile", tile, type, steps, tile.mayGroup ? "" : ", false");
+  scheduled.headers.push_back("mma.cuh");
   return scheduled;
 }
 
-/// f32 and integers.
+/// Whether the product of f32 fills tiles of fma.cuh, which have no room in loops.
+bool ContractionWriter::suitsFma() const {
+  constexpr int64_t LeastSide = 16, LeastDepth = 32;
+  return element.isF32() && body.threads == 0 && typical(Rows) >= LeastSide &&
+         typical(Columns) >= LeastSide && typical(Depth) >= LeastDepth;
+}
+
+Scheduled ContractionWriter::writeOnFma() {
+  TileSteps steps = stepsOf(element);
+  std::vector<FmaTile> ranked =
+      rankFmaTiles(typical(Rows), typical(Columns), typical(Depth), typical(Batch), steps);
+  FmaTile tile = body.tactics ? choose(element, "FmaTile", ranked) : ranked.front();
+  Scheduled scheduled = writeTiles("FmaTile", tile, element, steps);
+  scheduled.headers.push_back("fma.cuh");
+  return scheduled;
+}
+
+/// f64, integers, and what is too small for other templates.
 Scheduled ContractionWriter::writeOnCores() {
   GemmTile tile = chooseGemmTile(typical(Rows), typical(Columns), typical(Batch), body.threads);
   if (body.tactics)
@@ -188,7 +214,9 @@ Result<Scheduled> ContractionWriter::write() {
       return *evaluator.error();
     return resident;
   }
-  Scheduled scheduled = type ? writeOnTensorCores(type) : writeOnCores();
+  Scheduled scheduled = type         ? writeOnTensorCores(type)
+                        : suitsFma() ? writeOnFma()
+                                     : writeOnCores();
   if (evaluator.error())
     return *evaluator.error();
   return scheduled;

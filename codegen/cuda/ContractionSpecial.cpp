@@ -63,11 +63,11 @@ std::optional<Scheduled> ContractionWriter::writePipeline(Type type) {
     return std::nullopt;
   first->rows = tile->rowsAcross ? AcrossRows : tile->rows;
   second->rows = tile->columnsAcross ? AcrossRows : tile->columns;
-  Scheduled scheduled{
-      "",
-      tilesOf(tile->rows, tile->columns),
-      tile->threads(),
-      {"tensorcore.cuh", "mma.cuh", "arrivals.cuh", "bulk.cuh", "fragments.cuh", "pipeline.cuh"}};
+  Scheduled scheduled{"",
+                      tilesOf(tile->rows, tile->columns),
+                      tile->threads(),
+                      {"tensorcore.cuh", "tiles.cuh", "mma.cuh", "arrivals.cuh", "bulk.cuh",
+                       "fragments.cuh", "pipeline.cuh"}};
   if (tile->rowsAcross || tile->columnsAcross)
     scheduled.headers.push_back("across.cuh");
   scheduled.maps = {*first, *second};
@@ -91,13 +91,17 @@ std::optional<Scheduled> ContractionWriter::writePipeline(Type type) {
   out.line("char *shared = dynamicShared<char>();");
   out.line("if constexpr (HasPipelines)");
   out.line(
-      "  pipelineGemm<Tile, " + *typeText(type) + sumText() +
+      "  pipelineGemm<Tile, " + *typeText(type) + (second->isDealt() ? ", Dealt" : ", InOrder") +
+      (isWeight(body.op->getOperand(second->operand)) ? ", BeforeWait" : ", AfterWait") +
+      sumText() +
       ">(shared, (Index)blockId, (Index)gridDim.x, tilesM * tilesN * batches, corner, M, N, K, "
       "know_mapA, mapA, know_mapB, mapB, ahead, columnsAt, store);");
   writeElsewhere(scheduled, type);
   scheduled.statements = out.take();
   scheduled.sharedBytes = tile->sharedBytes();
   scheduled.persists = 1;
+  // One of these blocks fills a multiprocessor, so that they are spread evenly all the same.
+  scheduled.waits = true;
   scheduled.tactic = tile->text();
   return scheduled;
 }

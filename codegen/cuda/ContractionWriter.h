@@ -28,8 +28,13 @@ private:
   Tile choose(mlir::Type type, const char *name, const std::vector<Tile> &ranked);
   std::string corner() const;
   mlir::AffineExpr tilesOf(unsigned rows, unsigned columns) const;
+  template <typename Tile>
+  Scheduled writeTiles(const char *name, const Tile &tile, mlir::Type type, TileSteps steps,
+                       const std::string &last = "");
   Scheduled writeOnCores();
   Scheduled writeOnTensorCores(mlir::Type type);
+  bool suitsFma() const;
+  Scheduled writeOnFma();
 
   void writeTiling(const std::string &tile, unsigned split, const std::string &last = "");
   void writeOperand(const std::string &name, const Factor &factor, const std::string &side,

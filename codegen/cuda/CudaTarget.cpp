@@ -189,8 +189,7 @@ bool waitsAtOnce(const KernelBody &body, const Scheduled &scheduled) {
   std::optional<int64_t> blocks =
       IndexMath(body.op->getContext(), body.symbolRanges).constantOf(scheduled.blocks);
   bool isTile = llvm::any_of(scheduled.headers, [](const std::string &header) {
-    return header == "mma.cuh" || header == "pipeline.cuh" || header == "gemm.cuh" ||
-           header == "direct.cuh";
+    return header == "tiles.cuh" || header == "gemm.cuh" || header == "direct.cuh";
   });
   return !scheduled.waits && !isTile && blocks && *blocks <= FewBlocks;
 }

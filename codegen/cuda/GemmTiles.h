@@ -1,6 +1,6 @@
 //===- GemmTiles.h - Tile shapes of contractions ------------------------------------*- C++ -*-===//
 //
-// Which tiles the template gemm.cuh is used with, and which of them suits a problem.
+// Which tiles the templates of products are used with, and which of them suits a problem.
 //
 //===------------------------------------------------------------------------------------------===//
 #ifndef NNC_CODEGEN_CUDA_GEMMTILES_H
@@ -36,6 +36,18 @@ struct MmaTile {
   unsigned sharedBytes() const; ///< MmaTile::SharedBytes in mma.cuh
   bool isGrouped() const;       ///< MmaTile::Grouped in mma.cuh, where there are groups
   std::string text() const;     ///< "128, 128, 2, 2, 3, 1"
+};
+
+/// Parameters of FmaTile in fma.cuh.
+struct FmaTile {
+  unsigned rows, columns;         ///< of a block's tile
+  unsigned warpRows, warpColumns; ///< warps that share them
+  unsigned stages;                ///< steps in flight
+  unsigned split = 1;             ///< blocks of a cluster that share the depth
+  unsigned threads() const { return 32 * warpRows * warpColumns; }
+  unsigned sums() const { return rows * columns / threads(); } ///< of a thread
+  unsigned sharedBytes() const;                                ///< FmaTile::SharedBytes in fma.cuh
+  std::string text() const;                                    ///< "128, 64, 4, 1, 2, 1"
 };
 
 /// Parameters of PipelineTile in pipeline.cuh.
@@ -85,6 +97,8 @@ struct TileSteps {
 /// all for `batch` other products, that of least estimated time first.
 std::vector<MmaTile> rankMmaTiles(int64_t rows, int64_t columns, int64_t bytes, int64_t batch,
                                   bool mayGroup, TileSteps steps = {});
+std::vector<FmaTile> rankFmaTiles(int64_t rows, int64_t columns, int64_t depth, int64_t batch,
+                                  TileSteps steps = {});
 std::vector<GemmTile> rankGemmTiles(int64_t rows, int64_t columns, int64_t batch);
 
 /// The tile of least estimated time for products on tensor cores, `bytes` of depth per row of an

@@ -36,7 +36,7 @@ struct Scheduled {
   /// that are done with their part, of up to format::MaxArrivals tiles, and is zeros before and
   /// after.
   mlir::AffineExpr scratch = {};
-  bool waits = false;      ///< for the kernels before it, having begun to read weights
+  bool waits = false; ///< for the kernels before it, having begun to read weights if there are any
   std::string tactic = {}; ///< for people: the template and its parameters
   int64_t partThreads = 0; ///< of a part: how many threads have something to do
 };

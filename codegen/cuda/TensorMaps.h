@@ -21,13 +21,15 @@ struct MappedWindow {
   std::array<int, 2> dilation; ///< from one element of a window to the next
 };
 
-/// A tensor of elements of 16 bits: a matrix, or images with a window.
+/// A tensor of elements of 16 bits: a matrix, one whose rows are dealt, or images with a window.
 struct MappedTensor {
   unsigned operand; ///< of the kernel
   unsigned rows;    ///< that are copied at once, of 64 elements; of images positions of the window
   mlir::AffineMap sizes;   ///< ()[dims of the entry] -> the innermost first
   mlir::AffineMap strides; ///< in elements, of all sizes but the first
   std::optional<MappedWindow> window = {};
+  /// Whether rows come as copyColumns in bulk.cuh brings them.
+  bool isDealt() const { return sizes.getNumResults() == 5; }
 };
 
 } // namespace nnc::codegen

@@ -39,6 +39,14 @@ NNC_INLINE void copyBox(char *to, const TensorMap *map, int k, int row, Arrivals
                "l"(map), "r"(sharedAddress(arrivals)), "r"(k), "r"(row)
                : "memory");
 }
+/// The same of rows that are the columns of a product, from one of a multiple of 32 on, dealt as
+/// fragments.cuh says. The map has the five sizes of that.
+NNC_INLINE void copyColumns(char *to, const TensorMap *map, int k, int column, Arrivals *arrivals) {
+  asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.mbarrier::complete_tx::bytes"
+               " [%0], [%1, {%3, %4, %4, %4, %5}], [%2];" ::"r"(sharedAddress(to)),
+               "l"(map), "r"(sharedAddress(arrivals)), "r"(k), "r"(0), "r"(column / 32)
+               : "memory");
+}
 /// The same of images, channels last: the window's element (dx, dy) of neighbouring positions of
 /// the window, the first of which begins at pixel (x, y) of image n; zeros around the images.
 NNC_INLINE void copyPixels(char *to, const TensorMap *map, int channel, int x, int y, int n, int dx,
@@ -54,6 +62,7 @@ constexpr bool HasPipelines = false;
 NNC_INLINE void showArrivals() {}
 NNC_INLINE void arriveExpecting(Arrivals *, int) {}
 NNC_INLINE void copyBox(char *, const TensorMap *, int, int, Arrivals *) {}
+NNC_INLINE void copyColumns(char *, const TensorMap *, int, int, Arrivals *) {}
 NNC_INLINE void copyPixels(char *, const TensorMap *, int, int, int, int, int, int, Arrivals *) {}
 #endif
 
@@ -96,6 +105,18 @@ inline void copyBox(char *to, const TensorMap *parameter, int k, int row, Arriva
     const bool isInside = row + i >= 0 && row + i < map.sizes[1];
     nncTwinCopyRow(to, i, map.base + (row + i) * map.strides[0] + k * 2l,
                    isInside ? map.sizes[0] - k : 0);
+  }
+  nncTwinBytesCame(arrivals, (int)map.rows * 128);
+}
+
+inline void copyColumns(char *to, const TensorMap *parameter, int k, int column,
+                        Arrivals *arrivals) {
+  const NncTwinMap &map = *(const NncTwinMap *)parameter;
+  for (int i = 0; i < (int)map.rows; ++i) {
+    const long last = column / 32 + i / 32;
+    const char *row = map.base + i % 2 * map.strides[0] + i / 2 % 4 * map.strides[1] +
+                      i / 8 % 4 * map.strides[2] + last * map.strides[3];
+    nncTwinCopyRow(to, i, row + k * 2l, last < map.sizes[4] ? map.sizes[0] - k : 0);
   }
   nncTwinBytesCame(arrivals, (int)map.rows * 128);
 }

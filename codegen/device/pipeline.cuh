@@ -131,8 +131,8 @@ template <class Tile, class Ahead, class Columns> struct PipelineAhead {
 };
 
 /// Brings a group's sums to `store` as `Sum`, of which a lane's first piece is at (m0, n0).
-template <class Tile, class Sum, class Early, class Index, class Load, class LoadColumns,
-          class Store>
+template <class Tile, bool AreDealt, class Sum, class Early, class Index, class Load,
+          class LoadColumns, class Store>
 NNC_INLINE void pipelineStore(const float (&sums)[Tile::RowTiles][Tile::ColumnTiles][4],
                               Early &early, Index m0, Index n0, Index M, Index N, Load ahead,
                               LoadColumns columnsAt, Store store) {
@@ -146,7 +146,7 @@ NNC_INLINE void pipelineStore(const float (&sums)[Tile::RowTiles][Tile::ColumnTi
     for (int row = 0; row < Early::Rows; ++row) {
       const Index m = m0 + row / 2 * 64 + row % 2 * 8;
       Sum values[8];
-      gatherPiece(values, sums[row / 2], piece * 4, row % 2);
+      gatherPiece<AreDealt>(values, sums[row / 2], piece * 4, row % 2);
       if (m < M && n < N)
         store(m, n, values, early.values[Early::IsEarly ? piece : 0][row], columns);
     }
@@ -173,15 +173,21 @@ template <class Row, int Rows, bool IsAcross> struct PipelineOperand {
   }
 };
 
+/// When the right operand's first steps are brought: what is no weight may still be computed until
+/// the kernels before have ended.
+constexpr bool AfterWait = false, BeforeWait = true;
+
 /// All tiles of C that are this block's: number `first`, and every `stride`-th from there on, of
 /// `tiles`, whose corners `corner(tile)` gives as m0 and n0. `bringA(knowA(m0), to, k, barrier)`
 /// starts a copy of BM rows of 64 elements of the depth from k on, or of 64 rows of an operand that
 /// lies across, whose bytes come to the barrier; one thread calls it. `store(m, n, sums, ahead(m,
 /// n), columnsAt(n))` is called once for each eight neighbours of a row inside M and N; N is a
-/// multiple of eight. The sums are float, or rounded to a type of 16 bits. `shared` has
-/// Tile::SharedBytes.
-template <class Tile, class T, class Sum = float, class Index, class Corner, class KnowA,
-          class BringA, class KnowB, class BringB, class Ahead, class Columns, class Store>
+/// multiple of eight. Columns are in order, or dealt by what brings them (fragments.cuh). The sums
+/// are float, or rounded to a type of 16 bits. `shared` has Tile::SharedBytes. It waits for the
+/// kernels before this one.
+template <class Tile, class T, bool AreDealt, bool IsEarly, class Sum = float, class Index,
+          class Corner, class KnowA, class BringA, class KnowB, class BringB, class Ahead,
+          class Columns, class Store>
 NNC_INLINE void pipelineGemm(char *shared, Index first, Index stride, Index tiles, Corner corner,
                              Index M, Index N, Index K, KnowA knowA, BringA bringA, KnowB knowB,
                              BringB bringB, Ahead ahead, Columns columnsAt, Store store) {
@@ -197,24 +203,40 @@ NNC_INLINE void pipelineGemm(char *shared, Index first, Index stride, Index tile
   if (group < 0) {
     leaveRegisters<Tile::Few>();
     if (threadIdx.x == 0) {
+      PipelineOperand<decltype(knowA(M)), Tile::BM, Tile::AAcross> operandA;
+      PipelineOperand<decltype(knowB(N)), Tile::BN, Tile::BAcross> operandB;
+      auto bringRight = [&](int step, int stage) {
+        Arrivals *full = barriers.full + stage;
+        arriveExpecting(full, Tile::BytesA + Tile::BytesB);
+        operandB.fetch(bufferB + stage * Tile::BytesB, (Index)step * Depth, full, bringB);
+      };
+      int early = 0; // steps whose right operand is on its way
+      if (IsEarly && first < tiles) {
+        operandB.start(corner(first).n0, N, knowB);
+        NNC_UNROLL_BY(1)
+        for (; early < Stages && early < steps; ++early)
+          bringRight(early, early);
+      }
+      waitForKernels();
       for (Index tile = first; tile < tiles; tile += stride) {
         const auto at = corner(tile);
-        PipelineOperand<decltype(knowA(M)), Tile::BM, Tile::AAcross> operandA;
-        PipelineOperand<decltype(knowB(N)), Tile::BN, Tile::BAcross> operandB;
         operandA.start(at.m0, M, knowA);
         operandB.start(at.n0, N, knowB);
         NNC_UNROLL_BY(1)
         for (int step = 0; step < steps; ++step, place.next()) {
           waitForArrivals(barriers.empty + place.stage, place.parity ^ 1);
-          Arrivals *full = barriers.full + place.stage;
-          arriveExpecting(full, Tile::BytesA + Tile::BytesB);
-          operandA.fetch(bufferA + place.stage * Tile::BytesA, (Index)step * Depth, full, bringA);
-          operandB.fetch(bufferB + place.stage * Tile::BytesB, (Index)step * Depth, full, bringB);
+          if (early > 0)
+            --early;
+          else
+            bringRight(step, place.stage);
+          operandA.fetch(bufferA + place.stage * Tile::BytesA, (Index)step * Depth,
+                         barriers.full + place.stage, bringA);
         }
       }
     }
   } else {
     takeRegisters<Tile::Many>();
+    waitForKernels();
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % 4;
     const int row0 = Tile::InTurns ? 0 : group * Tile::GroupRows;
     if (Tile::InTurns)
@@ -232,7 +254,7 @@ NNC_INLINE void pipelineGemm(char *shared, Index first, Index stride, Index tile
         waitForArrivals(barriers.turns + group, turn);
       turn ^= 1;
       pipelineSums<Tile, T>(sums, barriers, place, bufferA, bufferB, row0, steps);
-      pipelineStore<Tile, Sum>(sums, early, m, n, M, N, ahead, columnsAt, store);
+      pipelineStore<Tile, AreDealt, Sum>(sums, early, m, n, M, N, ahead, columnsAt, store);
       if (Tile::InTurns)
         place.skip((Tile::Groups - 1) * steps);
     }
@@ -247,6 +269,7 @@ template <class Tile, class T, class Sum = float, class Index, class Enter, clas
 NNC_INLINE void pipelineElsewhere(char *shared, Index first, Index stride, Index batches,
                                   Enter enter, Index M, Index N, Index K, KnowA knowA, A a,
                                   KnowB knowB, B b, Ahead ahead, Columns columnsAt, Store store) {
+  waitForKernels();
   if (threadIdx.x >= Tile::Threads)
     return;
   const Index tilesN = (N + Tile::BN - 1) / Tile::BN;
@@ -254,14 +277,14 @@ NNC_INLINE void pipelineElsewhere(char *shared, Index first, Index stride, Index
   for (Index all = first; all < tiles * batches; all += stride) {
     enter(all / tiles);
     const Index tile = all % tiles;
-    mmaGemm<Tile, T, 8>(shared, tile / tilesN * Tile::BM, tile % tilesN * Tile::BN, M, N, K, knowA,
-                        a, knowB, b, [&](Index m, Index n, const float(&sums)[8]) {
-                          Sum values[8];
-                          NNC_UNROLL
-                          for (int i = 0; i < 8; ++i)
-                            values[i] = Sum(sums[i]);
-                          store(m, n, values, ahead(m, n), columnsAt(n));
-                        });
+    tileGemm<Tile, T, 8>(shared, tile / tilesN * Tile::BM, tile % tilesN * Tile::BN, M, N, K, knowA,
+                         a, knowB, b, [&](Index m, Index n, const float(&sums)[8]) {
+                           Sum values[8];
+                           NNC_UNROLL
+                           for (int i = 0; i < 8; ++i)
+                             values[i] = Sum(sums[i]);
+                           store(m, n, values, ahead(m, n), columnsAt(n));
+                         });
     barrier();
   }
 }

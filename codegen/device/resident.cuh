@@ -65,8 +65,8 @@ NNC_INLINE void keepResident(char *weights, Index unit0, Index N, Index K, KnowB
 }
 
 /// The tile whose first row is m0, with keepResident's weights. `sums` has Tile::SumBytes, which
-/// nobody may use before the next barrier. `store(m, n, sums, ahead(m, n))` as in mmaGemm, of eight
-/// neighbours; `ahead` is called while the sums are computed.
+/// nobody may use before the next barrier. `store(m, n, sums, ahead(m, n))` as in tileGemm, of
+/// eight neighbours; `ahead` is called while the sums are computed.
 template <class Tile, class T, class Index, class KnowA, class A, class Ahead, class Store>
 NNC_INLINE void residentGemm(const char *weights, float *shared, Index m0, Index unit0, Index M,
                              Index N, Index K, KnowA knowA, A a, Ahead ahead, Store store) {

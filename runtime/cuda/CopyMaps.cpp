@@ -1,5 +1,7 @@
 #include "runtime/cuda/CopyMaps.h"
 
+#include <algorithm>
+
 using namespace nnc;
 using namespace nnc::format;
 using namespace nnc::rt;
@@ -17,15 +19,21 @@ constexpr CUtensorMapFloatOOBfill Fill = CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE;
 
 Result<void> makeMap(const DriverApi &api, const CopyMapT &map, CUdeviceptr address,
                      std::span<const int64_t> values, CUtensorMap &made) {
-  cuuint64_t sizes[4] = {}, strides[3] = {};
+  cuuint64_t sizes[5] = {}, strides[4] = {};
   for (size_t i = 0; i < map.sizes.size(); ++i)
     sizes[i] = static_cast<cuuint64_t>(values[map.sizes[i]]);
   for (size_t i = 0; i < map.strides.size(); ++i)
     strides[i] = static_cast<cuuint64_t>(values[map.strides[i]]) * 2;
   auto *memory = reinterpret_cast<void *>(address);
   if (map.window.empty()) {
-    cuuint32_t box[2] = {BoxDepth, map.rows}, steps[2] = {1, 1};
-    NNC_CUDA_TRY(api, cuTensorMapEncodeTiled, &made, Elements, 2, memory, sizes, strides, box,
+    auto rank = static_cast<cuuint32_t>(map.sizes.size());
+    cuuint32_t box[5] = {BoxDepth}, steps[5] = {1, 1, 1, 1, 1}, rows = map.rows;
+    for (size_t i = 1; i + 1 < rank; ++i) { // rows that are dealt together
+      box[i] = std::max<cuuint32_t>(static_cast<cuuint32_t>(sizes[i]), 1);
+      rows /= box[i];
+    }
+    box[rank - 1] = rows;
+    NNC_CUDA_TRY(api, cuTensorMapEncodeTiled, &made, Elements, rank, memory, sizes, strides, box,
                  steps, Interleave, Swizzle, Promotion, Fill);
     return {};
   }

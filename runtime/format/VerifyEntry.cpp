@@ -274,10 +274,10 @@ private:
 
   Result<void> verifyMap(const LaunchT &launch, const CopyMapT &map) {
     bool isImage = !map.window.empty();
-    size_t rank = isImage ? 4 : 2;
+    size_t rank = map.sizes.size();
     NNC_TRY(require(model.target == Target::Cuda && map.operand < launch.buffers.size() &&
-                        map.sizes.size() == rank && map.strides.size() == rank - 1 &&
-                        (!isImage || map.window.size() == 6),
+                        (isImage ? rank == 4 : rank == 2 || rank == 5) &&
+                        map.strides.size() == rank - 1 && (!isImage || map.window.size() == 6),
                     "the plan has a malformed tensor map"));
     for (const std::vector<uint32_t> *list : {&map.sizes, &map.strides})
       for (uint32_t expr : *list)

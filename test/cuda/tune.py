@@ -42,7 +42,7 @@ def main():
     tools.expect("lines: products, and tiles of those that are kernels", [row[0] for row in rows], used)
     tools.expect("architectures", {row[1] for row in rows}, {"sm_90a"})
     for key, choice in done.items():
-        tools.expect(key, bool(re.fullmatch("library|kernel" if key in keys[2:] else r"GemmTile<\d+(, \d+){4}>", choice)), True)
+        tools.expect(key, bool(re.fullmatch("library|kernel" if key in keys[2:] else r"GemmTile<\d+(, \d+){4}>|FmaTile<\d+(, \d+){5}>", choice)), True)
 
     # Replayed: beside the model and by name, bit for bit, and the same code without a GPU.
     fixed = ("tiny.nn", "--target", "cuda", "--arch", "sm_90a", "--dim", "B=64")
@@ -58,9 +58,9 @@ def main():
         return tools.passes("nnc", *fixed, "--lock", "chosen.tune", *options, "-o", "-", out=None)
 
     own = [(keys[2], "kernel"), (keys[3], "kernel")]
-    code = emitted([(keys[0], "GemmTile<8, 64, 8, 2, 4>"), (keys[1], "GemmTile<16, 64, 8, 4, 4>"), *own], "--emit=cuda")
-    tools.expect("tiles that are asked for", re.findall(r"using Tile = (GemmTile<[\d, ]*\d)", code),
-                 ["GemmTile<16, 64, 8, 4, 4", "GemmTile<8, 64, 8, 2, 4"])
+    code = emitted([(keys[0], "GemmTile<8, 64, 8, 2, 4>"), (keys[1], "FmaTile<32, 32, 2, 1, 4, 2>"), *own], "--emit=cuda")
+    tools.expect("tiles that are asked for", re.findall(r"using Tile = (\w+<[\d, ]*\d)", code),
+                 ["FmaTile<32, 32, 2, 1, 4, 2", "GemmTile<8, 64, 8, 2, 4"])
     tools.expect("no library", "gemm m" in emitted(own, "--emit=plan"), False)
     tools.expect("the library alone", emitted([(keys[2], "library"), (keys[3], "library")], "--emit=plan").count("gemm m"), 2)
 

@@ -10,6 +10,7 @@ namespace {
 
 /// The longest side of a box, and of a row of it in elements; what strides are multiples of.
 constexpr unsigned MostRows = 256, MostPixels = 1024, RowElements = 64, StrideUnit = 16;
+constexpr unsigned MostBytes = 227 << 10; ///< of a box, which lies in shared memory
 
 bool areValid(NncTwinMap &map, const cuuint64_t *sizes, const cuuint64_t *strides) {
   bool valid = reinterpret_cast<uintptr_t>(map.base) % StrideUnit == 0;
@@ -51,9 +52,16 @@ NNC_TWIN_API CUresult cuTensorMapEncodeTiled(CUtensorMap *made, CUtensorMapDataT
   NncTwinMap map{};
   map.base = static_cast<const char *>(memory);
   map.rank = rank;
-  map.rows = box[1];
-  bool valid = rank == 2 && box[0] == RowElements && box[1] > 0 && box[1] <= MostRows &&
-               steps[0] == 1 && steps[1] == 1 && isKnown(type, interleave, swizzle, fill);
+  map.rows = 1;
+  // Rows alone, or dealt by sizes of which boxes have all.
+  bool valid = (rank == 2 || rank == 5) && box[0] == RowElements && steps[0] == 1 &&
+               isKnown(type, interleave, swizzle, fill);
+  for (unsigned i = 1; valid && i < rank; ++i) {
+    valid =
+        box[i] > 0 && box[i] <= MostRows && steps[i] == 1 && (i + 1 == rank || box[i] == sizes[i]);
+    map.rows *= box[i];
+  }
+  valid = valid && map.rows * RowElements * 2 <= MostBytes;
   return finish(made, map, valid && areValid(map, sizes, strides));
 }
 

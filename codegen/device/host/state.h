@@ -29,13 +29,13 @@ struct NncTwinState {
   unsigned long sharedStride;   ///< bytes from one block's dynamicShared to the next one's
 };
 
-/// What the twin's driver puts into a TensorMap: a matrix of 16-bit elements, or images with their
-/// channels last.
+/// What the twin's driver puts into a TensorMap: a matrix of 16-bit elements, one whose rows are
+/// dealt, or images with their channels last.
 struct NncTwinMap {
   const char *base;
-  long sizes[4];                    ///< the innermost first
-  long strides[3];                  ///< of the others, in bytes
-  unsigned rank;                    ///< 2, or 4 for images
+  long sizes[5];                    ///< the innermost first
+  long strides[4];                  ///< of the others, in bytes
+  unsigned rank;                    ///< 2, 5 if rows are dealt, or 4 for images
   unsigned rows;                    ///< of a box, or pixels
   int lower[2], upper[2], steps[2]; ///< where windows begin, and their steps: of x, of y
 };

@@ -1,4 +1,4 @@
-// The tensor core template on the twin, and its text through NVRTC.
+// The tile templates of tensor cores and ordinary ones on the twin, and their text through NVRTC.
 #include "codegen/cuda/Cubin.h"
 #include "codegen/device/host/Twin.h"
 #include "runtime/cuda/Driver.h"
@@ -16,7 +16,8 @@ namespace {
 /// How an operand is given: its elements, or addresses of neighbours along the depth or its side.
 enum Access { ByElement, ByAddress, BySide };
 
-/// c[m, n] = a[m, k] * b[n, k] for one element type.
+/// c[m, n] = a[m, k] * b[n, k] for one element type, on "MmaTile<...>" or the MmaTile of these
+/// parameters.
 std::string sourceOf(const std::string &type, const std::string &tile, Access aAccess,
                      Access bAccess, int width = 1, int split = 1) {
   auto operand = [&](const std::string &name, Access access) {
@@ -33,17 +34,17 @@ std::string sourceOf(const std::string &type, const std::string &tile, Access aA
                            "[row * K + k]; };\n";
   };
   std::string w = std::to_string(width), blocks = std::to_string(split);
-  return "#include \"prelude.cuh\"\n#include \"tensorcore.cuh\"\n#include \"across.cuh\"\n#include "
-         "\"mma.cuh\"\n"
+  return "#include \"prelude.cuh\"\n#include \"tensorcore.cuh\"\n#include \"tiles.cuh\"\n#include "
+         "\"across.cuh\"\n#include \"mma.cuh\"\n#include \"fma.cuh\"\n"
          "extern \"C\" __global__ void __launch_bounds__(256) NNC_CLUSTER(" +
          blocks + ") k(const " + type + " *in_a, const " + type +
-         " *in_b, float *c, int M, int N, int K) {\nusing Tile = MmaTile<" + tile + ">;\n" +
-         operand("a", aAccess) + operand("b", bAccess) +
-         "auto store = [&](int m, int n, const float (&sums)[" + w + "]) {\n" +
-         "for (int i = 0; i < " + w + "; ++i)\n  c[m * N + n + i] = sums[i];\n};\n" +
+         " *in_b, float *c, int M, int N, int K) {\nusing Tile = " +
+         (tile.ends_with(">") ? tile : "MmaTile<" + tile + ">") + ";\n" + operand("a", aAccess) +
+         operand("b", bAccess) + "auto store = [&](int m, int n, const float (&sums)[" + w +
+         "]) {\n" + "for (int i = 0; i < " + w + "; ++i)\n  c[m * N + n + i] = sums[i];\n};\n" +
          "if (!HasClusters && blockIdx.x % " + blocks + " != 0)\n  return;\n" +
          "const int tilesM = (M + Tile::BM - 1) / Tile::BM, tile = blockIdx.x / " + blocks + ";\n" +
-         "mmaGemm<Tile, " + type + ", " + w +
+         "tileGemm<Tile, " + type + ", " + w +
          ">(dynamicShared<char>(), tile % tilesM * Tile::BM, tile / tilesM * Tile::BN, M, N, K, "
          "know_a, a, know_b, b, store);\n}\n";
 }
@@ -118,6 +119,29 @@ TEST(Mma, AcrossTheDepth) {
                ByAddress, {36, 40, 68}, 1, 2);
 }
 
+/// f32 as it is: along the depth, across, elements, ragged sides and depth, clusters, neighbours.
+TEST(Fma, Operands) {
+  check<float>("float", toF32, "FmaTile<128, 64, 4, 1, 2, 1, true, true>", 128, 128, 64, ByAddress,
+               ByAddress, {130, 72, 104}, 8);
+  check<float>("float", toF32, "FmaTile<128, 128, 4, 2, 2, 1, true, true>", 256, 128, 128,
+               ByElement, ByAddress, {131, 130, 68});
+  check<float>("float", toF32, "FmaTile<64, 64, 2, 2, 3, 1, false, false>", 128, 64, 64, BySide,
+               BySide, {68, 72, 70}, 8);
+  check<float>("float", toF32, "FmaTile<32, 128, 2, 2, 3, 1, true, false>", 128, 32, 128, ByAddress,
+               BySide, {33, 132, 36});
+  check<float>("float", toF32, "FmaTile<32, 64, 2, 2, 3, 1, false, true>", 128, 32, 64, BySide,
+               ByElement, {64, 66, 33});
+  check<float>("float", toF32, "FmaTile<32, 32, 2, 1, 4, 1, false, false>", 64, 32, 32, ByElement,
+               ByElement, {19, 35, 5});
+}
+
+TEST(Fma, ClustersShareTheDepth) {
+  check<float>("float", toF32, "FmaTile<16, 64, 1, 2, 4, 8, true, true>", 64, 16, 64, ByAddress,
+               ByAddress, {49, 65, 520}, 1, 8);
+  check<float>("float", toF32, "FmaTile<128, 32, 4, 1, 2, 4, true, false>", 128, 128, 32, ByAddress,
+               BySide, {129, 40, 68}, 8, 4);
+}
+
 TEST(Mma, F16MixedOperands) {
   check<uint16_t>("f16", toF16, "64, 64, 2, 2, 3, 1, true, false", 128, 64, 64, ByAddress,
                   ByElement, {70, 65, 80});
@@ -173,7 +197,8 @@ TEST(Mma, CompilesForBothArchitectures) {
       sourceOf("bf16", "128, 128, 2, 4, 3, 1, false, false", BySide, BySide, 8),
       sourceOf("float", "64, 64, 2, 2, 3, 1, false, false, false", BySide, BySide),
       sourceOf("bf16", "128, 128, 2, 2, 3, 4, true, true", ByAddress, ByAddress, 8, 4),
-      sourceOf("float", "64, 32, 2, 1, 3, 1, true, true", ByElement, ByAddress)};
+      sourceOf("float", "64, 32, 2, 1, 3, 1, true, true", ByElement, ByAddress),
+      sourceOf("float", "FmaTile<128, 64, 4, 1, 2, 2, true, false>", ByAddress, BySide, 8, 2)};
   std::vector<std::string> archs = {"sm_80", "sm_90a"};
   auto cubins = codegen::compileCubins(sources, archs);
   EXPECT_TRUE(bool(cubins)) << cubins.error().message;

@@ -42,6 +42,7 @@ std::string sourceOf(const std::string &call) {
   return R"(
 #include "prelude.cuh"
 #include "tensorcore.cuh"
+#include "tiles.cuh"
 #include "mma.cuh"
 #include "arrivals.cuh"
 #include "bulk.cuh"
@@ -53,7 +54,12 @@ extern "C" __global__ void k(const bf16 *in_a, const bf16 *in_b, const float *r,
   auto a = [&](int row, int k) { return in_a + row * K + k; };
   auto b = [&](int row, int k) { return in_b + row * K + k; };
   auto mapA = [&](int row, char *to, int k, Arrivals *ready) { copyBox(to, &map0, k, row, ready); };
-  auto mapB = [&](int row, char *to, int k, Arrivals *ready) { copyBox(to, &map1, k, row, ready); };
+  auto mapInOrder = [&](int row, char *to, int k, Arrivals *ready) {
+    copyBox(to, &map1, k, row, ready);
+  };
+  auto mapDealt = [&](int row, char *to, int k, Arrivals *ready) {
+    copyColumns(to, &map1, k, row, ready);
+  };
   struct Ahead {
     Vector<float, 4> r;
   };
@@ -71,14 +77,17 @@ extern "C" __global__ void k(const bf16 *in_a, const bf16 *in_b, const float *r,
          "}\n";
 }
 
-std::string inTiles(const std::string &tile) {
+std::string inTiles(const std::string &tile, const std::string &columns = "InOrder") {
   return "  using Tile = PipelineTile<" + tile + R"(>;
   const int tilesN = (N + Tile::BN - 1) / Tile::BN, tiles = (M + Tile::BM - 1) / Tile::BM * tilesN;
   auto corner = [&](int tile) {
     return Corner{tile / tilesN * Tile::BM, tile % tilesN * Tile::BN};
   };
-  pipelineGemm<Tile, bf16>(dynamicShared<char>(), (int)blockIdx.x, (int)gridDim.x, tiles, corner, M,
-                           N, K, know, mapA, know, mapB, ahead, columnsAt, store);
+  pipelineGemm<Tile, bf16, )" +
+         columns + (columns == "Dealt" ? ", BeforeWait" : ", AfterWait") +
+         R"(>(dynamicShared<char>(), (int)blockIdx.x, (int)gridDim.x, tiles, corner, M,
+                           N, K, know, mapA, know, map)" +
+         columns + R"(, ahead, columnsAt, store);
 )";
 }
 
@@ -96,9 +105,20 @@ NncTwinMap matrix(const std::vector<uint16_t> &values, int rows, int depth, unsi
   return map;
 }
 
+/// The same, of each 32 rows of which those that four lanes store follow each other.
+NncTwinMap dealt(NncTwinMap matrix) {
+  const long row = matrix.strides[0], rows = matrix.sizes[1];
+  matrix.rank = 5;
+  for (auto [i, size] : {std::pair(1, 2L), {2, 4L}, {3, 4L}, {4, rows / 32}})
+    matrix.sizes[i] = size;
+  for (auto [i, step] : {std::pair(0, 1), {1, 8}, {2, 2}, {3, 32}})
+    matrix.strides[i] = step * row;
+  return matrix;
+}
+
 /// Runs the source with `blocks` blocks and compares each element.
 void check(const std::string &source, Shape shape, unsigned bm, unsigned bn, unsigned threads,
-           unsigned blocks) {
+           unsigned blocks, bool areDealt = false) {
   auto image = twin::compile(codegen::translationUnit(source));
   ASSERT_TRUE(bool(image)) << image.error().message;
   auto module = twin::Module::load(*image);
@@ -110,6 +130,8 @@ void check(const std::string &source, Shape shape, unsigned bm, unsigned bn, uns
     NncTwinMap map;
     char rest[128 - sizeof(NncTwinMap)];
   } mapA{matrix(a, m, k, bm), {}}, mapB{matrix(b, n, k, bn), {}};
+  if (areDealt)
+    mapB.map = dealt(mapB.map);
   for (auto order : {twin::ThreadOrder::Forward, twin::ThreadOrder::Reverse}) {
     std::vector<float> c(size_t(m) * n, NAN);
     const uint16_t *pa = a.data(), *pb = b.data();
@@ -143,6 +165,13 @@ TEST(Pipeline, GroupsTakeTilesInTurns) {
 TEST(Pipeline, FewSteps) {
   check(sourceOf(inTiles("64, 64, 3, true, 8")), {600, 64, 64}, 64, 64, 512, 2);
   check(sourceOf(inTiles("64, 64, 3, true, 8")), {40, 16, 8}, 64, 64, 512, 2);
+}
+
+/// Of weights, whose first steps are brought before the wait: some, and all of a tile.
+TEST(Pipeline, DealtColumns) {
+  check(sourceOf(inTiles("128, 64, 2, false, 3", "Dealt")), {300, 96, 200}, 128, 64, 384, 2, true);
+  check(sourceOf(inTiles("64, 128, 2, true, 2", "Dealt")), {70, 160, 136}, 64, 128, 384, 1, true);
+  check(sourceOf(inTiles("64, 64, 3, true, 8", "Dealt")), {600, 64, 64}, 64, 64, 512, 2, true);
 }
 
 TEST(Pipeline, Elsewhere) {
@@ -180,7 +209,8 @@ TEST_F(PipelineKernel, MatmulWithBiasAndResidual) {
       nn.yield %3 : )" +
             y + R"(
     })");
-  EXPECT_NE(source().find("pipelineGemm<Tile, bf16, bf16>"), std::string::npos) << source();
+  EXPECT_NE(source().find("pipelineGemm<Tile, bf16, InOrder, AfterWait, bf16>"), std::string::npos)
+      << source();
   EXPECT_NE(source().find("Vector<bf16, 8> v"), std::string::npos) << "the residual is not early";
   for (auto [b, t] : {std::pair<int64_t, int64_t>(1, 1), {3, 67}}) {
     auto a = coarse(b * t * 328, 1), w = coarse(520 * 328, 2), bias = coarse(520, 3),
@@ -236,7 +266,10 @@ TEST_P(PipelineConvolution, ChannelsLast) {
       %1 = nn.max %0, %zero : )" + y + R"(
       nn.yield %1 : )" + y + R"(
     })");
-  EXPECT_NE(source().find("pipelineGemm<Tile, bf16, bf16>"), std::string::npos) << source();
+  std::string columns = c.filters % 32 == 0 ? "Dealt" : "InOrder";
+  EXPECT_NE(source().find("pipelineGemm<Tile, bf16, " + columns + ", AfterWait, bf16>"),
+            std::string::npos)
+      << source();
   for (int64_t batch : {2, 1}) {
     auto input = coarse(batch * c.height * c.width * Channels, 1);
     auto weight = coarse(c.filters * c.kernel * c.kernel * Channels, 2);

@@ -31,7 +31,7 @@ TEST_F(Product, MatmulWithEpilogue) {
       nn.yield %4 : )" +
             y + R"(
     })");
-  EXPECT_NE(source().find("gemm<Tile"), std::string::npos) << source();
+  EXPECT_NE(source().find("tileGemm<Tile"), std::string::npos) << source();
   for (int64_t t : {1, 7, 65, 130}) {
     auto a = randomFloats(t * 37, 1), w = randomFloats(19 * 37, 2), b = randomFloats(19, 3),
          r = randomFloats(t * 19, 4);
@@ -117,7 +117,7 @@ TEST_P(Bfloat, OperandsAccumulateInFloat) {
                                               right + R"( -> tensor<40x24xbf16>
       nn.yield %0 : tensor<40x24xbf16>
     })");
-  EXPECT_NE(source().find("mmaGemm<Tile, bf16"), std::string::npos) << source();
+  EXPECT_NE(source().find("tileGemm<Tile, bf16"), std::string::npos) << source();
   bool isByAddress =
       source().find("auto a = [&](const Rowa &row, Index k) -> const bf16 *") != std::string::npos;
   EXPECT_EQ(isByAddress, depth % 8 == 0) << source();
@@ -221,7 +221,7 @@ TEST_P(ConvolutionTest, WithBiasAndRelu) {
     })");
   // With few results per group, a thread per result; never the threads of a warp for nine products.
   bool isDirect = c.filters / c.groups < 4;
-  EXPECT_EQ(source().find("gemm<Tile") != std::string::npos, !isDirect) << source();
+  EXPECT_EQ(source().find("emm<Tile") != std::string::npos, !isDirect) << source();
   EXPECT_EQ(source().find("rowReduce"), std::string::npos) << source();
   for (int64_t batch : {c.batch, int64_t(1)}) {
     c.batch = batch;
