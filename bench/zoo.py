@@ -2,14 +2,14 @@
 """The model zoo at full size: nnc's numbers beside PyTorch's from the same weights, and the time.
 
     python3 bench/zoo.py [--bin build/release/bin] [--target cuda] [--only bert,vit] [--precision bf16]
-                         [--small] [--sanitize] [--out table.md]
+                         [--peers eager,inductor] [--small] [--sanitize] [--out table.md]
 
 Needs torch, torchvision, transformers and safetensors (PyPI). For each model PyTorch draws random
 weights and writes them as a checkpoint with the library's own keys; nnc compiles the example with
 it and runs it on the same inputs. The reference is PyTorch in f64 (on the GPU where there is one),
 PyTorch's own distance from it is that of its f32, or of `--precision`, without TF32. The table has
 both relative errors (largest difference over largest value), milliseconds of one call with tensors
-on the device (none where the inputs given are of another float type than the model's), kernels, peak memory and compile time. `--small` uses small batches, for a machine
+on the device (none where the inputs given are of another float type than the model's), kernels, peak memory and compile time. `--peers` adds milliseconds of PyTorch in CUDA graphs, in the same precision. `--small` uses small batches, for a machine
 without a GPU. The exit status is 1 if an error is above its tolerance.
 """
 import argparse
@@ -185,6 +185,38 @@ def error(found, expected):
     return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
 
 
+class Call(nn.Module):
+    """A model with the arguments and results of its example, by position."""
+
+    def __init__(self, model, call, names):
+        super().__init__()
+        self.model, self.call, self.names = model, call, names
+
+    def forward(self, *arguments):
+        return tuple(self.call(self.model, **dict(zip(self.names, arguments))).values())
+
+
+def peer_times(peers, model, call, inputs, dtype, tf32):
+    """Milliseconds of each peer in a CUDA graph, images channels last; - where it does not run."""
+    sys.path.insert(0, str(ROOT / "bench/peers"))
+    import clock
+    import torch_peers
+
+    torch_peers.allow_tf32(tf32)
+    layout = torch.channels_last if any(v.dim() == 4 for v in inputs.values()) else torch.preserve_format
+    model = Call(model, call, list(inputs)).to(DEVICE, dtype, memory_format=layout).eval()
+    arguments = [v.to(DEVICE, dtype) if v.is_floating_point() else v.to(DEVICE) for v in inputs.values()]
+    texts = []
+    for peer in peers:
+        try:
+            queue, _, _ = torch_peers.start(peer, model, arguments)
+            texts.append(f"{clock.milliseconds(queue):.3g}")
+        except Exception:  # of PyTorch's, which is only a peer here
+            texts.append("-")
+    torch_peers.allow_tf32(False)
+    return texts
+
+
 class Bench:
     def __init__(self, args, folder):
         self.args, self.folder, self.failed = args, folder, False
@@ -232,9 +264,10 @@ class Bench:
         memory = re.search(r"peak memory:? +([\d.]+ \w+)", info)
         if self.args.sanitize:
             self.sanitize(name, program, arguments)
+        peers = peer_times(self.args.peers, model, call, inputs, narrow, self.args.precision == "tf32") if self.args.peers else []
         return (f"| {name} | {batches[self.args.small]} | {ours:.1e}{' (wrong)' if wrong else ''} | {theirs:.1e} "
                 f"| {milliseconds[-1] if milliseconds else ''} | {kernels[1] if kernels else '?'} "
-                f"| {memory[1] if memory else '?'} | {seconds:.1f} |")
+                f"| {memory[1] if memory else '?'} | {seconds:.1f} |{''.join(f' {text} |' for text in peers)}")
 
     def output(self, name):
         (tensor,) = load_file(self.folder / f"{name}.safetensors").values()
@@ -254,12 +287,15 @@ def main():
     parser.add_argument("--target", default=DEVICE, choices=["cpu", "cuda"])
     parser.add_argument("--only")
     parser.add_argument("--precision", choices=["bf16", "f16", "tf32"])
+    parser.add_argument("--peers", default="", help="of eager, inductor, autotune")
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--sanitize", action="store_true")
     parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args()
     args.bin = args.bin.resolve()
-    rows = ["| model | B | error | PyTorch's | ms | kernels | peak memory | compile, s |", "|---|---|---|---|---|---|---|---|"]
+    args.peers = [peer for peer in args.peers.split(",") if peer]
+    rows = ["| model | B | error | PyTorch's | ms | kernels | peak memory | compile, s |" + "".join(f" {p}, ms |" for p in args.peers),
+            "|---|---|---|---|---|---|---|---|" + "---|" * len(args.peers)]
     print("\n".join(rows))
     with tempfile.TemporaryDirectory() as temporary:
         bench = Bench(args, pathlib.Path(temporary))

@@ -34,15 +34,16 @@ bool isReadByElements(Operation *op) {
          typeOf(conv.getWeight()).getDimSize(1) < LeastChannels;
 }
 
-/// Whether a convolution in exact f32, which few channels hardly slow down, would pay for zeros
-/// behind them: a launch, and products with zeros.
-bool isSpoiledByZeros(nn::Conv2dOp conv) {
+/// Whether a product in exact f32, which few channels hardly slow down, would pay for zeros behind
+/// them: a launch, and products with zeros. `weight` is of the convolution, or its gradient.
+bool isSpoiledByZeros(Operation *op, RankedTensorType weight) {
   constexpr int64_t MostRagged = 16;
-  RankedTensorType weight = typeOf(conv.getWeight());
-  int64_t channels = weight.getDimSize(1);
-  return weight.getElementType().isF32() && !conv->hasAttr(nn::kTf32Attr) &&
-         channels > LeastChannels && channels < MostRagged &&
-         channels % channelsPerLoad(weight) != 0;
+  auto isRagged = [&](int64_t channels) {
+    return channels > LeastChannels && channels < MostRagged &&
+           channels % channelsPerLoad(weight) != 0;
+  };
+  return weight.getElementType().isF32() && !op->hasAttr(nn::kTf32Attr) &&
+         (isRagged(weight.getDimSize(0)) || isRagged(weight.getDimSize(1)));
 }
 
 /// A view that leaves batch and channels where they are.
@@ -118,7 +119,7 @@ nn::Conv2dOp matchWanting(Operation *op) {
     return {};
   RankedTensorType weight = typeOf(conv.getWeight());
   bool suits = areCopied(weight) && weight.hasStaticShape() && weight.getDimSize(0) >= 8 &&
-               weight.getDimSize(1) >= LeastChannels && !isSpoiledByZeros(conv);
+               weight.getDimSize(1) >= LeastChannels && !isSpoiledByZeros(conv, weight);
   return suits ? conv : nn::Conv2dOp();
 }
 
@@ -126,7 +127,8 @@ nn::Conv2dWeightGradOp matchWeightGrad(Operation *op) {
   auto grad = dyn_cast<nn::Conv2dWeightGradOp>(op);
   bool suits = grad && !grad.getChannelsLast() && !grad.getParts() && grad.getGroups() == 1 &&
                areCopied(typeOf(grad.getInput())) && grad.getType().hasStaticShape() &&
-               grad.getType().getDimSize(0) >= 8 && grad.getType().getDimSize(1) >= LeastChannels;
+               grad.getType().getDimSize(0) >= 8 && grad.getType().getDimSize(1) >= LeastChannels &&
+               !isSpoiledByZeros(grad, grad.getType());
   return suits ? grad : nn::Conv2dWeightGradOp();
 }
 
