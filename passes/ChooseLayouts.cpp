@@ -283,6 +283,8 @@ private:
     Value twin = twins.lookup(reshape.getInput());
     if (twin && isFlattenedForWeights(reshape))
       return multiplyFlat(reshape, twin);
+    if (twin && splitsChannels(reshape))
+      return splitTwin(reshape, twin);
     SmallVector<AffineExpr> dims = nn::getDims(typeOf(reshape.getResult()));
     SmallVector<AffineExpr> from = nn::getDims(typeOf(reshape.getInput()));
     if (!twin || dims.size() != 3 || !nn::areEqual(dims[0], from[0]) ||
@@ -295,6 +297,59 @@ private:
         builder.create<nn::TransposeOp>(reshape.getLoc(), type, rows, ArrayRef<int64_t>{0, 2, 1});
     reshape.getResult().replaceAllUsesWith(view);
     reshape.erase();
+  }
+
+  /// Whether [n, c * p * q, h, w] becomes [n, c, p, q, h, w], as where phases interleave.
+  bool splitsChannels(nn::ReshapeOp reshape) const {
+    RankedTensorType from = typeOf(reshape.getInput()), to = typeOf(reshape.getResult());
+    SmallVector<AffineExpr> before = nn::getDims(from), after = nn::getDims(to);
+    return before.size() == 4 && after.size() > 4 && nn::areEqual(before[0], after[0]) &&
+           nn::areEqual(before[2], after[after.size() - 2]) &&
+           nn::areEqual(before[3], after.back()) &&
+           llvm::none_of(to.getShape().drop_front().drop_back(2), ShapedType::isDynamic);
+  }
+
+  /// A transposition of [n, h, w, c, p, q], which is the twin as it lies, or of [n, h, w, p, q, c],
+  /// so that what lies together stays so, if the filters can be given that order.
+  void splitTwin(nn::ReshapeOp reshape, Value twin) {
+    RankedTensorType type = typeOf(reshape.getResult());
+    SmallVector<AffineExpr> dims = nn::getDims(type);
+    ArrayRef<int64_t> parts = type.getShape().drop_front().drop_back(2);
+    const auto count = int64_t(parts.size());
+    bool isReordered = reorderFilters(twin, reshape, parts);
+    SmallVector<AffineExpr> split{dims[0], *(dims.end() - 2), dims.back()};
+    SmallVector<int64_t> axes{0};
+    for (int64_t part = 0; part < count; ++part) {
+      split.push_back(dims[1 + (isReordered ? (part + 1) % count : part)]);
+      axes.push_back(3 + (isReordered ? (part + count - 1) % count : part));
+    }
+    axes.append({1, 2});
+    Value rows = builder.create<nn::ReshapeOp>(
+        reshape.getLoc(), nn::getTensorType(split, type.getElementType()), twin);
+    reshape.getResult().replaceAllUsesWith(
+        builder.create<nn::TransposeOp>(reshape.getLoc(), type, rows, axes));
+    reshape.erase();
+  }
+
+  /// Of a convolution that only `reader` reads, by a weight, the filters (c, p, q) become (p, q,
+  /// c).
+  bool reorderFilters(Value twin, nn::ReshapeOp reader, ArrayRef<int64_t> parts) {
+    auto made = twin.getDefiningOp<nn::Conv2dOp>();
+    auto conv = reader.getInput().getDefiningOp<nn::Conv2dOp>();
+    if (!made || !conv || !conv->hasOneUse() || !weights.contains(conv.getWeight()))
+      return false;
+    RankedTensorType type = typeOf(made.getWeight());
+    SmallVector<int64_t> sizes(parts), axes;
+    llvm::append_range(sizes, type.getShape().drop_front());
+    for (size_t axis = 0; axis < sizes.size(); ++axis)
+      axes.push_back(int64_t(axis < parts.size() ? (axis + 1) % parts.size() : axis));
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(made);
+    Value split = builder.create<nn::ReshapeOp>(
+        made.getLoc(), RankedTensorType::get(sizes, type.getElementType()), made.getWeight());
+    made.getWeightMutable().assign(
+        builder.create<nn::ReshapeOp>(made.getLoc(), type, transpose(split, axes)));
+    return true;
   }
 
   /// Whether [n, c, h, w] becomes [n, c * h * w] for nothing but products with weights.

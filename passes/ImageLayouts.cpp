@@ -27,11 +27,15 @@ bool areCopied(RankedTensorType factor) {
 /// Below so many channels most of every load would be zeros.
 constexpr int64_t LeastChannels = 3;
 
-/// Of so few channels the elements are read one by one, in either layout.
+/// Below so many filters tiles have little to do.
+constexpr int64_t LeastFilters = 8;
+
+/// Of so few channels or filters, elements are read one by one, in either layout.
 bool isReadByElements(Operation *op) {
   nn::Conv2dOp conv = matchConvolution(op, /*isGrouped=*/false);
-  return conv && typeOf(conv.getWeight()).hasStaticShape() &&
-         typeOf(conv.getWeight()).getDimSize(1) < LeastChannels;
+  RankedTensorType weight = conv ? typeOf(conv.getWeight()) : RankedTensorType();
+  return weight && weight.hasStaticShape() &&
+         (weight.getDimSize(0) < LeastFilters || weight.getDimSize(1) < LeastChannels);
 }
 
 /// Whether a product in exact f32, which few channels hardly slow down, would pay for zeros behind
@@ -118,8 +122,9 @@ nn::Conv2dOp matchWanting(Operation *op) {
   if (!conv)
     return {};
   RankedTensorType weight = typeOf(conv.getWeight());
-  bool suits = areCopied(weight) && weight.hasStaticShape() && weight.getDimSize(0) >= 8 &&
-               weight.getDimSize(1) >= LeastChannels && !isSpoiledByZeros(conv, weight);
+  bool suits = areCopied(weight) && weight.hasStaticShape() &&
+               weight.getDimSize(0) >= LeastFilters && weight.getDimSize(1) >= LeastChannels &&
+               !isSpoiledByZeros(conv, weight);
   return suits ? conv : nn::Conv2dOp();
 }
 
@@ -127,7 +132,8 @@ nn::Conv2dWeightGradOp matchWeightGrad(Operation *op) {
   auto grad = dyn_cast<nn::Conv2dWeightGradOp>(op);
   bool suits = grad && !grad.getChannelsLast() && !grad.getParts() && grad.getGroups() == 1 &&
                areCopied(typeOf(grad.getInput())) && grad.getType().hasStaticShape() &&
-               grad.getType().getDimSize(0) >= 8 && grad.getType().getDimSize(1) >= LeastChannels &&
+               grad.getType().getDimSize(0) >= LeastFilters &&
+               grad.getType().getDimSize(1) >= LeastChannels &&
                !isSpoiledByZeros(grad, grad.getType());
   return suits ? grad : nn::Conv2dWeightGradOp();
 }

@@ -15,6 +15,8 @@ nn.global @g : tensor<16x3x3x3xf32> {kind = "param"}
 nn.global @one : tensor<16x1x3x3xf32> {kind = "param"}
 nn.global @six : tensor<16x6x3x3xf32> {kind = "param"}
 nn.global @sixteen : tensor<16x16x3x3xf32> {kind = "param"}
+nn.global @up : tensor<64x16x1x1xbf16> {kind = "param"}
+nn.global @out : tensor<2x16x1x1xbf16> {kind = "param"}
 nn.global @head : tensor<10x1024xf32> {kind = "param"}
 
 // One transposition where the image comes in; none between, and none where the mean over the image
@@ -121,6 +123,33 @@ func.func @small(%x: tensor<?x1x8x8xf32, affine_map<()[s0] -> (s0, 1, 8, 8)>>, %
   %4 = nn.conv2d %z, %i {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
       : tensor<?x6x8x8xf32, affine_map<()[s0] -> (s0, 6, 8, 8)>>, tensor<16x6x3x3xf32> -> tensor<?x16x8x8xf32, #y>
   return %3, %4 : tensor<?x10xf32, affine_map<()[s0] -> (s0, 10)>>, tensor<?x16x8x8xf32, #y>
+}
+
+// Phases that are interleaved: filters are reordered so that channels stay together. A convolution
+// of few filters reads what it is given, here with channels last.
+// CHECK-LABEL: func.func @interleaved
+// CHECK: %[[F:.*]] = nn.reshape %{{.*}} : tensor<64x1x1x16xbf16> -> tensor<16x2x2x1x1x16xbf16>
+// CHECK: %[[T:.*]] = nn.transpose %[[F]] {permutation = array<i64: 1, 2, 0, 3, 4, 5>}
+// CHECK: %[[W:.*]] = nn.reshape %[[T]] : {{.*}} -> tensor<64x1x1x16xbf16>
+// CHECK: %[[C:.*]] = nn.conv2d %{{.*}}, %[[W]] {channels_last
+// CHECK: %[[S:.*]] = nn.reshape %[[C]] : {{.*}} -> tensor<?x8x8x2x2x16xbf16
+// CHECK: %[[I:.*]] = nn.transpose %[[S]] {permutation = array<i64: 0, 1, 3, 2, 4, 5>}
+// CHECK: %[[X:.*]] = nn.reshape %[[I]] : {{.*}} -> tensor<?x16x16x16xbf16
+// CHECK: nn.conv2d %{{.*}} {channels_last, {{.*}}, tensor<2x1x1x16xbf16>
+func.func @interleaved(%x: tensor<?x16x8x8xbf16, #y>) -> tensor<?x2x16x16xbf16, affine_map<()[s0] -> (s0, 2, 16, 16)>> attributes {nn.entry, nn.dims = ["B"]} {
+  %u = nn.get @up : tensor<64x16x1x1xbf16>
+  %v = nn.get @v : tensor<16x16x3x3xbf16>
+  %o = nn.get @out : tensor<2x16x1x1xbf16>
+  %0 = nn.conv2d %x, %u {strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, dilation = array<i64: 1, 1>}
+      : tensor<?x16x8x8xbf16, #y>, tensor<64x16x1x1xbf16> -> tensor<?x64x8x8xbf16, affine_map<()[s0] -> (s0, 64, 8, 8)>>
+  %1 = nn.reshape %0 : tensor<?x64x8x8xbf16, affine_map<()[s0] -> (s0, 64, 8, 8)>> -> tensor<?x16x2x2x8x8xbf16, affine_map<()[s0] -> (s0, 16, 2, 2, 8, 8)>>
+  %2 = nn.transpose %1 {permutation = array<i64: 0, 1, 4, 2, 5, 3>} : tensor<?x16x2x2x8x8xbf16, affine_map<()[s0] -> (s0, 16, 2, 2, 8, 8)>> -> tensor<?x16x8x2x8x2xbf16, affine_map<()[s0] -> (s0, 16, 8, 2, 8, 2)>>
+  %3 = nn.reshape %2 : tensor<?x16x8x2x8x2xbf16, affine_map<()[s0] -> (s0, 16, 8, 2, 8, 2)>> -> tensor<?x16x16x16xbf16, affine_map<()[s0] -> (s0, 16, 16, 16)>>
+  %4 = nn.conv2d %3, %v {strides = array<i64: 1, 1>, padding = array<i64: 1, 1, 1, 1>, dilation = array<i64: 1, 1>}
+      : tensor<?x16x16x16xbf16, affine_map<()[s0] -> (s0, 16, 16, 16)>>, tensor<16x16x3x3xbf16> -> tensor<?x16x16x16xbf16, affine_map<()[s0] -> (s0, 16, 16, 16)>>
+  %5 = nn.conv2d %4, %o {strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>, dilation = array<i64: 1, 1>}
+      : tensor<?x16x16x16xbf16, affine_map<()[s0] -> (s0, 16, 16, 16)>>, tensor<2x16x1x1xbf16> -> tensor<?x2x16x16xbf16, affine_map<()[s0] -> (s0, 2, 16, 16)>>
+  return %5 : tensor<?x2x16x16xbf16, affine_map<()[s0] -> (s0, 2, 16, 16)>>
 }
 
 // f32 that may be rounded to TF32 is loaded by four channels too.
