@@ -16,6 +16,15 @@ using namespace mlir;
 
 namespace nnc::codegen {
 
+/// Whether a product has so many rows, copied along the depth, that memory bounds it even where its
+/// few columns fill little of a tile: the last convolution of a network that gives images.
+bool ContractionWriter::isTallAndThin() const {
+  constexpr int64_t LeastRows = 4096, LeastDepth = 32, Neighbours = 8, MostColumns = 7;
+  return body.threads == 0 && math.constantOf(extentOf(Batch)) == 1 && left.alongDepth &&
+         typical(Rows) >= LeastRows && typical(Columns) <= MostColumns &&
+         typical(Depth) >= LeastDepth && math.divisorOf(extentOf(Depth)) % Neighbours == 0;
+}
+
 /// The type that both factors are elements of, as they are in memory or computed, and that tensor
 /// cores multiply: 16 bits without rounding, f32 only where TF32 is allowed. Null if there is none.
 Type ContractionWriter::tensorCoreType() {
@@ -24,7 +33,8 @@ Type ContractionWriter::tensorCoreType() {
     return extension ? extension.getIn().getType() : value.getType();
   };
   Type types[] = {narrowType(left.value), narrowType(right.value)};
-  bool isSmall = typical(Rows) < 8 || typical(Columns) < 8 || typical(Depth) < 16;
+  bool isSmall =
+      typical(Rows) < 8 || (typical(Columns) < 8 && !isTallAndThin()) || typical(Depth) < 16;
   bool isMultiplied =
       nn::is16BitFloat(types[0]) || (types[0].isF32() && body.allowsTf32 && element.isF32());
   return types[0] == types[1] && isMultiplied && !isSmall ? types[0] : Type();
@@ -155,7 +165,7 @@ Scheduled ContractionWriter::writeOnTensorCores(Type type) {
 bool ContractionWriter::suitsFma() const {
   constexpr int64_t LeastSide = 16, LeastDepth = 32;
   return element.isF32() && body.threads == 0 && typical(Rows) >= LeastSide &&
-         typical(Columns) >= LeastSide && typical(Depth) >= LeastDepth;
+         (typical(Columns) >= LeastSide || isTallAndThin()) && typical(Depth) >= LeastDepth;
 }
 
 Scheduled ContractionWriter::writeOnFma() {
@@ -199,10 +209,11 @@ std::optional<Scheduled> ContractionWriter::writeSpecial() {
 Result<Scheduled> ContractionWriter::write() {
   if (std::optional<nnc::Error> why = understand())
     return *why;
-  if (math.constantOf(extentOf(Rows)) == 1 || math.constantOf(extentOf(Columns)) == 1)
+  bool isThin = isTallAndThin();
+  if (math.constantOf(extentOf(Rows)) == 1 || (math.constantOf(extentOf(Columns)) == 1 && !isThin))
     return nnc::Error{"a vector, of which tiles would compute copies"};
   // Depthwise convolutions and those with few results per group.
-  if (body.anchor == "convolution" && (isFew(Rows) || isFew(Columns)))
+  if (body.anchor == "convolution" && (isFew(Rows) || (isFew(Columns) && !isThin)))
     return nnc::Error{"most of every tile would lie outside of the product"};
 
   Type type = tensorCoreType();

@@ -22,6 +22,7 @@ private:
     std::optional<int64_t> extent = math.constantOf(extentOf(part));
     return extent && *extent < 4;
   }
+  bool isTallAndThin() const;
   mlir::Type tensorCoreType();
   std::string key(mlir::Type type);
   template <typename Tile>

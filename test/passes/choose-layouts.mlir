@@ -128,7 +128,7 @@ func.func @small(%x: tensor<?x1x8x8xf32, affine_map<()[s0] -> (s0, 1, 8, 8)>>, %
 // Phases that are interleaved: filters are reordered so that channels stay together. A convolution
 // of few filters reads what it is given, here with channels last.
 // CHECK-LABEL: func.func @interleaved
-// CHECK: %[[F:.*]] = nn.reshape %{{.*}} : tensor<64x1x1x16xbf16> -> tensor<16x2x2x1x1x16xbf16>
+// CHECK: %[[F:.*]] = nn.reshape %{{.*}} -> tensor<16x2x2x1x1x16xbf16>
 // CHECK: %[[T:.*]] = nn.transpose %[[F]] {permutation = array<i64: 1, 2, 0, 3, 4, 5>}
 // CHECK: %[[W:.*]] = nn.reshape %[[T]] : {{.*}} -> tensor<64x1x1x16xbf16>
 // CHECK: %[[C:.*]] = nn.conv2d %{{.*}}, %[[W]] {channels_last

@@ -48,6 +48,35 @@ TEST_F(Product, MatmulWithEpilogue) {
   }
 }
 
+/// The end of a network that gives images: memory bounds it, and tiles read that evenly.
+TEST_F(Product, FewFiltersOverManyPixelsAreTiles) {
+  constexpr int64_t Pixels = 66 * 64, Channels = 40, Filters = 2;
+  std::string x = "tensor<1x66x64x40xf32>", w = "tensor<2x1x1x40xf32>", y = "tensor<1x66x64x2xf32>";
+  build("%x: " + x + ", %w: " + w,
+        R"(
+    nn.kernel "out" (%x, %w : )" +
+            x + ", " + w + ") -> (" + y + R"() attributes {anchor = "convolution"} {
+    ^bb0(%a: )" +
+            x + ", %b: " + w + R"():
+      %0 = nn.conv2d %a, %b {strides = array<i64: 1, 1>, padding = array<i64: 0, 0, 0, 0>,
+        dilation = array<i64: 1, 1>, groups = 1, channels_last} : )" +
+            x + ", " + w + " -> " + y + R"(
+      nn.yield %0 : )" +
+            y + R"(
+    })");
+  EXPECT_NE(source().find("using Tile = FmaTile<"), std::string::npos) << source();
+  auto a = randomFloats(Pixels * Channels, 1), b = randomFloats(Filters * Channels, 2);
+  std::vector<float> expected;
+  for (int64_t i = 0; i < Pixels; ++i)
+    for (int64_t f = 0; f < Filters; ++f) {
+      double sum = 0;
+      for (int64_t c = 0; c < Channels; ++c)
+        sum += double(a[i * Channels + c]) * b[f * Channels + c];
+      expected.push_back(static_cast<float>(sum));
+    }
+  expectNear(valuesOf<float>(run({1, 1}, {bytesOf(a), bytesOf(b)}).at(0)), expected);
+}
+
 TEST_F(Product, BatchedMatmulOfTransposed) {
   std::string a = "tensor<?x3x?x20xf32, affine_map<()[s0, s1] -> (s0, 3, s1, 20)>>";
   std::string r = "tensor<?x3x?x?xf32, affine_map<()[s0, s1] -> (s0, 3, s1, s1)>>";
