@@ -111,7 +111,7 @@ std::optional<Scheduled> ContractionWriter::writePipeline(Type type) {
 
 /// The other half of the branch: the same on mma.cuh, with what shared memory every machine has.
 void ContractionWriter::writeElsewhere(Scheduled &scheduled, Type type) {
-  MmaTile tile{128, typical(Columns) > 64 ? 128U : 64U, 2, 4, 3};
+  MmaTile tile{{128, typical(Columns) > 64 ? 128U : 64U, 2, 4, 3}};
   out.line("else");
   auto yesNo = [](bool value) { return value ? ", true" : ", false"; };
   out.line("  pipelineElsewhere<MmaTile<" + tile.text() + yesNo(left.alongDepth) +

@@ -26,29 +26,29 @@ constexpr GemmTile Tiles[] = {
 constexpr double Multiprocessors = 132, MultiplyAdds = 128, ClocksPerThread = 2;
 
 constexpr MmaTile MmaTiles[] = {
-    {128, 256, 2, 4, 4},
-    {256, 128, 4, 2, 3},
-    {128, 128, 2, 4, 3},
-    {128, 128, 2, 4, 5},
-    {128, 128, 2, 2, 2},
-    {128, 64, 2, 4, 3},
-    {128, 64, 2, 2, 2},
-    {256, 32, 4, 1, 2},
-    {128, 32, 4, 1, 2},
-    {64, 128, 2, 2, 3},
-    {64, 128, 2, 2, 4},
-    {64, 64, 2, 2, 3},
-    {64, 64, 2, 2, 4},
-    {32, 64, 1, 4, 4},
-    {64, 32, 2, 2, 4},
-    {32, 32, 2, 1, 4},
-    {16, 64, 1, 2, 4},
-    {16, 32, 1, 1, 4},
+    {{128, 256, 2, 4, 4}},
+    {{256, 128, 4, 2, 3}},
+    {{128, 128, 2, 4, 3}},
+    {{128, 128, 2, 4, 5}},
+    {{128, 128, 2, 2, 2}},
+    {{128, 64, 2, 4, 3}},
+    {{128, 64, 2, 2, 2}},
+    {{256, 32, 4, 1, 2}},
+    {{128, 32, 4, 1, 2}},
+    {{64, 128, 2, 2, 3}},
+    {{64, 128, 2, 2, 4}},
+    {{64, 64, 2, 2, 3}},
+    {{64, 64, 2, 2, 4}},
+    {{32, 64, 1, 4, 4}},
+    {{64, 32, 2, 2, 4}},
+    {{32, 32, 2, 1, 4}},
+    {{16, 64, 1, 2, 4}},
+    {{16, 32, 1, 1, 4}},
     // For loops: little shared memory.
-    {64, 32, 2, 2, 2},
-    {32, 64, 1, 4, 2},
-    {32, 32, 2, 1, 3},
-    {32, 64, 2, 4, 2},
+    {{64, 32, 2, 2, 2}},
+    {{32, 64, 1, 4, 2}},
+    {{32, 32, 2, 1, 3}},
+    {{32, 64, 2, 4, 2}},
 };
 constexpr unsigned Splits[] = {1, 2, 4, 8};
 
@@ -68,9 +68,9 @@ constexpr double StepBytes = 128, StepDepth = 64;
 constexpr unsigned SharedOfMultiprocessor = 227 << 10, RegistersOfMultiprocessor = 1 << 16;
 
 constexpr FmaTile FmaTiles[] = {
-    {128, 64, 4, 1, 3}, {64, 128, 2, 2, 2}, {64, 64, 2, 2, 3},
-    {128, 32, 4, 1, 2}, {32, 128, 2, 2, 3}, {64, 32, 4, 1, 3},
-    {32, 64, 2, 2, 3},  {32, 32, 2, 1, 4},  {16, 64, 1, 2, 4},
+    {{128, 64, 4, 1, 3}}, {{64, 128, 2, 2, 2}}, {{64, 64, 2, 2, 3}},
+    {{128, 32, 4, 1, 2}}, {{32, 128, 2, 2, 3}}, {{64, 32, 4, 1, 3}},
+    {{32, 64, 2, 2, 3}},  {{32, 32, 2, 1, 4}},  {{16, 64, 1, 2, 4}},
 };
 
 // Fitted to 20 products as of ResNet-50's convolutions at batch 1, 32 and 256, and others, all
@@ -193,7 +193,7 @@ std::string GemmTile::text() const {
   return fmt::format("{}, {}, {}, {}, {}", rows, columns, depth, threadRows, threadColumns);
 }
 
-unsigned MmaTile::sharedBytes() const {
+unsigned SteppedTile::sharedBytes() const {
   return std::max(stages * (rows + columns) * 128, rows * (columns + 8) * 4);
 }
 
@@ -202,20 +202,12 @@ bool MmaTile::isGrouped() const {
   return mayGroup && warps % 4 == 0 && rows % (warps * 16) == 0;
 }
 
-std::string MmaTile::text() const {
+std::string SteppedTile::text() const {
   return fmt::format("{}, {}, {}, {}, {}, {}", rows, columns, warpRows, warpColumns, stages, split);
 }
 
 unsigned PipelineTile::sharedBytes() const {
   return stages * (rows + columns) * 128 + (2 * stages + groups) * 8;
-}
-
-unsigned FmaTile::sharedBytes() const {
-  return std::max(stages * (rows + columns) * 128, rows * (columns + 8) * 4);
-}
-
-std::string FmaTile::text() const {
-  return fmt::format("{}, {}, {}, {}, {}, {}", rows, columns, warpRows, warpColumns, stages, split);
 }
 
 std::string PipelineTile::text() const {

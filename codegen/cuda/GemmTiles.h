@@ -25,29 +25,26 @@ struct GemmTile {
   std::string text() const; ///< "64, 64, 16, 4, 4"
 };
 
-/// Parameters of MmaTile in mma.cuh.
-struct MmaTile {
+/// What tiles on tiles.cuh have in common.
+struct SteppedTile {
   unsigned rows, columns;         ///< of a block's tile
   unsigned warpRows, warpColumns; ///< warps that share them
   unsigned stages;                ///< steps in flight
   unsigned split = 1;             ///< blocks of a cluster that share the depth
-  bool mayGroup = true;           ///< whether groups of warps multiply the operands' type
   unsigned threads() const { return 32 * warpRows * warpColumns; }
-  unsigned sharedBytes() const; ///< MmaTile::SharedBytes in mma.cuh
-  bool isGrouped() const;       ///< MmaTile::Grouped in mma.cuh, where there are groups
+  unsigned sharedBytes() const; ///< SharedBytes in mma.cuh and fma.cuh
   std::string text() const;     ///< "128, 128, 2, 2, 3, 1"
 };
 
+/// Parameters of MmaTile in mma.cuh.
+struct MmaTile : SteppedTile {
+  bool mayGroup = true;   ///< whether groups of warps multiply the operands' type
+  bool isGrouped() const; ///< MmaTile::Grouped in mma.cuh, where there are groups
+};
+
 /// Parameters of FmaTile in fma.cuh.
-struct FmaTile {
-  unsigned rows, columns;         ///< of a block's tile
-  unsigned warpRows, warpColumns; ///< warps that share them
-  unsigned stages;                ///< steps in flight
-  unsigned split = 1;             ///< blocks of a cluster that share the depth
-  unsigned threads() const { return 32 * warpRows * warpColumns; }
+struct FmaTile : SteppedTile {
   unsigned sums() const { return rows * columns / threads(); } ///< of a thread
-  unsigned sharedBytes() const;                                ///< FmaTile::SharedBytes in fma.cuh
-  std::string text() const;                                    ///< "128, 64, 4, 1, 2, 1"
 };
 
 /// Parameters of PipelineTile in pipeline.cuh.

@@ -2,11 +2,11 @@
 //
 // Both operands pass through shared memory in chunks of 16 bytes along the depth, `Stages` steps
 // ahead of the arithmetic, which is the tile's (mma.cuh: tensor cores, fma.cuh: ordinary ones). An
-// operand is two functors: what it has to know of a row (of m, of n),
-// and with that either the address of a chunk (null for zeros), which is copied asynchronously, or
-// an element, which is computed, rounded to T and put there by the thread. Chunks of an operand
-// whose memory does not run along the depth are of neighbouring rows (across.cuh). The sums leave
-// through shared memory too, so that neighbouring threads store neighbouring columns.
+// operand is two functors: what it has to know of a row (of m, of n), and with that either the
+// address of a chunk (null for zeros), which is copied asynchronously, or an element, which is
+// computed, rounded to T and put there by the thread. Chunks of an operand whose memory does not
+// run along the depth are of neighbouring rows (across.cuh). The sums leave through shared memory
+// too, so that neighbouring threads store neighbouring columns.
 //
 // A tile says how a block works: BM x BN of C, Threads, Stages steps in flight, the blocks of a
 // cluster that Split the depth of one tile, whether memory of operands runs AAlongK and BAlongK or
