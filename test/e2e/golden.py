@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compiles one golden case and compares its outputs with PyTorch's.
 
-    golden.py CASE --bin DIR --target cpu|cuda [--device cuda:0] [--arch sm_80] [--tolerance NAME]
+    golden.py CASE --bin DIR --target cpu|cuda [--arch sm_80] [--tolerance NAME]
 
 DIR holds nnc and nnc-run. Weights are drawn into a temporary folder by test/golden/weights.py. With
 NNC_CUDA_TWIN set, cuda runs on the twin.
