@@ -211,7 +211,8 @@ def peer_times(peers, model, call, inputs, dtype, tf32):
         try:
             queue, _, _ = torch_peers.start(peer, model, arguments)
             texts.append(f"{clock.milliseconds(queue):.3g}")
-        except Exception:  # of PyTorch's, which is only a peer here
+        except Exception as problem:  # of PyTorch's, which is only a peer here
+            print(f"{peer} does not run: {str(problem)[:200]}", file=sys.stderr)
             texts.append("-")
     torch_peers.allow_tf32(False)
     return texts
