@@ -331,6 +331,17 @@ private:
     reshape.erase();
   }
 
+  /// A weight's elements, of `sizes` when its axes are cut, come in the order of `axes`.
+  void reorder(OpOperand &weight, ArrayRef<int64_t> sizes, ArrayRef<int64_t> axes) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(weight.getOwner());
+    Location loc = weight.getOwner()->getLoc();
+    RankedTensorType type = typeOf(weight.get());
+    Value split = builder.create<nn::ReshapeOp>(
+        loc, RankedTensorType::get(sizes, type.getElementType()), weight.get());
+    weight.set(builder.create<nn::ReshapeOp>(loc, type, transpose(split, axes)));
+  }
+
   /// Of a convolution that only `reader` reads, by a weight, the filters (c, p, q) become (p, q,
   /// c).
   bool reorderFilters(Value twin, nn::ReshapeOp reader, ArrayRef<int64_t> parts) {
@@ -343,12 +354,7 @@ private:
     llvm::append_range(sizes, type.getShape().drop_front());
     for (size_t axis = 0; axis < sizes.size(); ++axis)
       axes.push_back(int64_t(axis < parts.size() ? (axis + 1) % parts.size() : axis));
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPoint(made);
-    Value split = builder.create<nn::ReshapeOp>(
-        made.getLoc(), RankedTensorType::get(sizes, type.getElementType()), made.getWeight());
-    made.getWeightMutable().assign(
-        builder.create<nn::ReshapeOp>(made.getLoc(), type, transpose(split, axes)));
+    reorder(made.getWeightMutable(), sizes, axes);
     return true;
   }
 
@@ -376,12 +382,7 @@ private:
       SmallVector<int64_t> sizes(image),
           axes = isAcross ? toLast(4) : SmallVector<int64_t>{1, 2, 0, 3};
       sizes.insert(isAcross ? sizes.begin() : sizes.end(), type.getDimSize(isAcross ? 0 : 1));
-      OpBuilder::InsertionGuard guard(builder);
-      builder.setInsertionPoint(product);
-      auto split = builder.create<nn::ReshapeOp>(
-          product.getLoc(), RankedTensorType::get(sizes, type.getElementType()), product.getRhs());
-      product.getRhsMutable().assign(
-          builder.create<nn::ReshapeOp>(product.getLoc(), type, transpose(split, axes)));
+      reorder(product.getRhsMutable(), sizes, axes);
     }
     reshape.getInputMutable().assign(twin);
   }

@@ -74,9 +74,8 @@ std::optional<MappedTensor> Contraction::writeMap(const std::string &name, const
   return images;
 }
 
-/// Of each 32 rows, those that four lanes store follow each other: 8 * q + 2 * j + e is the row at
-/// 8
-/// * j + 2 * q + e.
+/// Of each 32 rows, those that a lane stores follow each other: at 8 * j + 2 * q + e comes row
+/// 8 * q + 2 * j + e.
 MappedTensor Contraction::dealt(const MappedTensor &matrix) const {
   AffineExpr depth = matrix.sizes.getResult(0), rows = matrix.sizes.getResult(1);
   AffineExpr two = math.constant(2), four = math.constant(4);
